@@ -1,0 +1,15 @@
+"""Parameters of the step `affinity`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stages.common.params import Count
+from stages.common.training_params import Training
+
+
+class Affinity(Training):
+    levels: Annotated[list[Annotated[int, Field(ge=1, le=5)]], Field(min_length=1)]  # encoder blocks
+    channels: Annotated[list[Count], Field(min_length=1)]  # of each level's 1x1 convolution
+    grid_stride: Literal[2, 4, 8, 16]  # pixels of the picture per cell of the affinity grid
+    radius: Annotated[int, Field(ge=2, le=10)]  # cells

@@ -1,0 +1,1 @@
+"""What three steps or more share."""

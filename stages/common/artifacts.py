@@ -1,0 +1,109 @@
+"""The project's file formats: small, typed, no pickles, written whole or not at all."""
+
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+UNKNOWN = 255  # void in a truth mask, "not decided" in a pseudo-label: it never counts
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write beside `path`, then rename over it: a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def output_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill that takes the place of `path` only if the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """JSON with sorted keys and a final newline, so equal values are equal bytes."""
+    write_atomic(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def npz_bytes(**arrays: np.ndarray) -> bytes:
+    """A compressed .npz as bytes; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a .npz. Raises ValueError naming the file when it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is not a readable .npz ({error}): remove it, rerun") from error
+
+
+def palette() -> np.ndarray:
+    """The PASCAL VOC colours, uint8 [256, 3]: bit k of each channel from bits 3k of the index."""
+    index = np.arange(256)
+    colours = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (((index >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return colours
+
+
+def mask_bytes(mask: np.ndarray) -> bytes:
+    """A palette PNG of class indices, uint8 [H, W], 0 background, 255 unknown."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(mask, np.uint8), mode="P")
+    image.putpalette(palette().tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=False)
+    return buffer.getvalue()
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """Class indices of a palette or grey PNG, uint8 [H, W]."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        if image.mode not in ("P", "L"):
+            raise ValueError(f"{path} is {image.mode}: a mask is a palette or grey PNG")
+        return np.asarray(image, np.uint8).copy()
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """A picture of the canonical data set as RGB, uint8 [H, W, 3]."""
+    import cv2
+
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise ValueError(f"{path} is missing or not a picture: run `dvc repro dataset`")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -1,0 +1,173 @@
+"""Map a function over pictures: in processes or in batches, keeping each result for the next run.
+
+Results live in .scratch/items/<step>/<key>/, where the key is a hash of all that a result was
+made from. A killed run goes on where it was, ten new pictures cost ten pictures, and an edit of
+the code throws away what it must. What the last good run did not use is removed.
+"""
+
+import multiprocessing
+import os
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.common.artifacts import output_folder
+from stages.common.progress import track
+
+SCRATCH = Path(".scratch")
+
+Files = dict[str, bytes]  # "crf/*.png" -> content; the star stands for the picture's id
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture's work: its identifier, the key of its inputs, and what `compute` needs."""
+
+    id: str
+    key: str
+    task: Any
+
+
+Compute = Callable[[list[Any]], list[Files]]
+"""Takes the tasks of a batch, returns the files of each. Must be picklable: it goes to workers."""
+
+
+def worker_count() -> int:
+    """Processes to use: WSSS_WORKERS, or the number of processors this process may run on."""
+    asked = os.environ.get("WSSS_WORKERS", "")
+    return max(1, int(asked)) if asked.isdigit() else len(os.sched_getaffinity(0))
+
+
+def map_items(
+    step: str,
+    out: Path,
+    items: Sequence[Item],
+    compute: Compute,
+    *,
+    batches: Callable[[list[Item]], list[list[Item]]] | None = None,
+    processes: int | None = None,
+    also: Files | None = None,
+) -> str:
+    """Fill the folder `out` with the files of all items; returns the line to print.
+
+    `batches` groups what is left to do (default: one by one). `processes=0` computes here, as a
+    GPU wants it. `also` holds further files of the folder, by their plain names.
+    """
+    start, store = time.monotonic(), SCRATCH / "items" / step
+    todo = [item for item in items if not (store / item.key).is_dir()]
+    todo = list({item.key: item for item in todo}.values())
+    groups = batches(todo) if batches else [[item] for item in todo]
+    processes = worker_count() if processes is None else processes
+    done = _in_processes(groups, compute, processes) if processes else _here(groups, compute)
+    for group, results in track(done, len(groups), step):
+        for item, files in zip(group, results, strict=True):
+            _put(store / item.key, files)
+    with output_folder(out) as folder:
+        for item in items:
+            _publish(store / item.key, item.id, folder)
+        for name, content in (also or {}).items():
+            (folder / name).write_bytes(content)
+    _prune(store, {item.key for item in items})
+    took = time.monotonic() - start
+    reused = len(items) - len(todo)
+    return f"{step}: {len(items)} pictures, {reused} reused, {len(todo)} computed in {took:.0f} s"
+
+
+def _put(place: Path, files: Files) -> None:
+    partial = place.with_name(f".{uuid.uuid4().hex}.partial")
+    for pattern, content in files.items():
+        file = partial / pattern.replace("*", "item")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    try:
+        os.replace(partial, place)
+    except OSError:  # another process stored the same key first: equal by construction
+        shutil.rmtree(partial, ignore_errors=True)
+        if not place.is_dir():
+            raise
+
+
+def _publish(place: Path, identifier: str, folder: Path) -> None:
+    for file in place.rglob("item.*"):
+        target = folder / file.relative_to(place).with_name(identifier + file.suffix)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+
+
+def _prune(store: Path, used: set[str]) -> None:
+    for place in store.iterdir() if store.is_dir() else ():
+        if place.name not in used:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _here(groups: Iterable[list[Item]], compute: Compute) -> Iterator[tuple[list[Item], list[Files]]]:
+    for group in groups:
+        yield group, compute([item.task for item in group])
+
+
+def _in_processes(
+    groups: list[list[Item]], compute: Compute, processes: int
+) -> Iterator[tuple[list[Item], list[Files]]]:
+    """Results as they finish. At most two batches a process wait, so memory stays flat."""
+    if not groups:
+        return
+    method = os.environ.get("WSSS_START_METHOD", "fork" if sys.platform == "linux" else "spawn")
+    pool = ProcessPoolExecutor(
+        min(processes, len(groups)),
+        multiprocessing.get_context(method),
+        initializer=_start_worker,
+        initargs=(compute, os.getpid()),
+    )
+    waiting, running = iter(groups), {}
+    try:
+        while True:
+            for group in waiting:
+                running[pool.submit(_run, [item.task for item in group])] = group
+                if len(running) >= 2 * processes:
+                    break
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_compute: Compute
+
+
+def _start_worker(compute: Compute, parent: int) -> None:
+    """One thread each: the pool is the parallelism, and a second thread changes float sums."""
+    global _compute
+    _compute = compute
+    die_with_parent(parent)
+    single_thread()
+
+
+def _run(tasks: list[Any]) -> list[Files]:
+    return _compute(tasks)
+
+
+def single_thread() -> None:
+    """Limit the libraries that are loaded to one thread in this process."""
+    for name, variable in (("cv2", "setNumThreads"), ("torch", "set_num_threads")):
+        if name in sys.modules:
+            getattr(sys.modules[name], variable)(1)
+
+
+def die_with_parent(parent: int) -> None:
+    """On Linux, end this process when its parent dies: a killed stage leaves no worker behind."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+    import signal
+
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:  # it died before the call
+        os._exit(1)

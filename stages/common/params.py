@@ -1,0 +1,116 @@
+"""How a stage reads its parameters: only the keys that its `params:` list in dvc.yaml declares."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml. Unknown keys and wrong types are errors; there are no defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ParameterError(ValueError):
+    """params.yaml holds something that is not allowed; the message says what is."""
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The file as a dict. YAML 1.2 as DVC reads it, so `1e-4` is a number."""
+    try:
+        values = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise ParameterError(f"{path} is missing: run from the project's root") from None
+    except YAMLError as error:
+        raise ParameterError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ParameterError(f"{path} must hold sections, found {type(values).__name__}")
+    return values
+
+
+def check(model: type[Model], values: dict[str, Any], where: str) -> Model:
+    """Validate `values`; every problem is one line: the key, what is wrong, what is allowed."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(model, problem) for problem in error.errors()]
+        raise ParameterError("\n".join([f"{where}: {len(lines)} problem(s)", *lines])) from None
+
+
+def load(section: str, model: type[Model], stage: str | None = None) -> Model:
+    """The section as `stage` may see it: what dvc.yaml declares for the stage, and no more."""
+    stage = stage or section
+    values = read_yaml(Path("params.yaml"))
+    declared = [key for key in declared_keys(stage) if key.split(".")[0] == section]
+    if not declared:
+        raise ParameterError(f"dvc.yaml declares no parameter of {section} for stage {stage}")
+    seen = _select(values, declared)
+    return check(model, seen.get(section, {}), f"params.yaml, section {section}")
+
+
+def declared_keys(stage: str) -> list[str]:
+    """The `params:` of a stage in dvc.yaml, templates such as ${seeds.method} filled in."""
+    stages = read_yaml(Path("dvc.yaml")).get("stages", {})
+    if stage not in stages:
+        raise ParameterError(f"dvc.yaml has no stage {stage}")
+    entry = stages[stage].get("do", stages[stage])
+    values = read_yaml(Path("params.yaml"))
+    return [_fill(key, values) for key in entry.get("params", [])]
+
+
+def _fill(key: str, values: dict[str, Any]) -> str:
+    while "${" in key:
+        start, end = key.index("${"), key.index("}")
+        key = key[:start] + str(_get(values, key[start + 2 : end])) + key[end + 1 :]
+    return key
+
+
+def _get(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        if not isinstance(values, dict) or part not in values:
+            raise ParameterError(f"params.yaml: {key} is missing")
+        values = values[part]
+    return values
+
+
+def _select(values: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    for key in keys:
+        *parents, last = key.split(".")
+        place = chosen
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = _get(values, key)
+    return chosen
+
+
+def _explain(model: type[BaseModel], problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, known_keys(model), n=1, cutoff=0.5)
+        return f"  {key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+    if problem["type"] == "missing":
+        return f"  {key}: missing"
+    return f"  {key}: {problem['msg']}, found {problem['input']!r}"
+
+
+def known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """All dotted keys of a model, those of its sections included."""
+    keys = []
+    for name, field in model.model_fields.items():
+        keys.append(prefix + name)
+        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                keys += known_keys(kind, f"{prefix}{name}.")
+    return keys

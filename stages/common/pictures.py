@@ -1,0 +1,55 @@
+"""The canonical data set, as the stage `dataset` writes it and every later stage reads it."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.common.artifacts import read_json
+
+ROOT = Path("data/dataset")
+INDEX_COLUMNS = ("id", "file", "split", "width", "height", "labels")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One row of index.csv. `labels` are class indices, 1..C (0 is background)."""
+
+    id: str
+    path: Path
+    split: str
+    width: int
+    height: int
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """All pictures, and the class names with "background" first."""
+
+    classes: tuple[str, ...]
+    all: tuple[Picture, ...]
+
+    def split(self, name: str) -> list[Picture]:
+        return [picture for picture in self.all if picture.split == name]
+
+
+def load_pictures(root: Path = ROOT) -> Pictures:
+    """Read index.csv and classes.json; pictures in the order of the index (by split, then id)."""
+    classes = tuple(read_json(root / "classes.json"))
+    number = {name: index for index, name in enumerate(classes)}
+    with (root / "index.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return Pictures(
+        classes,
+        tuple(
+            Picture(
+                row["id"],
+                root / "images" / row["file"],
+                row["split"],
+                int(row["width"]),
+                int(row["height"]),
+                tuple(sorted(number[name] for name in row["labels"].split(";") if name)),
+            )
+            for row in rows
+        ),
+    )

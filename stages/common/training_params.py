@@ -1,0 +1,78 @@
+"""Parameters that the three training steps share (types, choices and ranges only)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from stages.common.params import Count, Fraction, Positive, Section, Seed
+
+Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
+Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
+
+
+class Weights(Section):
+    """Initial weights of an encoder."""
+
+    source: Literal["none", "library", "file"]
+    name: str  # library: a name such as imagenet; file: its name in the folder WSSS_WEIGHTS
+    sha256: str  # of the file
+
+    @model_validator(mode="after")
+    def _named(self) -> "Weights":
+        if self.source != "none" and not self.name:
+            raise ValueError(f"source {self.source} needs a name")
+        if self.source == "file" and len(self.sha256) != 64:
+            raise ValueError("source file needs the file's sha256 (64 hexadecimal digits)")
+        return self
+
+
+class Encoder(Section):
+    name: str  # small, vgg19_chen, or a name of segmentation_models_pytorch / timm (tu-...)
+    output_stride: Literal[8, 16, 32]
+    weights: Weights
+    mean: Channels  # of RGB in 0..1
+    std: Channels
+    freeze: list[str]  # names of first blocks (module paths of the encoder) that do not train
+    batch_norm: Literal["train", "frozen"]
+
+
+class Optimizer(Section):
+    name: Literal["sgd", "adamw"]
+    lr: Positive
+    momentum: Fraction  # of SGD, honestly: what PSA's PolyOptimizer calls momentum is the power
+    weight_decay: Annotated[float, Field(ge=0)]
+    decay_bias: bool
+    poly_power: Annotated[float, Field(ge=0)]  # lr * (1 - step / steps) ** power
+    warmup: Fraction  # of the steps, linear
+    head_multiple: Positive  # learning rate of new layers against the encoder's
+    bias_multiple: Positive  # of biases against weights
+
+
+class Augment(Section):
+    longest_side: Range | None  # resized so that the longest side is in this range, or
+    scale: Range | None  # by a factor in this range; both null: not resized
+    crop: Annotated[int, Field(ge=16)]
+    flip: Fraction  # probability
+    jitter: Annotated[list[Fraction], Field(min_length=4, max_length=4)]  # brightness, contrast, saturation, hue
+
+    @model_validator(mode="after")
+    def _one_resize(self) -> "Augment":
+        if self.longest_side is not None and self.scale is not None:
+            raise ValueError("give longest_side or scale, not both")
+        for span in (self.longest_side, self.scale):
+            if span is not None and span[0] > span[1]:
+                raise ValueError(f"a range is [smallest, largest], found {span}")
+        return self
+
+
+class Training(Section):
+    """What every training has."""
+
+    encoder: Encoder
+    optimizer: Optimizer
+    augment: Augment
+    batch: Count
+    epochs: Count
+    precision: Literal["fp32", "bf16", "fp16"]
+    threads: Count  # of a CPU; another number gives other weights
+    seed: Seed

@@ -1,0 +1,16 @@
+"""Parameters of the step `generate`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.params import Count, Section, Seed
+
+
+class Generate(Section):
+    seed: Seed
+    train: Count  # pictures
+    val: Count  # pictures
+    size: Annotated[int, Field(ge=32, le=1024)]  # side in pixels
+    classes: Annotated[int, Field(ge=1, le=8)]
+    objects: Annotated[int, Field(ge=1, le=6)]  # at most, in a picture
