@@ -1,0 +1,1 @@
+"""The step `affinity`: `python -m stages.affinity`."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.common.params import Count
 from stages.common.training_params import Training
@@ -13,3 +13,9 @@ class Affinity(Training):
     channels: Annotated[list[Count], Field(min_length=1)]  # of each level's 1x1 convolution
     grid_stride: Literal[2, 4, 8, 16]  # pixels of the picture per cell of the affinity grid
     radius: Annotated[int, Field(ge=2, le=10)]  # cells
+
+    @model_validator(mode="after")
+    def _paired(self) -> "Affinity":
+        if len(self.levels) != len(self.channels):
+            raise ValueError("levels and channels need one entry each per level")
+        return self

@@ -1,0 +1,1 @@
+"""The step `affinity_labels`: `python -m stages.affinity_labels`."""

@@ -1,0 +1,1 @@
+"""The step `classifier`: `python -m stages.classifier`."""

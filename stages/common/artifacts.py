@@ -1,11 +1,12 @@
 """The project's file formats: small, typed, no pickles, written whole or not at all."""
 
+import csv
 import io
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,13 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows, the header first, as CSV with plain newlines on every system."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def npz_bytes(**arrays: np.ndarray) -> bytes:

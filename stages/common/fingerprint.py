@@ -54,12 +54,17 @@ def file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def is_schema(file: Path) -> bool:
+    """Types, choices and ranges of parameters: they compute nothing, so a new method reruns nothing."""
+    return file.name.endswith("params.py") and file != ROOT / "stages/common/params.py"
+
+
 @cache
 def code_hash(*modules: str) -> str:
-    """Hash of the code that `modules` run (schemas aside: they compute nothing) and the libraries."""
+    """Hash of the code that `modules` run (schemas aside) and of the libraries' versions."""
     digest = hashlib.sha256()
     for file in closure(*modules):
-        if file.name != "params.py":
+        if not is_schema(file):
             digest.update(f"{file.relative_to(ROOT)} {file_hash(file)}\n".encode())
     for name in LIBRARIES:
         digest.update(f"{name} {_version(name)}\n".encode())

@@ -44,7 +44,7 @@ def check(model: type[Model], values: dict[str, Any], where: str) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(model, problem) for problem in error.errors()]
+        lines = [line for problem in error.errors() for line in _explain(model, problem).splitlines()]
         raise ParameterError("\n".join([f"{where}: {len(lines)} problem(s)", *lines])) from None
 
 
@@ -102,6 +102,9 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
         return f"  {key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
     if problem["type"] == "missing":
         return f"  {key}: missing"
+    if problem["type"] == "value_error":  # of a validator of ours, which says what it found
+        text = str(problem["ctx"]["error"])
+        return f"  {key}: {text}" if key else f"  {text}"
     return f"  {key}: {problem['msg']}, found {problem['input']!r}"
 
 

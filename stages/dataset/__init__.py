@@ -1,0 +1,1 @@
+"""The step `dataset`: `python -m stages.dataset`."""

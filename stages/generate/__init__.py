@@ -1,0 +1,1 @@
+"""The step `generate`: `python -m stages.generate`."""

@@ -1,0 +1,1 @@
+"""The step `parameters`: `python -m stages.parameters`."""

@@ -1,4 +1,6 @@
-"""The whole of params.yaml."""
+"""The whole of params.yaml, and what must hold between sections."""
+
+from pydantic import model_validator
 
 from stages.affinity.params import Affinity
 from stages.affinity_labels.params import AffinityLabels
@@ -24,3 +26,32 @@ class Parameters(Section):
     segmenter: Segmenter
     predictions: Predictions
     evaluation: Evaluation
+
+    @model_validator(mode="after")
+    def _together(self) -> "Parameters":
+        problems = [*_methods(self), *_dataset(self)]
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
+
+
+def _methods(p: Parameters) -> list[str]:
+    """The keys of the chosen method must be there: dvc.yaml declares them by its name."""
+    sections: dict[str, AffinityLabels | PseudoLabels] = {
+        "affinity_labels": p.affinity_labels,
+        "pseudo_labels": p.pseudo_labels,
+    }
+    return [
+        f"{name}.{section.method}: missing, and {name}.method chooses it"
+        for name, section in sections.items()
+        if getattr(section, section.method) is None
+    ]
+
+
+def _dataset(p: Parameters) -> list[str]:
+    d, problems = p.dataset, []
+    if d.train == d.val:
+        problems.append(f"dataset.val: must be another split than dataset.train, found {d.val!r} twice")
+    if d.name == "synthetic" and (d.source, d.masks) != ("voc", "SegmentationClass"):
+        problems.append("dataset: the generated set `synthetic` has source voc and masks SegmentationClass")
+    return problems

@@ -1,0 +1,1 @@
+"""The step `predictions`: `python -m stages.predictions`."""

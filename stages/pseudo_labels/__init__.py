@@ -1,0 +1,1 @@
+"""The step `pseudo_labels`: `python -m stages.pseudo_labels`."""

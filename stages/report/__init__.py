@@ -1,0 +1,1 @@
+"""Gathers the scores of all rungs into the ladder."""

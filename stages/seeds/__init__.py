@@ -1,0 +1,1 @@
+"""The step `seeds`: `python -m stages.seeds`."""

@@ -1,0 +1,1 @@
+"""The step `segmenter`: `python -m stages.segmenter`."""

@@ -1,12 +1,25 @@
 """Parameters of the step `segmenter`."""
 
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import model_validator
 
 from stages.common.training_params import Training
 
 
 class Segmenter(Training):
-    network: Annotated[str, Field(pattern=r"^[a-z0-9+]+$")]  # of segmentation_models_pytorch
+    network: Literal["deeplabv3plus", "deeplabv3+", "deeplabv3", "unet", "unetplusplus", "pspnet", "fpn",
+                     "linknet", "manet", "pan", "upernet"]  # fmt: skip
     options: dict[str, Any]  # of that network, e.g. decoder_channels
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Segmenter":
+        dilated = self.network.startswith("deeplab")
+        if dilated == (self.encoder.output_stride == 32):
+            allowed = "8 or 16" if dilated else "32"
+            raise ValueError(f"network {self.network} needs encoder.output_stride {allowed}")
+        if self.encoder.name == "vgg19_chen":
+            raise ValueError("encoder vgg19_chen is for the classifier: use vgg19 or another")
+        if self.augment.crop % 32:
+            raise ValueError("the network halves the crop five times: augment.crop must be a multiple of 32")
+        return self

@@ -1,0 +1,51 @@
+# `make` lists what there is. Everything runs in .venv, which is made and kept up to date on the way.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Stages are `python -m ...`: the environment's python must be the first that they find.
+IN := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types check bench clean
+
+help:  ## List these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+install: $(INSTALLED)  ## Make or update the environment .venv
+
+demo: install  ## Run the recipe (as shipped: on generated pictures) and print the ladder
+	@$(IN) dvc repro
+	@$(IN) wsss ladder
+
+test: install  ## Run all tests
+	@$(IN) pytest -q -n 2 --dist loadscope
+
+lint: install  ## Check style and format with ruff
+	@$(IN) ruff check .
+	@$(IN) ruff format --check .
+
+types: install  ## Check types with mypy
+	@$(IN) mypy
+
+check: lint types  ## lint, then types
+
+bench: install  ## Run the benchmarks; results are CSV files in benchmarks/
+	@for file in benchmarks/[a-z]*.py; do $(IN) python -m "$$(echo $${file%.py} | tr / .)" || exit 1; done
+
+clean:  ## Remove the environment, unfinished work and tool caches; data and DVC's cache stay
+	rm -rf $(VENV) .scratch .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -not -path './.dvc/*' -prune -exec rm -rf {} +
+
+# torch goes first, so that a CPU build is taken where the configured index offers one.
+$(INSTALLED): pyproject.toml constraints.txt
+	@command -v git >/dev/null || { echo "error: git is missing; DVC needs it" >&2; exit 1; }
+	@command -v $${CXX:-g++} >/dev/null || { echo "error: g++ is missing; pydensecrf2 is compiled" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is missing or older than 3.11; try: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "installing into $(VENV); this takes a few minutes, once"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q -c constraints.txt torch
+	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	@touch $@

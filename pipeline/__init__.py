@@ -1,0 +1,1 @@
+"""How the recipe is run, never what it computes. Of `stages` it imports the parameter schemas only."""

@@ -1,0 +1,88 @@
+"""The command `wsss`. Each command imports what it needs, so that help is instant."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Weakly-supervised segmentation as cached stages. Run the recipe with `dvc repro`.",
+)
+
+
+@app.command()
+def preset(name: Annotated[str | None, typer.Argument(help="without it: list them")] = None) -> None:
+    """Merge presets/NAME.yaml into params.yaml and show what changes."""
+    from pipeline import presets
+    from pipeline.project import find_root
+
+    root = find_root()
+    if name is None:
+        for known, about in presets.names(root).items():
+            print(f"{known:<16}{about}")
+        return
+    changes = presets.apply(root, name)
+    for key, old, new in changes:
+        print(f"{key}: {_text(old)} -> {_text(new)}")
+    print(f"{len(changes)} value(s) changed; `dvc repro` runs it" if changes else "params.yaml is so already")
+
+
+@app.command()
+def link(name: str, path: Path) -> None:
+    """Make pictures known by NAME: a git-ignored link data/raw/NAME to the folder PATH."""
+    from pipeline.links import link as make_link
+    from pipeline.project import find_root
+
+    root = find_root()
+    place = make_link(root, name, path)
+    print(f"{place.relative_to(root)} -> {place.readlink()}; set dataset.name to {name}")
+
+
+@app.command()
+def ladder() -> None:
+    """Print the last run's ladder and where its pictures are."""
+    from pipeline.ladder import show
+    from pipeline.project import find_root
+
+    show(find_root())
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml."""
+    from pipeline.project import find_root
+    from stages.common.params import check as check_values
+    from stages.common.params import read_yaml
+    from stages.parameters.params import Parameters
+
+    check_values(Parameters, read_yaml(find_root() / "params.yaml"), "params.yaml")
+    print("params.yaml is valid")
+
+
+def _text(value: Any) -> str:
+    """A value in one line, as YAML writes it."""
+    import json
+
+    return value if isinstance(value, str) and value else json.dumps(value)
+
+
+def main() -> None:
+    """Run one command; a user's error is one message and exit code 1."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(sys.argv[1:] or ["--help"], prog_name="wsss", standalone_mode=False)
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # of click's errors: bad usage
+        if message is None and not isinstance(error, ValueError | FileNotFoundError):
+            raise
+        print(f"error: {message() if message else error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

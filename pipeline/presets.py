@@ -1,0 +1,115 @@
+"""Presets: small YAML files that override parts of params.yaml, whose comments stay.
+
+A block of a preset is merged key by key. What is written in one line, a value, a [list] or a
+{mapping}, replaces the old value whole: `options: {}` empties it.
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from pipeline.project import write_whole
+from stages.common.params import check
+from stages.parameters.params import Parameters
+
+Change = tuple[str, Any, Any]  # dotted key, old value, new value; None where there is none
+
+
+def names(root: Path) -> dict[str, str]:
+    """The presets, each with its first comment line."""
+    files = sorted((root / "presets").glob("*.yaml"))
+    return {file.stem: file.read_text().partition("\n")[0].lstrip("# ") for file in files}
+
+
+def apply(root: Path, name: str) -> list[Change]:
+    """Merge presets/NAME.yaml into params.yaml; nothing is written unless the result is valid."""
+    known = names(root)
+    if name not in known:
+        raise ValueError(f"there is no preset {name!r}; there are {', '.join(known)}")
+    path = root / "params.yaml"
+    values, changes = merge(_read(path), _read(root / "presets" / f"{name}.yaml"))
+    check(Parameters, plain(values), f"params.yaml with preset {name}")
+    if changes:
+        write_whole(path, dump(values))
+    return changes
+
+
+def merge(values: CommentedMap, preset: CommentedMap, prefix: str = "") -> tuple[CommentedMap, list[Change]]:
+    """`values` with the preset's in their place (changed in place), and what that changed."""
+    changes: list[Change] = []
+    for key, new in preset.items():
+        old = values.get(key)
+        if isinstance(new, CommentedMap) and isinstance(old, CommentedMap) and not new.fa.flow_style():
+            changes += merge(old, new, f"{prefix}{key}.")[1]
+        elif plain(old) != plain(new) or key not in values:
+            changes += _leaves(f"{prefix}{key}", plain(old), plain(new))
+            values[key] = _without_comments(new)
+    return values, changes
+
+
+def _leaves(key: str, old: Any, new: Any) -> Iterator[Change]:
+    """One change per leaf, so that a replaced mapping shows only what is different in it."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in [*old, *(name for name in new if name not in old)]:
+            if old.get(name) != new.get(name) or (name in old) != (name in new):
+                yield from _leaves(f"{key}.{name}", old.get(name), new.get(name))
+    else:
+        yield key, old, new
+
+
+def plain(value: Any) -> Any:
+    """Plain dicts, lists and numbers: the types that a schema accepts."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def _without_comments(value: Any) -> Any:
+    """The preset's comments say where a number is from; params.yaml has its own."""
+    if isinstance(value, dict):
+        copy = CommentedMap((key, _without_comments(item)) for key, item in value.items())
+        copy.fa.set_flow_style()
+        return copy
+    if isinstance(value, list):
+        items = CommentedSeq(_without_comments(item) for item in value)
+        items.fa.set_flow_style()
+        return items
+    return value
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.representer.add_representer(type(None), _null)
+    return yaml
+
+
+def _null(representer: Any, _: None) -> Any:
+    """`null`, and not an empty place, as params.yaml writes it."""
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+def _read(path: Path) -> CommentedMap:
+    try:
+        values = _yaml().load(path)
+    except YAMLError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, CommentedMap):
+        raise ValueError(f"{path} must hold sections")
+    return values
+
+
+def dump(values: CommentedMap) -> str:
+    text = io.StringIO()
+    _yaml().dump(values, text)
+    return text.getvalue()

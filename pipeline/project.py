@@ -1,0 +1,23 @@
+"""Where the project is, and writing its files whole."""
+
+import os
+from pathlib import Path
+
+
+def find_root() -> Path:
+    """The nearest folder, upwards from here, that holds dvc.yaml and params.yaml."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
+            return folder
+    raise ValueError("no dvc.yaml and params.yaml here or above: run wsss inside the project's folder")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside `path`, then rename over it: killed in between, the old file is still there."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

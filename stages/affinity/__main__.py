@@ -1,0 +1,114 @@
+"""Train AffinityNet and keep each picture's raw affinities: data/affinity_labels -> data/affinity.
+
+The walk's beta and number of steps come later (`pseudo_labels`), so they cost no network pass.
+"""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.affinity.loss import affinity_loss, grid_labels, pair_kinds
+from stages.affinity.network import AffinityNet, affinities, build_affinity_net, rebuild_affinity_net
+from stages.affinity.offsets import forward_offsets
+from stages.affinity.params import Affinity
+from stages.common import door, fingerprint, items, networks, training
+from stages.common.artifacts import npz_bytes, read_picture
+from stages.common.augment import normalise
+from stages.common.device import device
+from stages.common.params import load
+from stages.common.pictures import Picture, load_pictures
+from stages.common.samples import MaskedSamples
+
+LABELS, OUT = Path("data/affinity_labels/affinity"), Path("data/affinity")
+NETWORK = items.SCRATCH / "affinity_network"  # the trained network, where worker processes find it
+
+
+def main() -> str:
+    params = load("affinity", Affinity)
+    pictures = load_pictures()
+    train, classes = pictures.split("train"), len(pictures.classes)
+    key = training_key(params, train)
+    torch.manual_seed(params.seed)
+    model = build_affinity_net(params.encoder, params.levels, params.channels, params.grid_stride)
+    offsets = offset_list(params.radius)
+    loss = functools.partial(batch_loss, offsets, params.grid_stride, classes)
+    history = training.fit("affinity", model, MaskedSamples(train, params, LABELS), loss, params, key)
+    config = params.model_dump(include={"encoder", "levels", "channels", "grid_stride", "radius"})
+    networks.save_network(NETWORK, model, config, history)
+    line = save_maps(params, train, key)
+    training.forget("affinity")
+    last = history[-1]
+    return f"{line}; loss {last['loss']:.3f} (different {last['different']:.3f})"
+
+
+def batch_loss(
+    offsets: list[tuple[int, int]], cell: int, classes: int, model: torch.nn.Module, batch: tuple[Tensor, ...]
+) -> dict[str, Tensor]:
+    pictures, labels = batch
+    values, inside = affinities(model(pictures), offsets)
+    return affinity_loss(values, pair_kinds(grid_labels(labels, cell, classes), offsets, inside))
+
+
+def offset_list(radius: int) -> list[tuple[int, int]]:
+    return [(int(dy), int(dx)) for dy, dx in forward_offsets(radius)]
+
+
+def training_key(params: Affinity, train: list[Picture]) -> str:
+    hashed = fingerprint.file_hash
+    files = [(p.id, hashed(p.path), hashed(LABELS / f"{p.id}.png")) for p in train]
+    code = fingerprint.code_hash("stages.affinity.__main__")
+    return fingerprint.key(code, params.model_dump(), files, str(device()))
+
+
+def save_maps(params: Affinity, train: list[Picture], key: str) -> str:
+    """data/affinity: the network beside maps/ID.npz of every training picture."""
+    place = device()
+    items.single_thread()
+    compute = AffinityMaps(params.radius, str(place))
+    _network.cache_clear()
+    compute.prepare()
+    work = [items.Item(p.id, fingerprint.key(key, fingerprint.file_hash(p.path)), p) for p in train]
+    network = {file.name: file.read_bytes() for file in sorted(NETWORK.iterdir())}
+    processes = 0 if place.type != "cpu" else None
+    return items.map_items("affinity", OUT, work, compute, processes=processes, also=network)
+
+
+@dataclass(frozen=True)
+class AffinityMaps:
+    """Raw affinities of one picture: float16 [P, h, w], half of the offsets (W is symmetric)."""
+
+    radius: int
+    place: str
+
+    def prepare(self) -> AffinityNet:
+        return _network(self.place)
+
+    def __call__(self, pictures: list[Picture]) -> list[items.Files]:
+        return [self._one(picture) for picture in pictures]
+
+    @torch.inference_mode()
+    def _one(self, picture: Picture) -> items.Files:
+        config = networks.read_config(NETWORK)["encoder"]
+        x = torch.from_numpy(normalise(read_picture(picture.path), config["mean"], config["std"]))
+        offsets = offset_list(self.radius)
+        values, _ = affinities(self.prepare()(x[None].to(self.place)), offsets)
+        arrays = {
+            "affinities": values[0].cpu().numpy().astype(np.float16),
+            "offsets": np.int8(offsets),
+            "size": np.int32([picture.height, picture.width]),
+        }
+        return {"maps/*.npz": npz_bytes(**arrays)}
+
+
+@functools.cache
+def _network(place: str) -> AffinityNet:
+    model = networks.load_into(rebuild_affinity_net(networks.read_config(NETWORK)), NETWORK)
+    return model.to(place)  # type: ignore[return-value]
+
+
+if __name__ == "__main__":
+    door.run("affinity")

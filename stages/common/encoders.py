@@ -1,0 +1,128 @@
+"""Encoders by library name, their initial weights, and which of their layers train.
+
+An encoder maps [B, 3, H, W] to a list of features, one a level; level l of five has stride 2**l,
+or the output stride where that is smaller (dilation takes over), as in segmentation_models_pytorch.
+"""
+
+import difflib
+import hashlib
+import os
+from pathlib import Path
+
+import segmentation_models_pytorch as smp
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from stages.common import small_encoder, training_params, vgg19_chen
+
+smp.encoders.encoders["small"] = small_encoder.ENTRY
+smp.encoders.encoders["vgg19_chen"] = vgg19_chen.ENTRY
+
+
+def build_encoder(params: training_params.Encoder) -> nn.Module:
+    """A new encoder with its initial weights. Raises ValueError for an unknown name or stride."""
+    name, weights = params.name, params.weights
+    if not name.startswith("tu-") and name not in smp.encoders.encoders:
+        raise ValueError(f"encoder.name {name!r} is unknown{_nearest(name, smp.encoders.encoders)}")
+    library = weights.name if weights.source == "library" else None
+    try:
+        encoder = smp.encoders.get_encoder(name, weights=library, output_stride=params.output_stride)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ValueError(f"encoder {name}, output stride {params.output_stride}: {error}") from error
+    align_dilation(encoder, params.output_stride)
+    load_weights(encoder, weights)
+    return encoder
+
+
+def align_dilation(encoder: nn.Module, output_stride: int) -> None:
+    """Give the convolutions that lost their stride the dilation of the layers before them.
+
+    The library dilates them like the layers behind, so they would see every second pixel of what
+    they were trained on: pretrained features, and with them the seeds, lose accuracy.
+    """
+    try:
+        stages = encoder.get_stages()  # type: ignore[operator]
+    except (AttributeError, NotImplementedError):  # timm's encoders dilate well by themselves
+        return
+    for stride, modules in stages.items():
+        if stride > output_stride:
+            for conv in (_entry(module) for module in modules):
+                if conv is not None:
+                    dilation = stride // output_stride // 2
+                    conv.dilation = (dilation, dilation)
+                    conv.padding = tuple(dilation * (size // 2) for size in conv.kernel_size)
+                    break
+
+
+def _entry(module: nn.Module) -> nn.Conv2d | None:
+    """The first convolution with a spatial kernel: it had the stride of its stage."""
+    convs = (m for m in module.modules() if isinstance(m, nn.Conv2d) and m.kernel_size != (1, 1))
+    return next(convs, None)
+
+
+def load_weights(encoder: nn.Module, weights: training_params.Weights) -> None:
+    """Load a named file's tensors (source: file); every tensor of the encoder must be in it."""
+    if weights.source != "file":
+        return
+    state = read_weights(weights.name, weights.sha256)
+    wanted = encoder.state_dict()
+    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
+    wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
+    if missing or wrong:
+        raise ValueError(
+            f"weights {weights.name} do not fit the encoder: {len(missing)} tensors missing, {len(wrong)} "
+            f"of another shape, e.g. {(missing + wrong)[0]}"
+        )
+    nn.Module.load_state_dict(encoder, {name: state.get(name, wanted[name]) for name in wanted})
+
+
+def read_weights(name: str, sha256: str) -> dict[str, Tensor]:
+    """Tensors (float32) of a .safetensors, or of a state dict read with weights_only=True.
+
+    The folder is the environment variable WSSS_WEIGHTS; ValueError where the file's sha256 is
+    another than `sha256`, so that a result never rests on weights that nobody can name.
+    """
+    path = Path(os.environ.get("WSSS_WEIGHTS", "")) / name
+    if "WSSS_WEIGHTS" not in os.environ or not path.is_file():
+        raise ValueError(f"weights {name}: no such file in the folder WSSS_WEIGHTS={path.parent}; set it")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise ValueError(f"weights {path}: sha256 is {found}, params.yaml says {sha256}")
+    try:
+        state = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except Exception as error:
+        raise ValueError(f"weights {path}: no state dict of plain tensors ({type(error).__name__})") from error
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def freeze(encoder: nn.Module, params: training_params.Encoder) -> None:
+    """Stop the gradients of the named blocks, and of batch norm where it is frozen."""
+    modules = dict(encoder.named_modules())
+    for name in params.freeze:
+        if name not in modules:
+            raise ValueError(f"encoder.freeze: no block {name!r}{_nearest(name, modules)}")
+        modules[name].requires_grad_(False)
+    if params.batch_norm == "frozen":
+        for module in modules.values():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.requires_grad_(False)
+
+
+def train_mode(model: nn.Module, encoder: nn.Module, params: training_params.Encoder) -> None:
+    """model.train(), but the frozen parts of its encoder stay in eval mode."""
+    model.train()
+    frozen = [encoder.get_submodule(name) for name in params.freeze]
+    if params.batch_norm == "frozen":
+        frozen += [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    for module in frozen:
+        module.eval()
+
+
+def _nearest(name: str, known: object) -> str:
+    near = difflib.get_close_matches(name, [str(k) for k in known], n=3)  # type: ignore[attr-defined]
+    return f"; did you mean {', '.join(near)}?" if near else ""

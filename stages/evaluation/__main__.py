@@ -1,0 +1,168 @@
+"""Score one rung of the ladder against the masks: `python -m stages.evaluation seeds`.
+
+Writes reports/<rung>/: metrics.json (percent with two decimals, so that `dvc metrics diff` reads as
+papers do), per_class.csv, confusion.csv and .png, curve.csv and gallery.png. data/masks/index.csv
+says which pictures have a truth: exactly these are scored, and one that cannot be is an error.
+"""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stages.common import door
+from stages.common.artifacts import csv_text, read_mask, read_npz, read_picture, write_atomic, write_json
+from stages.common.labels import threshold_labels, upsample
+from stages.common.params import load
+from stages.common.pictures import Pictures, load_pictures
+from stages.common.progress import track
+from stages.evaluation import curve, gallery, metrics, tables
+from stages.evaluation.heat_map import heat_map
+from stages.evaluation.params import Evaluation
+from stages.evaluation.rungs import REPORTS, RUNGS, Rung
+
+MASKS = Path("data/masks")
+SHOWN = 5  # files that an error names
+
+
+def main() -> str:
+    name, rung = _asked(sys.argv[1:])
+    params = load("evaluation", Evaluation)
+    pictures = load_pictures()
+    ids = _promised(rung.split, pictures)
+    _require([MASKS / f"{i}.png" for i in ids], "masks that data/masks/index.csv promises")
+    _require([rung.file(i) for i in ids], f"results of rung {name}")
+    if not ids:
+        return _without_truth(name, rung, pictures, params)
+
+    table, histogram = _count(name, rung, ids, len(pictures.classes), params)
+    values = tables.summary(table, pictures.classes) | {"images": len(ids), "split": rung.split}
+    line = f"{name}: mIoU {values['miou']:.2f} %"
+    thresholds: list[float | None] = [None]
+    stack = table[None]
+    if histogram is not None:
+        stack, thresholds = curve.tables(histogram), curve.thresholds(params.bins).tolist()
+        miou = metrics.means(stack)["miou"]
+        best = curve.best(miou)
+        values |= {"threshold": params.threshold, "best_threshold": round(best / params.bins, 6)}
+        values["miou_best_threshold"] = tables.percent(miou[best])
+        line += f" at threshold {params.threshold:g}"
+        line += f" (best {values['miou_best_threshold']:.2f} % at {values['best_threshold']:g})"
+
+    _write(name, table, pictures.classes, tables.curve(thresholds, stack))
+    _draw(name, rung, ids, pictures, params, scored=True)
+    write_json(REPORTS / name / "metrics.json", values)
+    return f"{line}, {len(ids)} pictures"
+
+
+def _asked(arguments: Sequence[str]) -> tuple[str, Rung]:
+    if len(arguments) != 1 or arguments[0] not in RUNGS:
+        raise ValueError(f"name one rung: python -m stages.evaluation {{{','.join(RUNGS)}}}")
+    return arguments[0], RUNGS[arguments[0]]
+
+
+def _promised(split: str, pictures: Pictures) -> list[str]:
+    """The ids of a split that have a mask, sorted."""
+    with (MASKS / "index.csv").open(newline="") as file:
+        ids = sorted(row["id"] for row in csv.DictReader(file) if row["split"] == split)
+    if strange := sorted(set(ids) - {picture.id for picture in pictures.split(split)}):
+        raise ValueError(
+            f"{MASKS / 'index.csv'} promises {len(strange)} pictures that split {split} of data/dataset "
+            f"does not have: {', '.join(strange[:SHOWN])}. Run `dvc repro dataset`"
+        )
+    return ids
+
+
+def _require(files: Sequence[Path], what: str) -> None:
+    if missing := [str(file) for file in files if not file.is_file()]:
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        raise ValueError(
+            f"{len(missing)} of {len(files)} {what} are missing: {', '.join(missing[:SHOWN])}{more}"
+        )
+
+
+def _count(
+    name: str, rung: Rung, ids: Sequence[str], classes: int, params: Evaluation
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The table of counts (of maps: at the fixed threshold), and of maps the joint histogram."""
+    table = np.zeros((classes, classes + 1), np.int64)
+    histogram = curve.empty_histogram(classes, params.bins) if rung.maps else None
+    problems = []
+    for identifier in track(ids, len(ids), name):
+        mask, file = MASKS / f"{identifier}.png", rung.file(identifier)
+        try:
+            truth = read_mask(mask)
+            if histogram is None:
+                labels = read_mask(file)
+            else:
+                maps, present = _read_maps(file, truth.shape, classes)
+                labels = threshold_labels(maps, present, params.threshold)
+                curve.add(histogram, truth, maps, present)
+            table += metrics.confusion(truth, labels, classes)
+        except (ValueError, OSError) as error:
+            problems.append(f"  {file} against {mask}: {error}")
+    if problems:
+        lines = [f"{len(problems)} of {len(ids)} pictures cannot be scored:", *problems[:SHOWN]]
+        raise ValueError("\n".join(lines + ["  ..."] * (len(problems) > SHOWN)))
+    if not table.any():
+        raise ValueError(f"all masks of split {rung.split} are void (255) everywhere: nothing to score")
+    return table, histogram
+
+
+def _read_maps(file: Path, shape: tuple[int, ...], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Maps at full size, float32 [K, H, W], and their class indices [K]."""
+    arrays = read_npz(file)
+    maps, present, size = arrays["maps"], arrays["classes"], tuple(arrays["size"].tolist())
+    if size != shape:
+        raise ValueError(f"the truth is {shape[1]}x{shape[0]}, the maps are of {size[1]}x{size[0]}")
+    if len(maps) != len(present) or not all(0 < index < classes for index in present):
+        raise ValueError(f"{len(maps)} maps of the classes {present.tolist()}: classes are 1..{classes - 1}")
+    if not np.isfinite(maps).all():
+        raise ValueError("the maps hold NaN or infinity")
+    return upsample(maps, size), present
+
+
+def _without_truth(name: str, rung: Rung, pictures: Pictures, params: Evaluation) -> str:
+    _write(name, None, pictures.classes, csv_text([tables.CURVE_COLUMNS]))
+    ids = [picture.id for picture in pictures.split(rung.split)]
+    _draw(name, rung, ids, pictures, params, scored=False)
+    write_json(REPORTS / name / "metrics.json", {"images": 0, "split": rung.split})
+    return f"{name}: no truth for split {rung.split}, nothing to score"
+
+
+def _write(name: str, table: np.ndarray | None, classes: Sequence[str], points: str) -> None:
+    out = REPORTS / name
+    write_atomic(out / "curve.csv", points)
+    write_atomic(out / "per_class.csv", tables.per_class(table, classes))
+    write_atomic(out / "confusion.csv", tables.confusion(table, classes))
+    title = f"{name}: confusion" if table is not None else f"{name}: no truth"
+    empty = np.zeros((len(classes), len(classes) + 1), np.int64)
+    write_atomic(out / "confusion.png", heat_map(title, empty if table is None else table, classes))
+
+
+def _draw(
+    name: str, rung: Rung, ids: Sequence[str], pictures: Pictures, params: Evaluation, scored: bool
+) -> None:
+    """The gallery; of maps it shows the labels at the fixed threshold."""
+    paths = {picture.id: picture.path for picture in pictures.all}
+    rows = []
+    for identifier in gallery.choose(ids, params.gallery):
+        file = rung.file(identifier)
+        _require([file], f"results of rung {name}")
+        picture = read_picture(paths[identifier])
+        if rung.maps:
+            maps, present = _read_maps(file, picture.shape[:2], len(pictures.classes))
+            result = threshold_labels(maps, present, params.threshold)
+        else:
+            result = read_mask(file)
+        truth = read_mask(MASKS / f"{identifier}.png") if scored else None
+        rows.append(gallery.Row(identifier, picture, result, truth))
+    at = f" at threshold {params.threshold:g}" if rung.maps else ""
+    title = f"{name}{at}, split {rung.split}"
+    write_atomic(REPORTS / name / "gallery.png", gallery.sheet(title, rows, pictures.classes))
+
+
+if __name__ == "__main__":
+    door.run("evaluation")

@@ -1,0 +1,34 @@
+"""The first stage: params.yaml is checked whole before DVC deletes an output of any other stage.
+
+Its output never changes, so a valid edit reruns only the stages whose keys it touches.
+"""
+
+from pathlib import Path
+
+from stages.common import door
+from stages.common.artifacts import write_atomic
+from stages.common.params import check, read_yaml
+from stages.parameters.params import Parameters
+
+STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
+
+
+def main() -> str:
+    values = read_yaml(Path("params.yaml"))
+    check_pictures(check(Parameters, values, "params.yaml").dataset.name)
+    write_atomic(STAMP, "ok\n")
+    return f"parameters: {len(values)} sections are valid"
+
+
+def check_pictures(name: str) -> None:
+    """A data set that is not there: DVC would notice only after it deleted data/dataset."""
+    if name != "synthetic" and not (RAW / name).is_dir():
+        there = sorted({"synthetic", *(path.name for path in RAW.glob("*") if path.is_dir())})
+        raise ValueError(
+            f"params.yaml: dataset.name is {name!r}, but there is no folder {RAW / name}: "
+            f"`wsss link {name} PATH` makes it; there are {', '.join(there)}"
+        )
+
+
+if __name__ == "__main__":
+    door.run("parameters")

@@ -1,0 +1,104 @@
+"""Attribution maps of the training pictures' classes: data/classifier -> data/seeds."""
+
+import functools
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stages.classifier.network import ClassifierNet, rebuild_classifier
+from stages.common import door, fingerprint, items, networks
+from stages.common.artifacts import npz_bytes, read_picture
+from stages.common.augment import normalise
+from stages.common.device import device
+from stages.common.params import load
+from stages.common.pictures import Picture, load_pictures
+from stages.seeds.multi_scale import multi_scale
+from stages.seeds.params import Seeds
+
+CLASSIFIER, OUT = Path("data/classifier"), Path("data/seeds")
+BATCH = 16  # pictures of one size, on a GPU
+
+
+def main() -> str:
+    params = load("seeds", Seeds)
+    module = f"stages.seeds.{params.method}"
+    place = device()
+    weights = fingerprint.file_hash(CLASSIFIER / "weights.safetensors")
+    config = networks.read_config(CLASSIFIER)
+    base = (fingerprint.code_hash("stages.seeds.__main__", module), params.model_dump(), weights, config)
+    work = [
+        items.Item(p.id, fingerprint.key(base, fingerprint.file_hash(p.path), p.labels), p)
+        for p in load_pictures().split("train")
+    ]
+    items.single_thread()  # the processes are the parallelism; workers inherit the loaded network
+    compute = SeedMaps(params, str(place))
+    compute.prepare()
+    on_gpu = place.type != "cpu"
+    return items.map_items(
+        "seeds", OUT, work, compute, batches=by_size if on_gpu else None, processes=0 if on_gpu else None
+    )
+
+
+@dataclass(frozen=True)
+class SeedMaps:
+    """The files of a batch of equal-sized pictures."""
+
+    params: Seeds
+    place: str
+
+    def prepare(self) -> ClassifierNet:
+        return _classifier(self.place)
+
+    def __call__(self, pictures: list[Picture]) -> list[items.Files]:
+        model = self.prepare()
+        config = networks.read_config(CLASSIFIER)["encoder"]
+        arrays = [normalise(read_picture(p.path), config["mean"], config["std"]) for p in pictures]
+        classes = padded([p.labels for p in pictures])
+        method = importlib.import_module(f"stages.seeds.{self.params.method}")
+        attribution = functools.partial(self._attribution, method, model, classes.to(self.place))
+        batch = torch.from_numpy(np.stack(arrays)).to(self.place)
+        maps = multi_scale(attribution, batch, self.params, config["output_stride"]).cpu().numpy()
+        return [self._files(p, maps[row, : len(p.labels)]) for row, p in enumerate(pictures)]
+
+    def _attribution(
+        self, method: Any, model: ClassifierNet, classes: torch.Tensor, x: torch.Tensor
+    ) -> torch.Tensor:
+        half = self.params.precision == "bf16"
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            maps: torch.Tensor = method.attribution(model, x, classes, self.params.layer)
+        return maps
+
+    def _files(self, picture: Picture, maps: np.ndarray) -> items.Files:
+        if not np.isfinite(maps).all():
+            raise ValueError(f"seeds of {picture.id} are not finite: the classifier diverged, train it again")
+        size = np.int32([picture.height, picture.width])
+        arrays = {"maps": maps.astype(np.float16), "classes": np.int16(picture.labels), "size": size}
+        return {"*.npz": npz_bytes(**arrays)}
+
+
+@functools.cache
+def _classifier(place: str) -> ClassifierNet:
+    model = networks.load_into(rebuild_classifier(networks.read_config(CLASSIFIER)), CLASSIFIER)
+    return model.to(place)  # type: ignore[return-value]
+
+
+def padded(labels: list[tuple[int, ...]]) -> torch.Tensor:
+    """0-based classes [B, K]; a row with fewer than K repeats its first."""
+    most = max(len(row) for row in labels)
+    return torch.tensor([[c - 1 for c in row + (row[0],) * (most - len(row))] for row in labels])
+
+
+def by_size(work: list[items.Item]) -> list[list[items.Item]]:
+    """Batches of pictures of one size."""
+    sizes: dict[tuple[int, int], list[items.Item]] = {}
+    for item in work:
+        sizes.setdefault((item.task.height, item.task.width), []).append(item)
+    return [group[n : n + BATCH] for group in sizes.values() for n in range(0, len(group), BATCH)]
+
+
+if __name__ == "__main__":
+    door.run("seeds")

@@ -1,0 +1,58 @@
+"""Values and gradients of a named layer of the classifier."""
+
+import difflib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from stages.classifier.network import ClassifierNet
+
+LAST = "last"
+
+
+def find_layer(model: ClassifierNet, name: str) -> nn.Module:
+    """The module at a path such as encoder.layer3. ValueError names the nearest paths."""
+    modules = dict(model.named_modules())
+    if name not in modules or not name:
+        near = difflib.get_close_matches(name, list(modules), n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"top level: {', '.join(list(modules)[1:6])}"
+        raise ValueError(f"seeds.layer: the classifier has no layer {name!r}; {hint}")
+    return modules[name]
+
+
+def values_and_scores(model: ClassifierNet, pictures: Tensor, layer: str) -> tuple[Tensor, Tensor]:
+    """The layer's values [B, D, h, w] and the scores [B, C] computed from them, with a graph."""
+    if layer == LAST:
+        values = model.features(pictures).detach().requires_grad_()
+        return values, model.pool(values)
+    caught: list[Tensor] = []
+
+    def catch(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            raise ValueError(f"seeds.layer {layer}: its output is no feature map")
+        # A leaf in the layer's place: the graph begins here. The clone keeps the values, which
+        # an in-place ReLU after the layer would overwrite.
+        caught.append(output.detach().requires_grad_())
+        return caught[-1].clone()
+
+    handle = find_layer(model, layer).register_forward_hook(catch)
+    try:
+        scores = model(pictures)
+    finally:
+        handle.remove()
+    if len(caught) != 1:
+        raise ValueError(f"seeds.layer {layer}: runs {len(caught)} times in a forward pass, not once")
+    return caught[0], scores
+
+
+def gradients(values: Tensor, scores: Tensor, classes: Tensor) -> Iterator[Tensor]:
+    """For k = 0..K-1 the gradient [B, D, h, w] of each picture's score of its k-th class.
+
+    `classes` [B, K] are 0-based. Pictures of a batch do not touch each other (batch norm is in
+    eval mode), so one backward pass of the summed scores serves them all.
+    """
+    for k in range(classes.shape[1]):
+        chosen = scores.gather(1, classes[:, k : k + 1]).sum()
+        (gradient,) = torch.autograd.grad(chosen, values, retain_graph=k + 1 < classes.shape[1])
+        yield gradient

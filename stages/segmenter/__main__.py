@@ -1,0 +1,56 @@
+"""Train the segmenter on the pseudo-labels: data/pseudo_labels -> data/segmenter.
+
+The last epoch is kept: choosing an epoch by a mask would be supervision by pixels.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stages.common import door, fingerprint, networks, training
+from stages.common.artifacts import UNKNOWN
+from stages.common.device import device
+from stages.common.params import load
+from stages.common.pictures import Picture, load_pictures
+from stages.common.samples import MaskedSamples
+from stages.segmenter.network import build_segmenter
+from stages.segmenter.params import Segmenter
+
+LABELS, OUT = Path("data/pseudo_labels"), Path("data/segmenter")
+
+
+def main() -> str:
+    params = load("segmenter", Segmenter)
+    pictures = load_pictures()
+    train = pictures.split("train")
+    torch.manual_seed(params.seed)
+    model = build_segmenter(params.network, params.encoder, len(pictures.classes), params.options)
+    samples = MaskedSamples(train, params, LABELS)
+    history = training.fit("segmenter", model, samples, cross_entropy, params, training_key(params, train))
+    config = {
+        "classes": list(pictures.classes),
+        **params.model_dump(include={"network", "options", "encoder"}),
+    }
+    networks.save_network(OUT, model, config, history)
+    training.forget("segmenter")
+    return f"segmenter: {params.network} on {params.encoder.name}, loss {history[-1]['loss']:.3f}"
+
+
+def cross_entropy(model: torch.nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """Pixel-wise cross-entropy; pixels labelled 255 never count (a batch of nothing else costs 0)."""
+    pictures, labels = batch
+    total = F.cross_entropy(model(pictures).float(), labels, ignore_index=UNKNOWN, reduction="sum")
+    return {"loss": total / (labels != UNKNOWN).sum().clamp_min(1)}
+
+
+def training_key(params: Segmenter, train: list[Picture]) -> str:
+    hashed = fingerprint.file_hash
+    files = [(p.id, hashed(p.path), hashed(LABELS / f"{p.id}.png")) for p in train]
+    code = fingerprint.code_hash("stages.segmenter.__main__")
+    return fingerprint.key(code, params.model_dump(), files, str(device()))
+
+
+if __name__ == "__main__":
+    door.run("segmenter")

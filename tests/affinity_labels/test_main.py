@@ -1,0 +1,118 @@
+"""The step as a whole: what it writes, what it computes again, and workers that start by spawn."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.affinity_labels import __main__ as stage
+from stages.affinity_labels import irn
+from stages.affinity_labels.params import Irn
+from stages.common.artifacts import npz_bytes, read_mask, read_picture, write_atomic, write_json
+from stages.common.crf_params import Crf
+from stages.common.labels import upsample
+
+ROOT = Path(__file__).resolve().parents[2]
+GRAPH = """
+stages:
+  affinity_labels:
+    params: [affinity_labels.method, "affinity_labels.${affinity_labels.method}", affinity_labels.crf]
+"""
+PARAMS = """
+affinity_labels:
+  method: irn
+  irn: {threshold_foreground: 0.35, threshold_plain: 0.25, threshold_background: 0.1, gt_prob: 0.7}
+  psa: {alpha_foreground: 4, alpha_plain: 8, alpha_background: 32}
+  crf: {iterations: 2, smooth_sxy: 3, smooth_compat: 3, color_sxy: 50, color_srgb: 5, color_compat: 10}
+"""
+CRF = Crf(iterations=2, smooth_sxy=3.0, smooth_compat=3.0, color_sxy=50.0, color_srgb=5.0, color_compat=10.0)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Two training pictures and one of the other split, which has no seeds."""
+    import cv2
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WSSS_WORKERS", "1")
+    rng = np.random.default_rng(0)
+    Path("dvc.yaml").write_text(GRAPH)
+    Path("params.yaml").write_text(PARAMS)
+    rows = "id,file,split,width,height,labels\na,a.png,train,20,12,dog\nb,b.png,train,17,1,cat;dog\n"
+    write_atomic(Path("data/dataset/index.csv"), rows + "c,c.png,val,9,9,cat\n")
+    write_json(Path("data/dataset/classes.json"), ["background", "cat", "dog"])
+    Path("data/dataset/images").mkdir()
+    for name, (height, width), classes in (("a", (12, 20), [2]), ("b", (1, 17), [1, 2])):
+        cv2.imwrite(f"data/dataset/images/{name}.png", rng.integers(0, 256, (height, width, 3), np.uint8))
+        maps = rng.uniform(-0.2, 1, (len(classes), -(-height // 8), -(-width // 8))).astype(np.float16)
+        seeds = npz_bytes(maps=maps, classes=np.int16(classes), size=np.int32([height, width]))
+        write_atomic(Path(f"data/seeds/{name}.npz"), seeds)
+    return tmp_path
+
+
+def results() -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(Path("data/affinity_labels").rglob("*.png"))}
+
+
+def test_writes_both_labels_of_training_pictures(project):
+    assert "2 pictures, 0 reused, 2 computed" in stage.main()
+    assert sorted(Path(name).relative_to("data/affinity_labels").as_posix() for name in results()) == [
+        "affinity/a.png", "affinity/b.png", "crf/a.png", "crf/b.png",
+    ]  # fmt: skip
+    with np.load("data/seeds/a.npz") as seeds:
+        maps = np.maximum(upsample(seeds["maps"], (12, 20)), 0)
+    options = Irn(threshold_foreground=0.35, threshold_plain=0.25, threshold_background=0.1, gt_prob=0.7)
+    picture = read_picture(Path("data/dataset/images/a.png"))
+    affinity, plain = irn.labels(maps, np.array([2]), picture, options, CRF)
+    np.testing.assert_array_equal(read_mask(Path("data/affinity_labels/affinity/a.png")), affinity)
+    np.testing.assert_array_equal(read_mask(Path("data/affinity_labels/crf/a.png")), plain)
+    assert read_mask(Path("data/affinity_labels/crf/b.png")).shape == (1, 17)
+
+
+def test_computes_again_only_what_changed(project):
+    stage.main()
+    before = results()
+    assert "2 reused, 0 computed" in stage.main()
+    assert results() == before
+    seeds = npz_bytes(maps=np.ones((1, 2, 3), np.float16), classes=np.int16([2]), size=np.int32([12, 20]))
+    write_atomic(Path("data/seeds/a.npz"), seeds)
+    assert "1 reused, 1 computed" in stage.main()
+    Path("params.yaml").write_text(PARAMS.replace("gt_prob: 0.7", "gt_prob: 0.8"))
+    assert "0 reused, 2 computed" in stage.main()
+    Path("params.yaml").write_text(PARAMS.replace("method: irn", "method: psa"))
+    assert "0 reused, 2 computed" in stage.main()
+
+
+def test_only_the_chosen_method_is_imported(project):
+    command = "import sys; from stages.affinity_labels import __main__ as s; s.main(); print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    modules = subprocess.run(
+        [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert "stages.affinity_labels.params" in modules
+    assert "stages.affinity_labels.psa" not in modules
+    assert "torch" not in modules.split()
+
+
+def test_workers_by_spawn_and_by_fork_write_the_same(project):
+    for method in ("spawn", "fork"):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "WSSS_START_METHOD": method}
+        done = subprocess.run(
+            [sys.executable, "-m", "stages.affinity_labels"], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        if method == "spawn":
+            spawned = results()
+            (project / ".scratch").rename(project / "away")
+    assert results() == spawned
+    assert len(spawned) == 4
+
+
+def test_missing_seeds_are_named(project):
+    Path("data/seeds/b.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"b\.npz"):
+        stage.main()
+    assert not Path("data/affinity_labels").exists()

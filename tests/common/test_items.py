@@ -1,0 +1,109 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from stages.common import items
+from stages.common.items import Item, map_items
+
+
+def double(tasks: list[int]) -> list[items.Files]:
+    """Two files a picture; a negative number cannot be done."""
+    if min(tasks) < 0:
+        raise ValueError("a negative picture")
+    return [{"*.txt": str(2 * n).encode(), "sub/*.bin": bytes([n])} for n in tasks]
+
+
+def work(*numbers: int) -> list[Item]:
+    return [Item(f"p{n}", f"key{n}", n) for n in numbers]
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+OUT = Path("data/out")
+EXPECTED = {"p1.txt": b"2", "p3.txt": b"6", "sub/p1.bin": b"\x01", "sub/p3.bin": b"\x03"}
+
+
+@pytest.mark.parametrize(("processes", "method"), [(0, "fork"), (2, "fork"), (2, "spawn")])
+def test_here_and_in_processes_give_the_same_files(
+    processes: int, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSSS_START_METHOD", method)
+    line = map_items("step", OUT, work(1, 3), double, processes=processes)
+    assert "2 pictures, 0 reused, 2 computed" in line
+    assert files(OUT) == EXPECTED
+
+
+def test_results_are_reused_and_what_is_unused_goes() -> None:
+    map_items("step", OUT, work(1, 2), double, processes=0)
+    assert "1 reused, 1 computed" in map_items("step", OUT, work(1, 3), double, processes=0)
+    assert files(OUT) == EXPECTED
+    assert {place.name for place in (items.SCRATCH / "items" / "step").iterdir()} == {"key1", "key3"}
+    assert "2 reused, 0 computed" in map_items("step", OUT, work(1, 3), double, processes=2)
+
+
+def test_equal_keys_are_computed_once() -> None:
+    twice = [Item("a", "same", 1), Item("b", "same", 1)]
+    assert "2 pictures, 1 reused, 1 computed" in map_items("step", OUT, twice, double, processes=0)
+    assert files(OUT)["a.txt"] == files(OUT)["b.txt"] == b"2"
+
+
+def test_a_changed_key_is_computed_again() -> None:
+    map_items("step", OUT, work(1), double, processes=0)
+    assert "0 reused, 1 computed" in map_items("step", OUT, [Item("p1", "new", 5)], double, processes=0)
+    assert files(OUT)["p1.txt"] == b"10"
+
+
+def test_a_failure_leaves_no_output_and_keeps_what_was_done() -> None:
+    with pytest.raises(ValueError, match="negative"):
+        map_items("step", OUT, work(1, 3, -1), double, processes=0)
+    assert not OUT.exists()
+    assert "2 reused, 0 computed" in map_items("step", OUT, work(1, 3), double, processes=0)
+    assert files(OUT) == EXPECTED
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_failure_in_a_worker_is_told_here(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSSS_START_METHOD", method)
+    with pytest.raises(ValueError, match="a negative picture"):
+        map_items("step", OUT, work(1, -1), double, processes=2)
+    assert not OUT.exists()
+
+
+def test_a_failure_leaves_the_last_good_output() -> None:
+    map_items("step", OUT, work(1, 3), double, processes=0)
+    with pytest.raises(ValueError, match="negative"):
+        map_items("step", OUT, work(1, -1), double, processes=0)
+    assert files(OUT) == EXPECTED
+
+
+def test_batches_group_what_is_left() -> None:
+    map_items("step", OUT, work(3), double, processes=0)
+    seen: list[int] = []
+
+    def pairs(todo: list[Item]) -> list[list[Item]]:
+        seen.extend(item.task for item in todo)
+        return [todo]
+
+    map_items("step", OUT, work(1, 3, 5), double, processes=0, batches=pairs)
+    assert seen == [1, 5]
+    assert files(OUT)["p5.txt"] == b"10"
+
+
+def test_nothing_to_do_makes_an_empty_folder_with_the_further_files() -> None:
+    assert "0 pictures" in map_items("step", OUT, [], double, processes=2, also={"config.json": b"{}"})
+    assert files(OUT) == {"config.json": b"{}"}
+
+
+def test_workers_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSSS_WORKERS", "3")
+    assert items.worker_count() == 3
+    monkeypatch.delenv("WSSS_WORKERS")
+    assert items.worker_count() == len(os.sched_getaffinity(0))

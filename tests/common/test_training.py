@@ -1,0 +1,144 @@
+"""The training loop on a linear network: resume, schedules, groups, and what is not finite."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from stages.common import training
+from stages.common.params import check
+from stages.common.training_params import Training
+
+ENCODER = {
+    "name": "small", "output_stride": 8, "weights": {"source": "none", "name": "", "sha256": ""},
+    "mean": [0.5] * 3, "std": [0.5] * 3, "freeze": [], "batch_norm": "train",
+}  # fmt: skip
+OPTIMIZER = {
+    "name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "decay_bias": False,
+    "poly_power": 0.9, "warmup": 0.0, "head_multiple": 10, "bias_multiple": 2,
+}  # fmt: skip
+AUGMENT = {"longest_side": None, "scale": None, "crop": 16, "flip": 0.5, "jitter": [0, 0, 0, 0]}
+
+
+def params(**changes) -> Training:
+    values = {
+        "encoder": ENCODER, "optimizer": OPTIMIZER, "augment": AUGMENT,
+        "batch": 4, "epochs": 3, "precision": "fp32", "threads": 1, "seed": 0,
+    }  # fmt: skip
+    return check(Training, {**values, **changes}, "test")
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Dropout(0.5))
+        self.head = nn.Linear(8, 1)
+
+    def forward(self, x):
+        return self.head(self.encoder(x))
+
+
+class Noise:
+    def __init__(self, stop_at: int = -1) -> None:
+        self.drawn, self.stop_at = 0, stop_at
+
+    def __len__(self) -> int:
+        return 13
+
+    def sample(self, index, rng):
+        self.drawn += 1
+        if self.drawn == self.stop_at:
+            raise KeyboardInterrupt  # a kill, as far as the loop is concerned
+        x = torch.from_numpy(rng.normal(size=5).astype(np.float32)) + index
+        return x, x.sum(0, keepdim=True)
+
+
+def loss(model, batch):
+    return {"loss": (model(batch[0]) - batch[1]).square().mean() / 100}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WSSS_DEVICE", "cpu")
+
+
+@pytest.mark.parametrize("kill_at", [14, 17, 30])
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_killed_and_resumed_ends_with_the_same_weights(monkeypatch, capsys, kill_at, name):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)  # at every step, so mid-epoch too
+    chosen = params(optimizer={**OPTIMIZER, "name": name, "lr": 0.01})
+    whole = Net()
+    wanted = training.fit("a", whole, Noise(), loss, chosen, "key")
+    training.forget("a")
+    with pytest.raises(KeyboardInterrupt):
+        training.fit("a", Net(), Noise(kill_at), loss, chosen, "key")
+    resumed = Net()
+    found = training.fit("a", resumed, Noise(), loss, chosen, "key")
+    assert "resumed from step" in capsys.readouterr().out
+    assert found == wanted and len(found) == 3
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_another_key_is_not_used(capsys):
+    training.fit("a", Net(), Noise(), loss, params(epochs=1), "one")
+    training.fit("a", Net(), Noise(), loss, params(epochs=1), "two")
+    assert "resumed" not in capsys.readouterr().out
+
+
+def test_what_is_not_finite_names_step_and_cure_and_keeps_the_checkpoint(tmp_path):
+    calls = []
+
+    def explode(model, batch):
+        calls.append(1)
+        value = loss(model, batch)["loss"]
+        return {"loss": value * (float("nan") if len(calls) == 5 else 1)}
+
+    with pytest.raises(ValueError, match=r"not finite in epoch 2, step 4; lower optimizer.lr \(now 0.1\)"):
+        training.fit("a", Net(), Noise(), explode, params(), "key")
+    state = torch.load(tmp_path / ".scratch/training/a/key/last.pt", weights_only=True)
+    assert state["progress"][0] == 3
+    assert all(torch.isfinite(t).all() for t in state["model"].values())
+
+
+def test_poly_schedule_and_multiples_by_hand():
+    net = Net()
+    optimizer = training.make_optimizer(net, net.encoder, params().optimizer)
+    training.set_rate(optimizer, params().optimizer, 0.5)
+    rate = 0.1 * 0.5**0.9
+    found = {
+        (tuple(sorted(p.ndim for p in g["params"])), round(g["lr"] / rate, 6), g["weight_decay"])
+        for g in optimizer.param_groups
+    }
+    assert found == {((2,), 1, 0.01), ((1, 1, 1), 2, 0.0), ((2,), 10, 0.01), ((1,), 20, 0.0)}
+    assert {g["momentum"] for g in optimizer.param_groups} == {0.9}
+
+
+def test_warmup_is_linear():
+    net = Net()
+    chosen = params(optimizer={**OPTIMIZER, "warmup": 0.5, "poly_power": 0.0}).optimizer
+    optimizer = training.make_optimizer(net, net.encoder, chosen)
+    training.set_rate(optimizer, chosen, 0.25)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05, rel=0.01)
+
+
+def test_frozen_parts_do_not_change():
+    net = Net()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    training.fit("a", net, Noise(), loss, params(encoder={**ENCODER, "freeze": ["0"], "batch_norm": "frozen"}), "k")
+    after = net.state_dict()
+    changed = {k for k in before if not torch.equal(before[k], after[k])}
+    assert changed == {"head.weight", "head.bias"}
+
+
+def test_fp16_on_a_cpu_is_refused():
+    with pytest.raises(ValueError, match="fp16 needs a GPU"):
+        training.fit("a", Net(), Noise(), loss, params(precision="fp16"), "key")
+
+
+def test_unknown_frozen_block_names_the_nearest():
+    chosen = params(encoder={**ENCODER, "freeze": ["O"]})
+    with pytest.raises(ValueError, match="no block 'O'"):
+        training.fit("a", Net(), Noise(), loss, chosen, "key")

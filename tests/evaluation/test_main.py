@@ -1,0 +1,224 @@
+"""The step on a project of four tiny pictures, and the errors that it must not swallow."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.common.artifacts import csv_text, mask_bytes, npz_bytes, write_atomic, write_json
+from stages.common.labels import threshold_labels, upsample
+from stages.evaluation import __main__ as evaluation
+from stages.evaluation import metrics
+
+CLASSES = ["background", "cat", "dog"]
+TRAIN, VAL = ["a", "b", "c"], ["d"]
+SIZE = (12, 16)
+DVC = "stages:\n  evaluation:\n    foreach: [seeds]\n    do: {params: [evaluation]}\n"
+PARAMS = "evaluation: {threshold: 0.333, bins: 20, gallery: 2}\n"
+MAPS = {}  # id -> maps of the seeds
+TRUTH = {}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    Path("dvc.yaml").write_text(DVC)
+    Path("params.yaml").write_text(PARAMS)
+    write_json(Path("data/dataset/classes.json"), CLASSES)
+    rows = [
+        (i, f"{i}.jpg", "train" if i in TRAIN else "val", SIZE[1], SIZE[0], "cat;dog") for i in TRAIN + VAL
+    ]
+    write_atomic(
+        Path("data/dataset/index.csv"),
+        csv_text([("id", "file", "split", "width", "height", "labels"), *rows]),
+    )
+    write_atomic(Path("data/masks/index.csv"), csv_text([("id", "split"), *((r[0], r[2]) for r in rows)]))
+    for identifier in TRAIN + VAL:
+        _picture(identifier, rng)
+        TRUTH[identifier] = rng.choice([0, 1, 2, 255], SIZE, p=[0.5, 0.3, 0.1, 0.1]).astype(np.uint8)
+        write_atomic(Path(f"data/masks/{identifier}.png"), mask_bytes(TRUTH[identifier]))
+        MAPS[identifier] = rng.random((2, 3, 4)).astype(np.float16)
+        _seeds(identifier)
+        for folder in ("affinity_labels/crf", "pseudo_labels", "predictions"):
+            write_atomic(Path(f"data/{folder}/{identifier}.png"), mask_bytes(rng.integers(0, 3, SIZE)))
+    return tmp_path
+
+
+def _picture(identifier, rng):
+    import cv2
+
+    Path("data/dataset/images").mkdir(exist_ok=True, parents=True)
+    cv2.imwrite(f"data/dataset/images/{identifier}.jpg", rng.integers(0, 256, (*SIZE, 3)).astype(np.uint8))
+
+
+def _seeds(identifier, classes=(1, 2), size=SIZE, maps=None):
+    content = npz_bytes(
+        maps=MAPS[identifier] if maps is None else maps,
+        classes=np.array(classes, np.int16),
+        size=np.array(size, np.int32),
+    )
+    write_atomic(Path(f"data/seeds/{identifier}.npz"), content)
+
+
+def _run(monkeypatch, rung):
+    monkeypatch.setattr(sys, "argv", ["evaluation", rung])
+    return evaluation.main()
+
+
+def _metrics(rung):
+    return json.loads(Path(f"reports/{rung}/metrics.json").read_text())
+
+
+def _rows(file):
+    with Path(file).open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _brute_force(threshold):
+    return sum(
+        metrics.confusion(
+            TRUTH[i], threshold_labels(upsample(MAPS[i], SIZE), np.array([1, 2]), threshold), len(CLASSES)
+        )
+        for i in TRAIN
+    )
+
+
+def test_seeds_report_the_fixed_and_the_best_threshold(project, monkeypatch):
+    line = _run(monkeypatch, "seeds")
+    values = _metrics("seeds")
+    fixed = metrics.means(_brute_force(0.333))  # not a threshold of the curve
+    assert values["miou"] == pytest.approx(100 * fixed["miou"], abs=0.00501)
+    assert values["recall"] == pytest.approx(100 * fixed["recall"], abs=0.00501)
+    curve = [float(metrics.means(_brute_force(i / 20))["miou"]) for i in range(20)]
+    assert values["best_threshold"] == int(np.argmax(curve)) / 20
+    assert values["miou_best_threshold"] == round(100 * max(curve), 2)
+    assert [float(row["miou"]) for row in _rows("reports/seeds/curve.csv")] == [
+        round(100 * m, 2) for m in curve
+    ]
+    assert (values["threshold"], values["images"], values["split"]) == (0.333, 3, "train")
+    assert set(values["iou"]) == set(CLASSES)
+    best = f"best {values['miou_best_threshold']:.2f} % at {values['best_threshold']:g}"
+    assert line == f"seeds: mIoU {values['miou']:.2f} % at threshold 0.333 ({best}), 3 pictures"
+
+
+@pytest.mark.parametrize("rung, images", [("crf", 3), ("pseudo_labels", 3), ("predictions", 1)])
+def test_labels_have_no_threshold(project, monkeypatch, rung, images):
+    line = _run(monkeypatch, rung)
+    values = _metrics(rung)
+    assert line == f"{rung}: mIoU {values['miou']:.2f} %, {images} picture" + "s"
+    assert values["images"] == images
+    assert not {"threshold", "best_threshold", "miou_best_threshold"} & set(values)
+    assert [row["threshold"] for row in _rows(f"reports/{rung}/curve.csv")] == [""]
+
+
+def test_tables_agree_with_the_metrics(project, monkeypatch):
+    _run(monkeypatch, "crf")
+    values, classes = _metrics("crf"), _rows("reports/crf/per_class.csv")
+    assert {row["class"]: float(row["iou"]) for row in classes} == values["iou"]
+    truth = np.stack([TRUTH[i] for i in TRAIN])
+    assert [int(row["pixels"]) for row in classes] == [(truth == i).sum() for i in range(3)]
+    cells = _rows("reports/crf/confusion.csv")
+    assert (
+        sum(int(value) for row in cells for name, value in row.items() if name != "truth")
+        == (truth < 255).sum()
+    )
+
+
+def test_same_inputs_same_bytes(project, monkeypatch):
+    contents = []
+    for _ in range(2):
+        _run(monkeypatch, "seeds")
+        contents.append({file.name: file.read_bytes() for file in Path("reports/seeds").iterdir()})
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == {
+        "metrics.json", "per_class.csv", "confusion.csv", "confusion.png", "curve.csv", "gallery.png"
+    }  # fmt: skip
+
+
+def test_the_gallery_shows_the_same_pictures_in_every_rung(project, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        evaluation.gallery, "sheet", lambda title, rows, classes: shown.append([r.id for r in rows]) or b""
+    )
+    for rung in ("seeds", "crf", "pseudo_labels"):
+        _run(monkeypatch, rung)
+    assert shown == [["a", "c"]] * 3
+
+
+@pytest.mark.parametrize(
+    "rung, file",
+    [("seeds", "data/masks/b.png"), ("seeds", "data/seeds/b.npz"), ("crf", "data/affinity_labels/crf/b.png")],
+)
+def test_a_missing_mask_or_result_is_an_error(project, monkeypatch, rung, file):
+    Path(file).unlink()
+    with pytest.raises(ValueError, match=f"1 of 3 .* missing: {file}"):
+        _run(monkeypatch, rung)
+    assert not Path("reports").exists()
+
+
+def test_the_error_names_five_files_and_the_number():
+    with pytest.raises(ValueError, match=r"7 of 7 masks are missing: 0.png, .*4.png and 2 more$"):
+        evaluation._require([Path(f"{i}.png") for i in range(7)], "masks")
+
+
+def test_a_mask_of_a_picture_that_is_not_in_the_split(project, monkeypatch):
+    write_atomic(Path("data/masks/index.csv"), "id,split\na,train\nd,train\n")
+    with pytest.raises(ValueError, match=r"promises 1 pictures .* does not have: d"):
+        _run(monkeypatch, "seeds")
+
+
+def test_a_result_of_another_size_or_class_is_an_error(project, monkeypatch):
+    write_atomic(Path("data/pseudo_labels/a.png"), mask_bytes(np.zeros((5, 6), np.uint8)))
+    write_atomic(Path("data/pseudo_labels/c.png"), mask_bytes(np.full(SIZE, 9, np.uint8)))
+    with pytest.raises(ValueError) as error:
+        _run(monkeypatch, "pseudo_labels")
+    message = str(error.value)
+    assert "2 of 3 pictures cannot be scored" in message
+    assert "data/pseudo_labels/a.png against data/masks/a.png: the truth is 16x12, the result 6x5" in message
+    assert "the result holds 9: no class (0..2) and not 255" in message
+    assert not Path("reports").exists()
+
+
+def test_maps_that_do_not_fit_are_an_error(project, monkeypatch):
+    _seeds("a", size=(9, 9))
+    _seeds("b", classes=(1, 3))
+    _seeds("c", maps=np.full((2, 3, 4), np.nan, np.float16))
+    with pytest.raises(ValueError) as error:
+        _run(monkeypatch, "seeds")
+    for words in ("the maps are of 9x9", "classes are 1..2", "NaN"):
+        assert words in str(error.value)
+
+
+def test_a_damaged_file_is_named(project, monkeypatch):
+    file = Path("data/masks/b.png")
+    file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"1 of 3 pictures.*\n.*data/masks/b.png"):
+        _run(monkeypatch, "crf")
+
+
+def test_masks_that_are_void_everywhere(project, monkeypatch):
+    write_atomic(Path("data/masks/d.png"), mask_bytes(np.full(SIZE, 255, np.uint8)))
+    with pytest.raises(ValueError, match="void"):
+        _run(monkeypatch, "predictions")
+
+
+@pytest.mark.parametrize("rung", ["seeds", "crf", "pseudo_labels", "predictions"])
+def test_a_set_without_masks_says_no_truth(project, monkeypatch, rung):
+    write_atomic(Path("data/masks/index.csv"), "id,split\n")
+    assert "no truth" in _run(monkeypatch, rung)
+    assert _metrics(rung) == {"images": 0, "split": "val" if rung == "predictions" else "train"}
+    for name in ("per_class.csv", "confusion.csv", "curve.csv"):
+        assert _rows(f"reports/{rung}/{name}") == []
+    for name in ("confusion.png", "gallery.png"):
+        assert Path(f"reports/{rung}/{name}").stat().st_size > 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["seeds", "crf"]])
+def test_the_rung_must_be_named(monkeypatch, arguments):
+    monkeypatch.setattr(sys, "argv", ["evaluation", *arguments])
+    with pytest.raises(ValueError, match="seeds,crf,pseudo_labels,predictions"):
+        evaluation.main()

@@ -1,0 +1,24 @@
+import torch
+
+from stages.predictions.inference import probabilities
+
+
+def test_flip_and_scales_are_averaged_probabilities():
+    pictures = torch.rand(1, 1, 4, 6, generator=torch.Generator().manual_seed(0))
+
+    def scores(x):  # depends on the column, so that a flip matters
+        column = torch.arange(x.shape[3]).expand(1, 1, *x.shape[2:]) / x.shape[3]
+        return torch.cat([x + column, -x], 1)
+
+    plain = scores(pictures).softmax(1)
+    mirrored = scores(pictures.flip(3)).softmax(1).flip(3)
+    found = probabilities(scores, pictures, [1.0], flip=True)
+    torch.testing.assert_close(found, (plain + mirrored) / 2)
+    torch.testing.assert_close(probabilities(scores, pictures, [1.0], flip=False), plain)
+    many = probabilities(scores, pictures, [0.5, 1.0, 2.0], flip=True)
+    torch.testing.assert_close(many.sum(1), torch.ones(1, 4, 6))
+
+
+def test_one_pixel_high():
+    found = probabilities(lambda x: torch.cat([x, -x], 1), torch.rand(1, 1, 1, 5), [0.25, 1.0], True)
+    assert found.shape == (1, 2, 1, 5)

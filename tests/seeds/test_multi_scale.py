@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from stages.common.params import ParameterError, check
+from stages.seeds.__main__ import by_size, padded
+from stages.seeds.multi_scale import fitting, multi_scale, normalise, oriented
+from stages.seeds.params import Seeds
+
+VALUES = {
+    "method": "cam", "layer": "last", "scales": [1.0], "flip": False,
+    "negatives": "drop", "normaliser": "max", "precision": "fp32",
+}  # fmt: skip
+
+
+def params(**changes) -> Seeds:
+    return check(Seeds, {**VALUES, **changes}, "test")
+
+
+def test_a_picture_that_fits_keeps_its_map():
+    maps = torch.rand(1, 2, 3, 5, generator=torch.Generator().manual_seed(0))
+    found = multi_scale(lambda x: maps, torch.zeros(1, 3, 17, 33), params(), 8)
+    assert found.shape == (1, 2, 3, 5)
+    assert found.amax((2, 3)).tolist() == [[1, 1], [1, 1]][:1]
+
+
+def test_cells_stay_where_they_are():
+    """A blob at one cell of an aligned map stays at its pixel after resizing to the stored grid."""
+    x = torch.zeros(1, 3, 65, 65)
+    x[:, :, 32, 16] = 1
+
+    def strided(inputs):  # what a stride-8 convolution sees: every eighth pixel, from the first
+        smooth = torch.nn.functional.avg_pool2d(inputs[:, :1], 9, 1, 4)
+        return smooth[:, :, ::8, ::8]
+
+    full = torch.nn.functional.interpolate(
+        multi_scale(strided, x, params(scales=[1.0, 2.0]), 8), (65, 65), mode="bilinear"
+    )[0, 0]
+    rows, columns = torch.meshgrid(torch.arange(65.0), torch.arange(65.0), indexing="ij")
+    assert (full * rows).sum() / full.sum() == pytest.approx(32, abs=1)
+    assert (full * columns).sum() / full.sum() == pytest.approx(16, abs=1)
+
+
+def test_flip_gives_symmetric_maps_for_a_symmetric_rule():
+    pictures = torch.rand(1, 3, 8, 9, generator=torch.Generator().manual_seed(0))
+    ramp = torch.arange(9.0).expand(1, 1, 8, 9)
+    assert torch.equal(oriented(lambda x: ramp, pictures, params(flip=True)), torch.full((1, 1, 8, 9), 8.0))
+
+
+def test_negatives_are_dropped_before_the_flips_are_summed_or_kept():
+    ramp = torch.tensor([-1.0, 2.0]).expand(1, 1, 1, 2)
+    x = torch.zeros(1, 3, 1, 2)
+    assert oriented(lambda _: ramp, x, params(flip=True)).flatten().tolist() == [2, 2]
+    assert oriented(lambda _: ramp, x, params(flip=True, negatives="keep")).flatten().tolist() == [1, 1]
+
+
+def test_normalisers_by_hand():
+    maps = torch.tensor([[[1.0, 2.0], [4.0, 3.0]], [[-3.0, -1.0], [-2.0, -1.0]]])
+    assert normalise(maps, "max")[0].tolist() == [[0.25, 0.5], [1, 0.75]]
+    assert normalise(maps, "min_max")[0, 0].tolist() == pytest.approx([0, 1 / 3])
+    assert normalise(maps, "max")[1].max() <= 0  # no positive evidence: never seeded
+
+
+def test_sizes_are_one_more_than_a_multiple_of_the_stride():
+    assert fitting((375, 500), 1.0, 16) == (369, 497)
+    assert fitting((1, 3), 0.5, 16) == (1, 1)
+
+
+def test_one_pixel_high_picture():
+    found = multi_scale(lambda x: x[:, :1, ::8, ::8], torch.rand(1, 3, 1, 40), params(scales=[0.5, 1.0, 2.0]), 8)
+    assert found.shape == (1, 1, 1, 5) and torch.isfinite(found).all()
+
+
+def test_contradicting_parameters_are_refused():
+    with pytest.raises(ParameterError, match="needs normaliser: max"):
+        params(negatives="keep", normaliser="min_max")
+    with pytest.raises(ParameterError, match="use grad_cam or vgatt"):
+        params(layer="encoder.stem")
+
+
+def test_batches_hold_one_size_and_pad_classes():
+    from types import SimpleNamespace
+
+    work = [SimpleNamespace(task=SimpleNamespace(height=h, width=4)) for h in [3] * 17 + [5]]
+    assert sorted(len(batch) for batch in by_size(work)) == [1, 1, 16]
+    assert padded([(2,), (1, 3)]).tolist() == [[1, 1], [0, 2]]

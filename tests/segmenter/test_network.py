@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from stages.common.params import ParameterError, check, read_yaml
+from stages.common.training_params import Encoder
+from stages.segmenter.__main__ import cross_entropy
+from stages.segmenter.network import build_segmenter, scores
+from stages.segmenter.params import Segmenter
+
+
+def encoder(name: str, stride: int) -> Encoder:
+    return Encoder(
+        name=name, output_stride=stride, mean=[0.0] * 3, std=[1.0] * 3, freeze=[], batch_norm="train",
+        weights={"source": "none", "name": "", "sha256": ""},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("network", "stride"),
+    [("deeplabv3plus", 16), ("deeplabv3plus", 8), ("deeplabv3", 8), ("unet", 32), ("pspnet", 32), ("fpn", 32)],
+)
+def test_networks_by_name_take_any_picture(network, stride):
+    model = build_segmenter(network, encoder("small", stride), 4, {}).eval()
+    with torch.inference_mode():
+        assert scores(model, torch.zeros(1, 3, 50, 71)).shape == (1, 4, 50, 71)
+
+
+def test_options_reach_the_network_and_unknown_ones_are_errors():
+    def size(channels):
+        model = build_segmenter("deeplabv3plus", encoder("small", 8), 3, {"decoder_channels": channels})
+        return sum(p.numel() for p in model.decoder.parameters())
+
+    assert size(16) < size(64)
+    with pytest.raises(ValueError, match="decoder_chanels"):
+        build_segmenter("deeplabv3plus", encoder("small", 8), 3, {"decoder_chanels": 16})
+
+
+def test_unknown_pixels_never_count():
+    class Fixed(torch.nn.Module):
+        def forward(self, x):
+            return x
+
+    x = torch.randn(1, 3, 2, 2)
+    labels = torch.tensor([[[0, 255], [2, 255]]])
+    chosen = x.log_softmax(1)
+    wanted = -(chosen[0, 0, 0, 0] + chosen[0, 2, 1, 0]) / 2
+    torch.testing.assert_close(cross_entropy(Fixed(), (x, labels))["loss"], wanted)
+    assert cross_entropy(Fixed(), (x, torch.full((1, 2, 2), 255)))["loss"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"network": "unet"}, "needs encoder.output_stride 32"), ({"network": "unett"}, "unet")],
+)
+def test_what_cannot_work_is_refused_before_the_run(change, message, request):
+    values = read_yaml(request.config.rootpath / "params.yaml")["segmenter"]
+    with pytest.raises(ParameterError, match=message):
+        check(Segmenter, {**values, **change}, "segmenter")
