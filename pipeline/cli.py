@@ -63,6 +63,16 @@ def check() -> None:
     print("params.yaml is valid")
 
 
+@app.command("plots-setup")
+def plots_setup() -> None:
+    """Make the page of `dvc plots show` readable without a network."""
+    from pipeline.plots import setup
+    from pipeline.project import find_root
+
+    root = find_root()
+    print(f"{setup(root).relative_to(root)} is written; `dvc plots show` uses it")
+
+
 def _text(value: Any) -> str:
     """A value in one line, as YAML writes it."""
     import json

@@ -20,7 +20,7 @@ class ClassifierNet(nn.Module):
         channels = encoder.out_channels[-1]  # type: ignore[index]
         self.neck = chen_neck(channels) if chen else nn.Sequential()
         self.head = nn.Conv2d(1024 if chen else channels, classes, 1, bias=False)
-        nn.init.kaiming_normal_(self.head.weight, nonlinearity="linear")
+        nn.init.zeros_(self.head.weight)  # a linear head learns from zero, and leaves no noise in CAM
 
     def features(self, pictures: Tensor) -> Tensor:
         """The last layer, [B, D, H / stride, W / stride]."""

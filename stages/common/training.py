@@ -59,6 +59,7 @@ def fit(
     encoder: nn.Module = model.encoder  # type: ignore[assignment]
     encoders.freeze(encoder, params.encoder)
     optimizer = make_optimizer(model, encoder, params.optimizer)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast in bf16
     wrapped, optimizer = fabric.setup(model, optimizer)
     per_epoch = max(1, len(samples) // params.batch)
     state = _State(wrapped, optimizer, fabric, SCRATCH / "training" / step / key / "last.pt")
@@ -237,7 +238,11 @@ def _batches(
         generator=torch.Generator(),  # or it draws from the global one, and a resume would differ
     )
     for batch in loader:
-        yield tuple(fabric.to_device(tensor) for tensor in batch)
+        yield tuple(fabric.to_device(_channels_last(tensor)) for tensor in batch)
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 class _Termination:

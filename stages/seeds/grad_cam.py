@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from stages.classifier.network import ClassifierNet
-from stages.seeds import cam
-from stages.seeds.layers import LAST, gradients, values_and_scores
+from stages.seeds.layers import LAST, gradients, head_maps, values_and_scores
 
 
 def attribution(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:
@@ -16,7 +15,7 @@ def attribution(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: 
     normalised maps are equal: no backward pass is run.
     """
     if layer == LAST:
-        return cam.attribution(model, pictures, classes, layer)
+        return head_maps(model, pictures, classes)
     with torch.enable_grad():
         values, scores = values_and_scores(model, pictures, layer)
         maps = [

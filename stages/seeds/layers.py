@@ -21,6 +21,17 @@ def find_layer(model: ClassifierNet, name: str) -> nn.Module:
     return modules[name]
 
 
+def head_maps(model: ClassifierNet, pictures: Tensor, classes: Tensor) -> Tensor:
+    """The head's weights times the last features, [B, K, h, w]: CAM (CHEN Eq. 4.3).
+
+    Only the rows of the classes [B, K] (0-based) are multiplied.
+    """
+    with torch.inference_mode():
+        features = model.features(pictures)
+        rows = model.head.weight.flatten(1)[classes]  # [B, K, D]
+        return torch.einsum("bdhw,bkd->bkhw", features, rows.to(features.dtype))
+
+
 def values_and_scores(model: ClassifierNet, pictures: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     """The layer's values [B, D, h, w] and the scores [B, C] computed from them, with a graph."""
     if layer == LAST:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from stages.classifier.network import ClassifierNet
-from stages.seeds.layers import LAST, gradients, values_and_scores
+from stages.seeds.layers import LAST, gradients, head_maps, values_and_scores
 
 
 def attribution(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:
@@ -14,14 +14,12 @@ def attribution(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: 
     CHEN names after Eq. 4.13), so no backward pass is run.
     """
     if layer == LAST:
-        with torch.inference_mode():
-            features = model.features(pictures)
-            rows = model.head.weight.flatten(1)[classes].to(features.dtype)
-            return torch.einsum("bdhw,bkd->bkhw", features, rows) / features[0, 0].numel()
+        maps = head_maps(model, pictures, classes)
+        return maps / maps[0, 0].numel()
     with torch.enable_grad():
         values, scores = values_and_scores(model, pictures, layer)
-        maps = [(gradient * values).sum(1) for gradient in gradients(values, scores, classes)]
-    return torch.stack(maps, 1).detach()
+        parts = [(gradient * values).sum(1) for gradient in gradients(values, scores, classes)]
+    return torch.stack(parts, 1).detach()
 
 
 def bias(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:

@@ -1,0 +1,43 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stages.parameters import __main__ as step
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path / "params.yaml"
+
+
+def replace(params: Path, old: str, new: str) -> None:
+    assert old in params.read_text()
+    params.write_text(params.read_text().replace(old, new, 1))
+
+
+def test_the_stamp_is_the_same_whatever_is_valid(params: Path) -> None:
+    assert step.main() == "parameters: 10 sections are valid"
+    assert step.STAMP.read_text() == "ok\n"
+    replace(params, "seed: 0", "seed: 7")
+    step.main()
+    assert step.STAMP.read_text() == "ok\n"
+
+
+def test_a_mistake_leaves_no_stamp(params: Path) -> None:
+    replace(params, "method: cam", "method: camm")
+    with pytest.raises(ValueError, match=r"seeds\.method"):
+        step.main()
+    assert not step.STAMP.exists()
+
+
+def test_a_data_set_that_is_not_there_is_told_before_anything_else(params: Path) -> None:
+    replace(params, "name: synthetic", "name: mini")
+    with pytest.raises(ValueError, match=r"no folder data/raw/mini: `wsss link mini PATH` makes it"):
+        step.main()
+    (step.RAW / "mini").mkdir(parents=True)
+    step.main()

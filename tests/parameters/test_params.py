@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+
+from stages.common.params import ParameterError, check, read_yaml
+from stages.parameters.params import Parameters
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+
+
+def changed(key: str, value: object) -> dict:
+    """The shipped parameters with one key changed."""
+    values = read_yaml(SHIPPED)
+    *parents, last = key.split(".")
+    place = values
+    for parent in parents:
+        place = place[parent]
+    place[last] = value
+    return values
+
+
+def test_what_is_shipped_is_valid() -> None:
+    assert check(Parameters, read_yaml(SHIPPED), "params.yaml").dataset.name == "synthetic"
+
+
+def test_nothing_is_aliased() -> None:
+    """One encoder's change must not change another's."""
+    values = read_yaml(SHIPPED)
+    values["classifier"]["encoder"]["name"] = "resnet50"
+    assert values["affinity"]["encoder"]["name"] == values["segmenter"]["encoder"]["name"] == "small"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("segmentor", {}, "segmentor: unknown key; did you mean segmenter?"),
+        ("seeds.method", "camm", "seeds.method: Input should be 'cam', 'grad_cam' or 'vgatt', found 'camm'"),
+        ("seeds.layer", "encoder.layer3", "seeds: cam reads the last layer: use grad_cam or vgatt at others"),
+        (
+            "affinity_labels.irn.threshold_foreground",
+            0.2,
+            "threshold_plain <= threshold_foreground must hold",
+        ),
+        ("affinity_labels.irn", None, "affinity_labels.irn: missing, and affinity_labels.method chooses it"),
+        ("pseudo_labels.random_walk", None, "pseudo_labels.random_walk: missing"),
+        ("classifier.augment.longest_side", [256, 512], "give longest_side or scale, not both"),
+        ("classifier.augment.scale", [1.5, 0.5], "a range is [smallest, largest], found [1.5, 0.5]"),
+        ("classifier.encoder.weights.source", "library", "source library needs a name"),
+        ("dataset.name", "../elsewhere", "dataset.name: String should match pattern"),
+        (
+            "dataset.val",
+            "train",
+            "dataset.val: must be another split than dataset.train, found 'train' twice",
+        ),
+        ("dataset.source", "folder", "dataset: the generated set `synthetic` has source voc"),
+    ],
+)
+def test_a_mistake_says_where_and_what_is_allowed(key: str, value: object, says: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        check(Parameters, changed(key, value), "params.yaml")
+    assert says in str(error.value)
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_the_method_that_is_not_chosen_may_be_absent() -> None:
+    values = read_yaml(SHIPPED)
+    del values["affinity_labels"]["psa"], values["pseudo_labels"]["crf"]
+    check(Parameters, values, "params.yaml")

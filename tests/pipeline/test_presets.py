@@ -1,0 +1,82 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline import presets
+from stages.common.params import read_yaml
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(file.stem for file in (ROOT / "presets").glob("*.yaml"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    return tmp_path
+
+
+def small(root: Path, params: str, preset: str) -> tuple[str, list[presets.Change]]:
+    """`preset` merged into `params`, without the check."""
+    for name, text in {"params": params, "preset": preset}.items():
+        (root / f"{name}.yaml").write_text(text)
+    values, changes = presets.merge(*(presets._read(root / f"{name}.yaml") for name in ("params", "preset")))
+    return presets.dump(values), changes
+
+
+def test_the_promised_presets_are_there() -> None:
+    assert {"demo", "psa", "irn"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_is_valid_and_a_second_time_changes_nothing(root: Path, name: str) -> None:
+    presets.apply(root, name)
+    assert presets.apply(root, name) == []
+    assert "# first blocks that do not train" in (root / "params.yaml").read_text()
+
+
+def test_demo_is_what_is_shipped(root: Path) -> None:
+    assert presets.apply(root, "demo") == []
+    assert (root / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_demo_leads_back(root: Path, name: str) -> None:
+    presets.apply(root, name)
+    presets.apply(root, "demo")
+    assert read_yaml(root / "params.yaml") == read_yaml(ROOT / "params.yaml")
+
+
+def test_published_numbers(root: Path) -> None:
+    changes = {key: new for key, _, new in presets.apply(root, "psa")}
+    assert changes["pseudo_labels.random_walk.alpha"] == 16
+    assert changes["classifier.optimizer.momentum"] == 0
+    changes = {key: (old, new) for key, old, new in presets.apply(root, "irn")}
+    assert changes["pseudo_labels.random_walk.beta"] == (8, 10)
+    assert changes["affinity_labels.irn.threshold_background"] == (0.1, 0.05)
+
+
+def test_comments_and_layout_stay(tmp_path: Path) -> None:
+    params = "# head\na:        # block\n  b: 1    # one\n\n  c: [1, 2]  # list\nd: null   # nothing\n"
+    text, changes = small(tmp_path, params, "a: {}\n".replace("{}", "\n  b: 2  # source\n  c: [3, 4]\n"))
+    assert text == params.replace("b: 1", "b: 2").replace("[1, 2]", "[3, 4]")
+    assert changes == [("a.b", 1, 2), ("a.c", [1, 2], [3, 4])]
+
+
+def test_braces_replace_the_whole_mapping(tmp_path: Path) -> None:
+    text, changes = small(tmp_path, "options: {x: 1, y: 2}\n", "options: {y: 3}\n")
+    assert text == "options: {y: 3}\n"
+    assert changes == [("options.x", 1, None), ("options.y", 2, 3)]
+
+
+def test_an_invalid_result_is_not_written(root: Path) -> None:
+    (root / "presets" / "bad.yaml").write_text("seeds:\n  method: camm\nevaluation:\n  bins: 20\n")
+    with pytest.raises(ValueError, match=r"params.yaml with preset bad[^$]*seeds\.method"):
+        presets.apply(root, "bad")
+    assert (root / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_an_unknown_name_lists_the_known(root: Path) -> None:
+    with pytest.raises(ValueError, match=r"no preset .*psa.; there are demo, irn, psa"):
+        presets.apply(root, "../psa")
