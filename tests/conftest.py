@@ -4,4 +4,82 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for child processes
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
 import stages  # noqa: F401  # before a test imports torchvision, or what imports it
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = {"augment.crop": 64, "batch": 4, "epochs": 2, "threads": 1}
+
+
+class Project:
+    """A copy of the project in a folder of its own, with git and DVC, on a tiny generated set."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run with this interpreter first in PATH; the output, errors included, is in stdout."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**os.environ, "PATH": path, "WSSS_WORKERS": "1", "DVC_NO_ANALYTICS": "1", **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert not check or done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-6000:]}"
+        return done
+
+    def change(self, **values: object) -> None:
+        """Change params.yaml: `project.change(seeds__method="vgatt")`."""
+        yaml = YAML()
+        params = yaml.load(self.root / "params.yaml")
+        for key, value in values.items():
+            *sections, last = key.split("__")
+            place = params
+            for section in sections:
+                place = place[section]
+            assert last in place, key
+            place[last] = value
+        yaml.dump(params, self.root / "params.yaml")
+
+    def stages_that_ran(self, output: str) -> set[str]:
+        lines = (line for line in output.splitlines() if line.startswith("Running stage '"))
+        return {line.split("'")[1] for line in lines}
+
+    def copy(self, root: Path) -> "Project":
+        shutil.copytree(self.root, root, symlinks=True)
+        return Project(root)
+
+
+def make_project(root: Path) -> Project:
+    root.mkdir(parents=True)
+    for name in ("stages", "presets", "pipeline"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, root / name)
+    project = Project(root)
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    project.run("dvc", "config", "core.analytics", "false")
+    project.change(generate__train=8, generate__val=4, generate__size=64, generate__classes=3)
+    for step in ("classifier", "affinity", "segmenter"):
+        for key, value in TINY.items():
+            project.change(**{f"{step}__{key.replace('.', '__')}": value})
+    return project
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The whole recipe on 12 pictures, built once per test session. Tests change copies only."""
+    project = make_project(tmp_path_factory.mktemp("recipe") / "project")
+    project.first_run = project.run("dvc", "repro").stdout  # type: ignore[attr-defined]
+    return project

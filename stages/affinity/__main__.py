@@ -96,12 +96,12 @@ class AffinityMaps:
         x = torch.from_numpy(normalise(read_picture(picture.path), config["mean"], config["std"]))
         offsets = offset_list(self.radius)
         values, _ = affinities(self.prepare()(x[None].to(self.place)), offsets)
-        arrays = {
-            "affinities": values[0].cpu().numpy().astype(np.float16),
-            "offsets": np.int8(offsets),
-            "size": np.int32([picture.height, picture.width]),
-        }
-        return {"maps/*.npz": npz_bytes(**arrays)}
+        content = npz_bytes(
+            affinities=values[0].cpu().numpy().astype(np.float16),
+            offsets=np.array(offsets, np.int8),
+            size=np.array([picture.height, picture.width], np.int32),
+        )
+        return {"maps/*.npz": content}
 
 
 @functools.cache

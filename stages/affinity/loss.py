@@ -19,7 +19,9 @@ def grid_labels(labels: Tensor, cell: int, classes: int) -> Tensor:
     return torch.where(area.amax(1) > 0, area.argmax(1), UNKNOWN)
 
 
-def pair_kinds(labels: Tensor, offsets: list[tuple[int, int]], inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def pair_kinds(
+    labels: Tensor, offsets: list[tuple[int, int]], inside: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Which pairs are P_fg+ (one foreground class), P_bg+ (both background), P- (different classes).
 
     Labels [B, h, w]; three masks [B, P, h, w]. Pairs with an unknown cell are in none.

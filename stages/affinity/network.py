@@ -18,7 +18,7 @@ class AffinityNet(nn.Module):
     def __init__(self, encoder: nn.Module, levels: list[int], channels: list[int], grid: int) -> None:
         super().__init__()
         self.encoder, self.levels, self.grid = encoder, levels, grid
-        sizes = [encoder.out_channels[level] for level in levels]  # type: ignore[index]
+        sizes: list[int] = [encoder.out_channels[level] for level in levels]  # type: ignore[index, misc]
         self.reduce = nn.ModuleList(
             nn.Conv2d(size, count, 1, bias=False) for size, count in zip(sizes, channels, strict=True)
         )

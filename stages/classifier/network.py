@@ -17,7 +17,7 @@ class ClassifierNet(nn.Module):
     def __init__(self, encoder: nn.Module, classes: int, chen: bool = False) -> None:
         super().__init__()
         self.encoder = encoder
-        channels = encoder.out_channels[-1]  # type: ignore[index]
+        channels: int = encoder.out_channels[-1]  # type: ignore[index, assignment]
         self.neck = chen_neck(channels) if chen else nn.Sequential()
         self.head = nn.Conv2d(1024 if chen else channels, classes, 1, bias=False)
         nn.init.zeros_(self.head.weight)  # a linear head learns from zero, and leaves no noise in CAM

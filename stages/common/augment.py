@@ -35,9 +35,9 @@ def _resize(
     height, width = picture.shape[:2]
     factor = 1.0
     if params.longest_side is not None:
-        factor = rng.uniform(*params.longest_side) / max(height, width)
+        factor = rng.uniform(params.longest_side[0], params.longest_side[1]) / max(height, width)
     elif params.scale is not None:
-        factor = rng.uniform(*params.scale)
+        factor = rng.uniform(params.scale[0], params.scale[1])
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     if size == (width, height):
         return picture, mask
@@ -84,10 +84,10 @@ def jitter(picture: Array, strength: list[float], rng: np.random.Generator) -> A
 
 def normalise(picture: Array, mean: list[float], std: list[float]) -> Array:
     """uint8 [H, W, 3] to float32 [3, H, W], (RGB / 255 - mean) / std."""
-    x = (picture.astype(np.float32) / 255 - np.float32(mean)) / np.float32(std)
+    x = (picture.astype(np.float32) / 255 - np.array(mean, np.float32)) / np.array(std, np.float32)
     return np.ascontiguousarray(x.transpose(2, 0, 1))
 
 
 def fill_colour(mean: list[float]) -> Array:
     """The colour that normalises to about zero, uint8 [3]."""
-    return np.rint(np.float32(mean) * 255).clip(0, 255).astype(np.uint8)
+    return np.rint(np.array(mean, np.float32) * 255).clip(0, 255).astype(np.uint8)

@@ -96,7 +96,9 @@ def read_weights(name: str, sha256: str) -> dict[str, Tensor]:
             else torch.load(path, map_location="cpu", weights_only=True)
         )
     except Exception as error:
-        raise ValueError(f"weights {path}: no state dict of plain tensors ({type(error).__name__})") from error
+        raise ValueError(
+            f"weights {path}: no state dict of plain tensors ({type(error).__name__})"
+        ) from error
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
 
 

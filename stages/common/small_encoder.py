@@ -49,9 +49,6 @@ class SmallEncoder(nn.Module, EncoderMixin):
             features.append(block(features[-1]))
         return features
 
-    def load_state_dict(self, state_dict: Any, **options: Any) -> Any:
-        return nn.Module.load_state_dict(self, state_dict, **options)
-
 
 ENTRY = {
     "encoder": SmallEncoder,

@@ -103,7 +103,8 @@ def make_optimizer(model: nn.Module, encoder: nn.Module, params: Optimizer) -> t
     settings: list[dict[str, Any]] = [
         {
             "params": group,
-            "multiple": (1.0 if of_encoder else params.head_multiple) * (params.bias_multiple if bias else 1.0),
+            "multiple": (1.0 if of_encoder else params.head_multiple)
+            * (params.bias_multiple if bias else 1.0),
             "weight_decay": 0.0 if bias and not params.decay_bias else params.weight_decay,
         }
         for (of_encoder, bias), group in groups.items()

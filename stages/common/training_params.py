@@ -53,7 +53,9 @@ class Augment(Section):
     scale: Range | None  # by a factor in this range; both null: not resized
     crop: Annotated[int, Field(ge=16)]
     flip: Fraction  # probability
-    jitter: Annotated[list[Fraction], Field(min_length=4, max_length=4)]  # brightness, contrast, saturation, hue
+    jitter: Annotated[
+        list[Fraction], Field(min_length=4, max_length=4)
+    ]  # brightness, contrast, saturation, hue
 
     @model_validator(mode="after")
     def _one_resize(self) -> "Augment":

@@ -4,6 +4,8 @@ The 3x3 convolutions with 1024 channels that replace the fully connected layers 
 so they belong to the classifier (`stages/classifier/network.py`), not to this encoder.
 """
 
+from typing import Any
+
 import torchvision
 from segmentation_models_pytorch.encoders._base import EncoderMixin
 from segmentation_models_pytorch.encoders.vgg import vgg_encoders
@@ -36,9 +38,9 @@ class Vgg19Chen(nn.Module, EncoderMixin):
                 features.append(x)
         return features
 
-    def load_state_dict(self, state_dict: dict[str, Tensor], **options: bool) -> object:
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         kept = {name: value for name, value in state_dict.items() if name.startswith("features.")}
-        return nn.Module.load_state_dict(self, kept, **options)
+        return nn.Module.load_state_dict(self, kept, strict, assign)
 
 
 ENTRY = {

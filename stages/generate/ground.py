@@ -26,9 +26,9 @@ def ground(rng: np.random.Generator, size: int, kind: int) -> np.ndarray:
     mix = 0.5 + 0.32 * noise(rng, size, (grain[0] * scale, grain[1] * scale))
     mix += 0.22 * noise(rng, size, (48 * scale, 48 * scale))
     mix = np.clip(mix, 0, 1)[..., None]
-    picture = mix * np.float32(light) + (1 - mix) * np.float32(dark)
+    picture = mix * np.array(light, np.float32) + (1 - mix) * np.array(dark, np.float32)
     for _ in range(rng.integers(0, 5)):
-        _pebble(rng, picture, np.float32(dark))
+        _pebble(rng, picture, np.array(dark, np.float32))
     hue = np.stack([noise(rng, size, (6 * scale, 6 * scale)) for _ in range(3)], axis=-1)
     return picture + 3 * hue
 

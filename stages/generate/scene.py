@@ -50,7 +50,7 @@ class Body:
 
 def draw(rng: np.random.Generator, size: int, classes: int, objects: int, first: int) -> Scene:
     """A picture of up to `objects` objects of `classes` classes, of which the first is given."""
-    kind = first if rng.random() < CONTEXT else rng.integers(len(GROUNDS))
+    kind = first if rng.random() < CONTEXT else int(rng.integers(len(GROUNDS)))
     bodies = [_place(rng, size, first, [])]
     for _ in range(rng.integers(1, objects + 1) - 1):
         bodies.append(_place(rng, size, int(rng.integers(classes)), [b for b in bodies if b]))
@@ -83,7 +83,8 @@ def boxes(scene: Scene) -> list[tuple[int, int, int, int, int]]:
     found = []
     for number, kind in enumerate(scene.classes, 1):
         y, x = np.nonzero(scene.instances == number)
-        found.append((kind, *(int(v) + 1 for v in (x.min(), y.min(), x.max(), y.max()))))
+        left, top, right, bottom = (int(v) + 1 for v in (x.min(), y.min(), x.max(), y.max()))
+        found.append((kind, left, top, right, bottom))
     return found
 
 
@@ -152,7 +153,7 @@ def _paint(rng: np.random.Generator, picture: np.ndarray, body: Body) -> np.ndar
     fill = fill + body.ink[..., None] * ((PALE if dark else DARK) - fill)
 
     away, blur = 2.5 * size / 128, 2.0 * size / 128
-    moved = cv2.warpAffine(body.alpha, np.float32([[1, 0, away], [0, 1, away]]), (size, size))
+    moved = cv2.warpAffine(body.alpha, np.array([[1, 0, away], [0, 1, away]], np.float32), (size, size))
     shadow = cv2.GaussianBlur(moved, (0, 0), blur)[..., None]
     alpha = body.alpha[..., None]
     return alpha * fill + (1 - alpha) * picture * (1 - 0.22 * shadow)

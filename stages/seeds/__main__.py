@@ -75,9 +75,9 @@ class SeedMaps:
     def _files(self, picture: Picture, maps: np.ndarray) -> items.Files:
         if not np.isfinite(maps).all():
             raise ValueError(f"seeds of {picture.id} are not finite: the classifier diverged, train it again")
-        size = np.int32([picture.height, picture.width])
-        arrays = {"maps": maps.astype(np.float16), "classes": np.int16(picture.labels), "size": size}
-        return {"*.npz": npz_bytes(**arrays)}
+        size = np.array([picture.height, picture.width], np.int32)
+        classes = np.array(picture.labels, np.int16)
+        return {"*.npz": npz_bytes(maps=maps.astype(np.float16), classes=classes, size=size)}
 
 
 @functools.cache

@@ -26,7 +26,9 @@ def build_segmenter(network: str, encoder: Encoder, classes: int, options: dict)
     try:
         model = smp.create_model(name, encoder.name, library, classes=classes, **stride, **options)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"segmenter: network {network}, encoder {encoder.name}, {options}: {error}") from error
+        raise ValueError(
+            f"segmenter: network {network}, encoder {encoder.name}, {options}: {error}"
+        ) from error
     encoders.load_weights(model.encoder, encoder.weights)
     return model
 
@@ -34,7 +36,11 @@ def build_segmenter(network: str, encoder: Encoder, classes: int, options: dict)
 def _check_options(network: str, options: dict) -> None:
     """The library swallows names that it does not know; we do not."""
     known = list(inspect.signature(smp.MODEL_ARCHITECTURES_MAPPING[network].__init__).parameters)
-    allowed = [key for key in known if key.startswith("decoder") or key in ("upsampling", "psp_dropout", "psp_out_channels")]
+    allowed = [
+        key
+        for key in known
+        if key.startswith("decoder") or key in ("upsampling", "psp_dropout", "psp_out_channels")
+    ]
     for key in options:
         if key not in allowed:
             raise ValueError(f"segmenter.options: {network} takes no {key}; it takes {', '.join(allowed)}")

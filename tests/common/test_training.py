@@ -127,7 +127,9 @@ def test_warmup_is_linear():
 def test_frozen_parts_do_not_change():
     net = Net()
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    training.fit("a", net, Noise(), loss, params(encoder={**ENCODER, "freeze": ["0"], "batch_norm": "frozen"}), "k")
+    training.fit(
+        "a", net, Noise(), loss, params(encoder={**ENCODER, "freeze": ["0"], "batch_norm": "frozen"}), "k"
+    )
     after = net.state_dict()
     changed = {k for k in before if not torch.equal(before[k], after[k])}
     assert changed == {"head.weight", "head.bias"}

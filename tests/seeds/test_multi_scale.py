@@ -66,7 +66,9 @@ def test_sizes_are_one_more_than_a_multiple_of_the_stride():
 
 
 def test_one_pixel_high_picture():
-    found = multi_scale(lambda x: x[:, :1, ::8, ::8], torch.rand(1, 3, 1, 40), params(scales=[0.5, 1.0, 2.0]), 8)
+    found = multi_scale(
+        lambda x: x[:, :1, ::8, ::8], torch.rand(1, 3, 1, 40), params(scales=[0.5, 1.0, 2.0]), 8
+    )
     assert found.shape == (1, 1, 1, 5) and torch.isfinite(found).all()
 
 

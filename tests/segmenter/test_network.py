@@ -17,7 +17,14 @@ def encoder(name: str, stride: int) -> Encoder:
 
 @pytest.mark.parametrize(
     ("network", "stride"),
-    [("deeplabv3plus", 16), ("deeplabv3plus", 8), ("deeplabv3", 8), ("unet", 32), ("pspnet", 32), ("fpn", 32)],
+    [
+        ("deeplabv3plus", 16),
+        ("deeplabv3plus", 8),
+        ("deeplabv3", 8),
+        ("unet", 32),
+        ("pspnet", 32),
+        ("fpn", 32),
+    ],
 )
 def test_networks_by_name_take_any_picture(network, stride):
     model = build_segmenter(network, encoder("small", stride), 4, {}).eval()

@@ -1,0 +1,219 @@
+"""The recipe on 12 pictures, end to end, through DVC: what runs, what is cached, what resumes.
+
+All in one file, so that xdist's loadscope builds the recipe once.
+"""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages.common.artifacts import read_json, read_mask, read_npz
+from stages.common.fingerprint import file_hash
+
+ORDER = ["seeds", "crf", "pseudo_labels", "predictions"]
+ALL = {
+    "parameters", "generate", "dataset", "classifier", "seeds", "affinity_labels", "affinity",
+    "pseudo_labels", "segmenter", "predictions", *(f"evaluation@{rung}" for rung in ORDER), "report",
+}  # fmt: skip
+
+pytestmark = pytest.mark.xdist_group("recipe")
+
+
+@pytest.fixture
+def project(recipe, tmp_path):
+    return recipe.copy(tmp_path / "project")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {str(f.relative_to(folder)): file_hash(f) for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def test_every_stage_ran_and_the_ladder_has_its_rungs(recipe):
+    assert recipe.stages_that_ran(recipe.first_run) == ALL
+    rows = list(csv.DictReader((recipe.root / "reports/ladder.csv").open()))
+    assert list(rows[0]) == ["rung", "split", "miou", "miou_best_threshold", "precision", "recall", "images"]
+    assert [row["rung"] for row in rows] == ORDER
+    assert [row["split"] for row in rows] == ["train"] * 3 + ["val"]
+    assert [row["images"] for row in rows] == ["8", "8", "8", "4"]
+    assert [bool(row["miou_best_threshold"]) for row in rows] == [True, False, False, False]
+    for row in rows:
+        assert 0 < float(row["miou"]) < 100 and row["miou"] == f"{float(row['miou']):.2f}"
+
+
+def test_one_picture_through_all_formats(recipe):
+    data = recipe.root / "data"
+    row = next(csv.DictReader((data / "dataset/index.csv").open()))
+    name, size = row["id"], (int(row["height"]), int(row["width"]))
+    seeds = read_npz(data / f"seeds/{name}.npz")
+    assert seeds["maps"].dtype == "float16" and seeds["maps"].shape == (len(row["labels"].split(";")), 8, 8)
+    assert tuple(seeds["size"]) == size and seeds["maps"].max() <= 1
+    affinity = read_npz(data / f"affinity/maps/{name}.npz")
+    assert affinity["affinities"].shape == (34, 16, 16) and affinity["affinities"].dtype == "float16"
+    for folder in ("masks", "affinity_labels/affinity", "affinity_labels/crf", "pseudo_labels"):
+        assert read_mask(data / folder / f"{name}.png").shape == size, folder
+
+
+def test_second_run_is_all_cached(recipe):
+    output = recipe.run("dvc", "repro").stdout
+    assert recipe.stages_that_ran(output) == set()
+    assert output.count("didn't change, skipping") == len(ALL)
+    assert "up to date" in output
+
+
+def test_beta_reruns_from_the_walk_only(project):
+    project.change(pseudo_labels__random_walk__beta=2)
+    ran = project.stages_that_ran(project.run("dvc", "repro").stdout)
+    assert "pseudo_labels" in ran
+    below = {"segmenter", "predictions", "evaluation@pseudo_labels", "evaluation@predictions", "report"}
+    assert ran <= {"parameters", "pseudo_labels", *below}
+
+
+def test_code_of_a_method_reruns_only_what_uses_it(project):
+    with (project.root / "stages/seeds/vgatt.py").open("a") as file:
+        file.write("# an edit\n")
+    assert "seeds" not in project.stages_that_ran(project.run("dvc", "repro", "--dry").stdout)
+    with (project.root / "stages/pseudo_labels/random_walk.py").open("a") as file:
+        file.write("# an edit\n")
+    ran = project.stages_that_ran(project.run("dvc", "repro", "pseudo_labels").stdout)
+    assert ran == {"pseudo_labels"}
+
+
+def test_methods_switch_and_come_back_from_the_cache(project):
+    before = hashes(project.root / "data/seeds")
+    for method, layer in (("vgatt", "encoder.blocks.1"), ("grad_cam", "encoder.blocks.2")):
+        project.change(seeds__method=method, seeds__layer=layer)
+        project.run("dvc", "repro", "seeds")
+        assert hashes(project.root / "data/seeds") != before
+    project.change(seeds__method="cam", seeds__layer="last")
+    output = project.run("dvc", "repro", "seeds").stdout
+    assert "is cached" in output and hashes(project.root / "data/seeds") == before
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_same_inputs_same_bytes_cold_and_with_other_workers(project, start):
+    if start == "fork" and sys.platform == "win32":
+        pytest.skip("fork is of POSIX")
+    out = project.root / "data"
+    steps = ["seeds", "affinity_labels", "affinity", "pseudo_labels", "predictions"]
+    before = {step: hashes(out / step) for step in steps}
+    subprocess.run(["rm", "-rf", project.root / ".scratch"], check=True)
+    for step in steps:
+        line = project.run(
+            sys.executable, "-m", f"stages.{step}", WSSS_WORKERS="2", WSSS_START_METHOD=start
+        ).stdout
+        assert "0 reused" in line
+        assert hashes(out / step) == before[step], step
+
+
+def test_only_new_pictures_are_computed(project):
+    line = project.run(sys.executable, "-m", "stages.seeds").stdout
+    assert "8 pictures, 8 reused, 0 computed" in line
+    project.change(generate__train=10)
+    project.run("dvc", "repro", "dataset")
+    before = file_hash(project.root / "data/classifier/weights.safetensors")
+    line = project.run(sys.executable, "-m", "stages.seeds").stdout  # as with a frozen classifier
+    assert file_hash(project.root / "data/classifier/weights.safetensors") == before
+    assert "10 pictures, 8 reused, 2 computed" in line
+
+
+@pytest.mark.parametrize("step", ["classifier", "segmenter"])
+def test_killed_training_resumes_to_the_same_weights(project, step):
+    """kill -9 as soon as there is a checkpoint; longer training, so that the kill comes in the middle."""
+    project.change(**{f"{step}__epochs": 12})
+    project.run(sys.executable, "-m", f"stages.{step}")
+    weights = project.root / f"data/{step}/weights.safetensors"
+    wanted = file_hash(weights)
+    weights.unlink()
+    child = subprocess.Popen(
+        [sys.executable, "-m", f"stages.{step}"], cwd=project.root, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    scratch = project.root / ".scratch/training" / step
+    deadline = time.monotonic() + 60
+    while not list(scratch.glob("*/last.pt")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL and not weights.exists()
+    output = project.run(sys.executable, "-m", f"stages.{step}").stdout
+    assert "resumed from step" in output
+    assert file_hash(weights) == wanted
+
+
+def test_sigterm_saves_a_checkpoint(project):
+    project.change(classifier__epochs=200)
+    child = subprocess.Popen([sys.executable, "-m", "stages.classifier"], cwd=project.root,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    scratch = project.root / ".scratch/training/classifier"
+    deadline = time.monotonic() + 60
+    while not list(scratch.glob("*/last.pt")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.terminate()
+    assert child.wait(30) == 143
+    assert list(scratch.glob("*/last.pt"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("seeds__method", "camm", "seeds.method: Input should be 'cam', 'grad_cam' or 'vgatt'"),
+        ("classifier__batch", "many", "classifier.batch"),
+        ("pseudo_labels__random_walk__beta", -1, "pseudo_labels.random_walk.beta"),
+        ("dataset__name", "nowhere", "wsss link nowhere PATH"),
+    ],
+)
+def test_a_bad_parameter_stops_before_anything_is_deleted(project, key, value, message):
+    before = hashes(project.root / "data/seeds")
+    project.change(**{key: value})
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0 and message in done.stdout
+    assert hashes(project.root / "data/seeds") == before
+    for out in ("data/dataset", "data/masks", "data/classifier", "data/pseudo_labels", "data/predictions"):
+        assert (project.root / out).is_dir(), out
+
+
+def test_a_damaged_map_is_named(project):
+    file = next((project.root / "data/seeds").glob("*.npz"))
+    os.chmod(file, 0o644)
+    file.write_bytes(file.read_bytes()[:50])
+    done = project.run(sys.executable, "-m", "stages.affinity_labels", check=False)
+    assert done.returncode == 1 and file.name in done.stdout and "Traceback" not in done.stdout
+    assert (project.root / "data/affinity_labels/crf").is_dir()  # the old result stays
+
+
+def test_diffs_say_what_changed(project):
+    """dvc params diff and dvc metrics diff after one change, as the README shows them."""
+    project.run("git", "add", "-A")
+    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
+    project.change(evaluation__threshold=0.6)
+    project.run("dvc", "repro")
+    assert "evaluation.threshold" in project.run("dvc", "params", "diff").stdout
+    metrics = project.run("dvc", "metrics", "diff").stdout
+    assert "reports/seeds/metrics.json" in metrics and "miou" in metrics
+    assert read_json(project.root / "reports/seeds/metrics.json")["threshold"] == 0.6
+
+
+def test_documentation_page_add_a_method(project):
+    """docs/add-a-method.md, followed to the letter."""
+    page = (Path(__file__).parents[1] / "docs/add-a-method.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    diff = page.split("```diff\n")[1].split("```")[0].splitlines()
+    (project.root / "stages/seeds/minmax_cam.py").write_text(code)
+    schema = project.root / "stages/seeds/params.py"
+    old, new = (next(line[1:] for line in diff if line[0] == sign) for sign in "-+")
+    assert old in schema.read_text()
+    schema.write_text(schema.read_text().replace(old, new))
+    assert project.stages_that_ran(project.run("dvc", "repro").stdout) == {"parameters"}
+    text = (project.root / "params.yaml").read_text()
+    yaml = YAML()
+    assert yaml.load(text)["seeds"]["method"] == "cam"
+    project.change(seeds__method="minmax_cam")
+    before = hashes(project.root / "data/seeds")
+    ran = project.stages_that_ran(project.run("dvc", "repro", "seeds").stdout)
+    assert ran == {"parameters", "seeds"} and hashes(project.root / "data/seeds") != before
