@@ -6,7 +6,7 @@ import torch
 from segmentation_models_pytorch.encoders._base import EncoderMixin
 from torch import Tensor, nn
 
-CHANNELS = (3, 16, 24, 32, 48, 64)
+CHANNELS = (3, 24, 32, 48, 64, 64)
 
 
 class Block(nn.Module):
@@ -36,7 +36,10 @@ class SmallEncoder(nn.Module, EncoderMixin):
         self._depth, self._in_channels = depth, 3
         self._out_channels, self._output_stride = out_channels, output_stride
         self.stem = nn.Sequential(
-            nn.Conv2d(3, CHANNELS[1], 3, 2, 1, bias=False), nn.BatchNorm2d(CHANNELS[1]), nn.ReLU()
+            nn.Conv2d(3, CHANNELS[1], 3, 2, 1, bias=False),
+            nn.BatchNorm2d(CHANNELS[1]),
+            nn.ReLU(),
+            Block(CHANNELS[1], CHANNELS[1], 1),  # patterns have to be seen before they are thinned out
         )
         self.blocks = nn.ModuleList(Block(CHANNELS[n], CHANNELS[n + 1], 2) for n in range(1, depth))
 

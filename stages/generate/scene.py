@@ -11,15 +11,16 @@ from stages.generate.shapes import coverage, outline
 
 CONTEXT = 0.5  # share of the pictures whose ground is the one that goes with their first class
 NEAR = 0.6  # share of the further objects that are put beside or over another one
+TILT = 0.35  # radians: patterns stand upright, as real things do, give or take
 SEEN_BODY, SEEN_PATTERN = 0.5, 0.65  # of every object at least these shares stay visible
 TRIES = 12  # placements of an object before the picture goes without it
 
 # Bodies, RGB: strong against the ground, yet of one family.
-BODIES = np.float32([
+BODIES = np.array([
     (196, 74, 62), (222, 134, 58), (226, 182, 76), (92, 140, 84), (58, 128, 132),
     (66, 104, 164), (118, 86, 148), (186, 92, 128), (128, 84, 62), (70, 78, 96),
-])  # fmt: skip
-DARK, PALE = np.float32((34, 32, 44)), np.float32((250, 244, 228))  # inks
+], np.float32)  # fmt: skip
+DARK, PALE = np.array((34, 32, 44), np.float32), np.array((250, 244, 228), np.float32)  # inks
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,14 @@ def _body(rng: np.random.Generator, size: int, kind: int, others: list[Body]) ->
 
     y, x = np.mgrid[:size, :size].astype(np.float32)
     along = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
-    cut = np.quantile(along[inside], 1 - rng.uniform(0.3, 0.4))
+    cut = np.quantile(along[inside], 1 - rng.uniform(0.32, 0.42))
     patterned = inside & (along > cut)
     if patterned.sum() < 0.25 * whole:  # the picture's edge took the evidence
         return None
     middle = np.array([x[patterned].mean(), y[patterned].mean()])
-    turned = angle + rng.uniform(0, np.pi)
+    turned = rng.uniform(-TILT, TILT)
     dx, dy = x - middle[0], y - middle[1]
-    period = max(4.0, rng.uniform(5.5, 8) * scale)
+    period = max(4.0, rng.uniform(6, 8) * scale)
     ink = PATTERNS[kind](
         dx * np.cos(turned) + dy * np.sin(turned), dy * np.cos(turned) - dx * np.sin(turned), period
     )

@@ -1,0 +1,147 @@
+"""Sets as they should be, and pictures of every kind, end in one canonical form."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.common.artifacts import read_json, read_mask, read_picture
+from stages.common.pictures import load_pictures
+
+
+def rows(path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(Path(path).open()))
+
+
+def test_voc_layout(voc):
+    line = voc.run()
+    assert line == "dataset: 2 train and 1 val pictures, 2 classes, 3 masks"
+    assert read_json(Path("data/dataset/classes.json")) == ["background", "cat", "dog"]
+    found = rows("data/dataset/index.csv")
+    assert [tuple(row.values()) for row in found] == [
+        ("a", "a.jpg", "train", "8", "6", "cat"),
+        ("b", "b.jpg", "train", "8", "6", "cat;dog"),
+        ("c", "c.jpg", "val", "8", "6", "dog"),
+    ]
+    assert [tuple(row.values()) for row in rows("data/masks/index.csv")] == [
+        ("a", "train"),
+        ("b", "train"),
+        ("c", "val"),
+    ]
+    assert Path("data/dataset/images/a.jpg").read_bytes() == (voc.root / "JPEGImages/a.jpg").read_bytes()
+    mask = read_mask(Path("data/masks/a.png"))
+    assert mask.shape == (6, 8) and sorted(np.unique(mask)) == [0, 1, 255]
+    assert [picture.labels for picture in load_pictures().all] == [(1,), (1, 2), (2,)]
+
+
+def test_labels_come_from_boxes_not_masks(voc):
+    voc.mask("a", np.full((6, 8), 2, np.uint8))  # the mask shows a dog; the boxes name a cat
+    voc.run()
+    assert rows("data/dataset/index.csv")[0]["labels"] == "cat"
+
+
+def test_folder_without_masks_says_no_truth(good):
+    assert good.run().endswith("2 classes, no truth")
+    assert rows("data/masks/index.csv") == [] and os.listdir("data/masks") == ["index.csv"]
+
+
+def test_masks_where_there_are(good):
+    good.mask("a", np.ones((6, 8), np.uint8))
+    (good.root / "classes.txt").write_text("dog\ncat\n")
+    assert "1 masks" in good.run(truth="available")
+    assert read_json(Path("data/dataset/classes.json")) == ["background", "dog", "cat"]
+    assert [tuple(row.values()) for row in rows("data/masks/index.csv")] == [("a", "train")]
+
+
+def test_identifier_of_a_picture_in_a_sub_folder(good):
+    good.picture("trip/d.png", "train", "cat")
+    good.run()
+    assert Path("data/dataset/images/trip__d.png").is_file()
+
+
+def test_one_class(make):
+    found = make("folder")
+    for name, split in (("a.png", "train"), ("b.png", "val")):
+        found.picture(name, split, "cat")
+    assert "1 classes" in found.run(truth="none")
+
+
+def gradient(mode: str) -> Image.Image:
+    values = np.linspace(0, 255, 6 * 8 * 3).reshape(6, 8, 3).astype(np.uint8)
+    rgb = Image.fromarray(values)
+    if mode == "I;16":
+        return Image.fromarray(np.linspace(0, 65535, 48).reshape(6, 8).astype(np.uint16))
+    if mode == "RGBA":
+        rgb = rgb.convert("RGBA")
+        rgb.putalpha(Image.fromarray(np.repeat([[0, 255]], 6, 0).repeat(4, 1).astype(np.uint8)))
+        return rgb
+    return rgb.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"),
+    [("L", "d.png"), ("L", "d.jpg"), ("RGBA", "d.png"), ("P", "d.png"), ("CMYK", "d.jpg"), ("1", "d.png"),
+     ("I;16", "d.png"), ("RGB", "d.bmp"), ("RGB", "d.webp"), ("P", "d.gif"), ("LA", "d.png")],
+)  # fmt: skip
+def test_every_mode_becomes_rgb_png(good, mode, name):
+    image = gradient(mode)
+    good.picture(name, "train", "cat", image)
+    good.run()
+    found = read_picture(Path("data/dataset/images/d.png"))
+    assert found.shape == (6, 8, 3)
+    stored = Image.open(good.root / "images" / name)
+    if mode == "RGBA":
+        assert (found[:, :4] == 255).all()  # what is transparent is white
+        assert np.array_equal(found[:, 4:], np.asarray(image.convert("RGB"))[:, 4:])
+    elif mode == "I;16":
+        assert found[0, 0, 0] == 0 and found[-1, -1, 0] == 255 and abs(int(found[3, 0, 0]) - 130) <= 2
+    else:
+        assert np.array_equal(found, np.asarray(stored.convert("RGB")))
+
+
+def test_exif_rotation_is_applied_once(good):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to show
+    good.picture("d.jpg", "train", "cat", gradient("RGB"), exif=exif)
+    (good.root / "classes.txt").write_text("cat\ndog\n")
+    good.mask("d", np.ones((8, 6), np.uint8))  # the mask is as the picture is shown
+    good.run(truth="available")
+    row = next(row for row in rows("data/dataset/index.csv") if row["id"] == "d")
+    assert (row["width"], row["height"]) == ("6", "8")
+    assert read_picture(Path("data/dataset/images/d.png")).shape == (8, 6, 3)
+
+
+def test_one_pixel_high(good):
+    good.picture("d.png", "train", "cat", gradient("RGB").crop((0, 0, 8, 1)))
+    good.run()
+    assert read_picture(Path("data/dataset/images/d.png")).shape == (1, 8, 3)
+
+
+def test_a_plain_picture_reads_back_as_it_was(good):
+    good.picture("d.png", "train", "cat", gradient("RGB"))
+    good.run()
+    assert np.array_equal(read_picture(Path("data/dataset/images/d.png")), np.asarray(gradient("RGB")))
+
+
+def test_bad_pictures_can_be_skipped_and_are_listed(good):
+    (good.picture("d.png", "train", "cat")).write_bytes(b"not a picture")
+    line = good.run(bad_pictures="skip")
+    assert "2 train and 1 val" in line and "1 bad pictures skipped" in line
+    (skipped,) = rows("data/dataset/skipped.csv")
+    assert skipped["file"].endswith("images/d.png") and "unreadable" in skipped["problem"]
+
+
+def test_real_voc_pictures(make, monkeypatch):
+    real = os.environ.get("WSSS_TEST_VOC")
+    if not real:
+        pytest.skip("WSSS_TEST_VOC is not set: the path of a set in VOC layout")
+    found = make("voc")
+    Path("data/raw").mkdir(parents=True)
+    Path("data/raw/mine").symlink_to(Path(real).resolve())
+    monkeypatch.setattr(found, "_voc", lambda: None)
+    assert "20 classes" in found.run()
+    pictures = load_pictures()
+    assert len(pictures.classes) == 21 and len(rows("data/masks/index.csv")) == len(pictures.all)

@@ -1,0 +1,106 @@
+"""The step as a whole: a VOC layout that is the same every time."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from stages.common.artifacts import read_mask
+from stages.generate.__main__ import OUT, main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def generate(tmp_path, monkeypatch):
+    """Run the step with changed parameters; returns its line."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+
+    def run(**changed: int) -> str:
+        yaml = YAML()
+        values = yaml.load(ROOT / "params.yaml")
+        values["generate"].update({"train": 8, "val": 4, "size": 64, "classes": 6, **changed})
+        yaml.dump(values, Path("params.yaml"))
+        return main()
+
+    return run
+
+
+def hashes(folder: Path = OUT) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def listed(split: str) -> list[str]:
+    return (OUT / f"ImageSets/Segmentation/{split}.txt").read_text().split()
+
+
+def test_layout(generate):
+    assert generate() == (
+        "generate: 8 train and 4 val pictures of striped, checked, ringed, dotted, zigzag, netted"
+    )
+    assert len(listed("train")) == 8 and len(listed("val")) == 4
+    assert (OUT / "classes.txt").read_text().split()[:2] == ["striped", "checked"]
+    for name in listed("train") + listed("val"):
+        with Image.open(OUT / f"JPEGImages/{name}.jpg") as picture:
+            assert (picture.size, picture.mode, picture.format) == ((64, 64), "RGB", "JPEG")
+        mask = read_mask(OUT / f"SegmentationClass/{name}.png")
+        assert mask.shape == (64, 64) and {0, 255} < set(np.unique(mask).tolist()) <= {*range(7), 255}
+
+
+def test_boxes_name_the_classes_of_the_mask(generate):
+    generate()
+    names = (OUT / "classes.txt").read_text().split()
+    for name in listed("train"):
+        mask = read_mask(OUT / f"SegmentationClass/{name}.png")
+        tree = ElementTree.parse(OUT / f"Annotations/{name}.xml")
+        boxed = {names.index(str(entry.findtext("name"))) + 1 for entry in tree.findall("object")}
+        assert boxed == set(np.unique(mask).tolist()) - {0, 255}
+
+
+def test_every_class_is_in_a_small_training_split(generate):
+    generate(classes=8)
+    seen = {value for name in listed("train") for value in np.unique(read_mask(mask_of(name))).tolist()}
+    assert seen == {0, *range(1, 9), 255}
+
+
+def mask_of(name: str) -> Path:
+    return OUT / f"SegmentationClass/{name}.png"
+
+
+def test_same_seed_same_bytes_and_another_seed_other_bytes(generate):
+    generate()
+    first = hashes()
+    generate()
+    assert hashes() == first
+    generate(seed=1)
+    other = hashes()
+    assert other.keys() == first.keys()
+    assert all(other[name] != first[name] for name in first if name.endswith(".jpg"))
+
+
+def test_a_picture_does_not_depend_on_the_count(generate):
+    generate(train=6, val=1)
+    few = hashes()
+    generate(train=9, val=3)
+    many = hashes()
+    lists = {"ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt"}
+    assert all(many[name] == few[name] for name in few.keys() - lists)
+
+
+def test_splits_do_not_share_pictures(generate):
+    generate()
+    pictures = [value for name, value in hashes().items() if name.endswith(".jpg")]
+    assert len(set(pictures)) == 12
+
+
+def test_fewer_training_pictures_than_classes_are_refused(generate):
+    with pytest.raises(ValueError, match=r"train: must be at least classes \(6\), found 5"):
+        generate(train=5)
+    assert not OUT.exists()

@@ -1,0 +1,75 @@
+"""Scenes: what is drawn is what the masks and boxes say, and evidence is a small part of it."""
+
+import numpy as np
+import pytest
+
+from stages.generate.patterns import PATTERNS
+from stages.generate.scene import SEEN_BODY, boxes, draw, labels
+
+
+def scenes(count=12, size=128, classes=6, objects=3):
+    return [
+        draw(np.random.default_rng((7, index)), size, classes, objects, index % classes)
+        for index in range(count)
+    ]
+
+
+def test_evidence_is_a_small_part_of_each_object():
+    for scene in scenes():
+        for number in range(1, len(scene.classes) + 1):
+            inside = scene.instances == number
+            share = scene.evidence[inside].mean()
+            assert 0.15 < share < 0.7  # 30 to 40 % of a body, more or less where another hides some
+        assert not scene.evidence[scene.instances == 0].any()
+
+
+def test_lone_objects_have_a_third_of_evidence():
+    shares = [scene.evidence[scene.instances == 1].mean() for scene in scenes(objects=1)]
+    assert min(shares) > 0.28 and max(shares) < 0.42
+
+
+def test_every_object_stays_visible_and_the_first_class_is_as_asked():
+    found = scenes(count=18)
+    assert [scene.classes[0] for scene in found] == [index % 6 for index in range(18)]
+    assert {len(scene.classes) for scene in found} == {1, 2, 3}
+    for scene in found:
+        for number in range(1, len(scene.classes) + 1):
+            smallest = np.pi * 19 * 9 * 0.7 * SEEN_BODY  # a body of half-axes 19 and about 9 pixels
+            assert (scene.instances == number).sum() > smallest
+
+
+def test_border_of_255_is_where_instances_meet():
+    for scene in scenes(count=6):
+        mask = labels(scene)
+        wanted = np.array((0, *(kind + 1 for kind in scene.classes)))[scene.instances]
+        assert np.array_equal(mask[mask != 255], wanted[mask != 255])
+        across = scene.instances[:, 1:] != scene.instances[:, :-1]
+        assert (mask[:, 1:][across] == 255).all() and (mask[:, :-1][across] == 255).all()
+        assert 0.005 < (mask == 255).mean() < 0.2
+
+
+def test_boxes_are_of_the_visible_part():
+    for scene in scenes(count=6):
+        for number, (kind, x0, y0, x1, y1) in enumerate(boxes(scene), 1):
+            inside = scene.instances == number
+            assert kind == scene.classes[number - 1]
+            assert inside[y0 - 1 : y1, x0 - 1 : x1].sum() == inside.sum()  # nothing outside the box
+            assert inside[y0 - 1].any() and inside[y1 - 1].any()  # and it is tight
+            assert inside[:, x0 - 1].any() and inside[:, x1 - 1].any()
+
+
+def test_smallest_and_larger_sizes():
+    for size in (32, 200):
+        (scene,) = scenes(count=1, size=size)
+        assert scene.picture.shape == (size, size, 3) and scene.picture.dtype == np.uint8
+        assert (labels(scene) == 1).any()
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.__name__)
+def test_patterns_have_ink_and_gaps_and_are_distinct(pattern):
+    y, x = np.mgrid[-40:40, -40:40].astype(np.float32)
+    ink = pattern(x, y, 7.0)
+    assert ink.shape == x.shape and ink.min() >= 0 and ink.max() <= 1
+    assert 0.1 < ink.mean() < 0.65 and (ink < 0.1).mean() > 0.2 and (ink > 0.6).mean() > 0.02
+    others = [other(x, y, 7.0) for other in PATTERNS if other is not pattern]
+    assert all(np.abs(ink - other).mean() > 0.15 for other in others)
