@@ -13,27 +13,30 @@ from stages.common.params import load
 from stages.common.pictures import INDEX_COLUMNS
 from stages.common.progress import track
 from stages.dataset import folder, voc
-from stages.dataset.check import Problems, check_coverage, check_labels, check_names
+from stages.dataset.check import Problems, check_coverage, check_labels, check_names, unsafe
 from stages.dataset.decode import Decoded, decode_mask, decode_picture
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
 
 RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
+MOST = 30  # lines of one message
 
 
 def main() -> str:
     params = load("dataset", Dataset)
     root = RAW / params.name
     if not root.is_dir():
-        raise ValueError(f"{root} is missing: `wsss link {params.name} PATH` links the pictures there")
+        linked = f"`wsss link {params.name} PATH` links the pictures there"
+        hint = "`dvc repro generate` makes it" if params.name == "synthetic" else linked
+        raise ValueError(f"{root} is missing: {hint}")
     source = (voc if params.source == "voc" else folder).read(root, params)
     problems = [*source.problems, *check_names(source.records), *check_labels(source, source.records)]
-    unsafe = {file for file, _ in check_names(source.records)}
     with output_folder(OUT) as images, output_folder(MASKS) as masks:
         written = Written(images, masks)
-        records = [record for record in source.records if record.id not in unsafe]
+        records = [record for record in source.records if not unsafe(record.id)]
         for record in track(sorted(records, key=lambda r: (r.split, r.id)), len(records), "dataset"):
             written.add(record, source, params)
+        problems += written.missing
         if params.bad_pictures == "fail":
             problems += written.bad
         problems += check_coverage(source, source.records if problems else written.kept)
@@ -53,6 +56,7 @@ class Written:
     rows: list[list[str]] = field(default_factory=list)
     truths: list[list[str]] = field(default_factory=list)
     bad: Problems = field(default_factory=list)
+    missing: Problems = field(default_factory=list)  # listed, but no file: never skipped
 
     def __post_init__(self) -> None:
         (self.dataset / "images").mkdir()
@@ -67,6 +71,9 @@ class Written:
                 file = record.mask
                 size = (picture.width, picture.height)
                 mask = decode_mask(file, *size, len(source.classes), params.max_megapixels)
+        except FileNotFoundError:
+            self.missing.append((str(file), "is missing"))
+            return
         except ValueError as error:
             self.bad.append((str(file), str(error)))
             return
@@ -90,13 +97,20 @@ class Written:
 
 
 def explain(root: Path, problems: Problems) -> str:
-    """All problems in one message, grouped by file."""
+    """The problems in one message, grouped by file; many are counted, not shown."""
     files: dict[str, list[str]] = defaultdict(list)
     for file, problem in problems:
         files[file].append(problem)
     lines = [f"  {file}: {'; '.join(dict.fromkeys(found))}" for file, found in files.items()]
     many = f"{root}: {len(lines)} thing(s) to mend; nothing was written"
-    return "\n".join([f"{many} (bad_pictures: skip leaves bad pictures out)", *lines])
+    more = [f"  ... and {len(lines) - MOST} more"] if len(lines) > MOST else []
+    message = [f"{many} (bad_pictures: skip leaves bad pictures out)", *lines[:MOST], *more]
+    return "\n".join(_printable(line) for line in message)
+
+
+def _printable(line: str) -> str:
+    """Names come from outside: no control character of theirs reaches a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in line)
 
 
 def summary(written: Written, source: Source) -> str:

@@ -1,9 +1,13 @@
 """What can be wrong with a set, found without opening a picture: names, splits, labels."""
 
 import difflib
+import unicodedata
 from collections import Counter
+from pathlib import Path
 
 from stages.dataset.records import Record, Source
+
+LONGEST = 200  # bytes of an identifier: file names end at 255, and get suffixes
 
 Problems = list[tuple[str, str]]
 
@@ -31,17 +35,18 @@ def unsafe(identifier: str) -> str:
         return "the identifier is empty or a dot"
     if "/" in identifier or "\\" in identifier or identifier.startswith((".", "~")) or ".." in identifier:
         return "unsafe identifier: no path, no leading dot, no '..'"
-    if any(ord(sign) < 32 or sign in '<>:"|?*' for sign in identifier):
+    if any(unicodedata.category(sign) == "Cc" or sign in '<>:"|?*' for sign in identifier):
         return "unsafe identifier: control or reserved characters"
-    return "unsafe identifier: longer than 200 characters" if len(identifier) > 200 else ""
+    too_long = len(identifier.encode()) > LONGEST
+    return f"unsafe identifier: longer than {LONGEST} bytes" if too_long else ""
 
 
 def check_labels(source: Source, records: list[Record]) -> Problems:
-    """Every picture has labels, all of them known."""
+    """Every picture has labels, all of them known. A name or an XML file at fault is reported as such."""
     problems: Problems = []
-    broken = {file for file, _ in source.problems}
+    at_fault = {Path(file).name for file, _ in source.problems}
     for record in records:
-        if not record.labels and not any(record.id in file for file in broken):
+        if not record.labels and not unsafe(record.id) and f"{record.id}.xml" not in at_fault:
             problems.append((_named(record), "has no label"))
         for label in record.labels:
             if label not in source.classes:

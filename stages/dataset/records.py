@@ -24,10 +24,23 @@ class Source:
     problems: list[tuple[str, str]] = field(default_factory=list)
 
 
+def read_text(path: Path) -> str:
+    """A text file, with or without a byte-order mark. ValueError naming the file if it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text: save it as such") from None
+
+
 def read_classes(path: Path) -> list[str]:
-    """The names of classes.txt, one a line. ValueError for one that is double, reserved or holds a ;."""
-    names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    for name in names:
+    """The names of classes.txt: line n is index n of the masks, so a blank line between is an error.
+
+    ValueError too for a name that is double, reserved or holds a ;.
+    """
+    names = [line.strip() for line in read_text(path).rstrip().splitlines()]
+    for number, name in enumerate(names, 1):
+        if not name:
+            raise ValueError(f"{path}:{number}: a blank line, but line n names class n: remove it")
         if names.count(name) > 1 or ";" in name or name == "background":
             raise ValueError(f"{path}: {name!r} is double, or holds a ';', or is the word background")
     if not 1 <= len(names) <= 254:

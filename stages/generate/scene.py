@@ -112,12 +112,12 @@ def _seen(body: Body, visible: np.ndarray) -> bool:
 def _body(rng: np.random.Generator, size: int, kind: int, others: list[Body]) -> Body | None:
     """A body at a random place, or None if the picture's edge cuts off more than a fifth of it."""
     scale = size / 128
-    half = rng.uniform(19, 36) * scale
-    centre = rng.uniform(0.12, 0.88, 2) * size
+    half = rng.uniform(26, 42) * scale
+    centre = rng.uniform(0.2, 0.8, 2) * size
     if others and rng.random() < NEAR:
         other = others[rng.integers(len(others))]
         angle = rng.uniform(0, 2 * np.pi)
-        centre = other.centre + rng.uniform(22, 44) * scale * np.array([np.cos(angle), np.sin(angle)])
+        centre = other.centre + rng.uniform(28, 56) * scale * np.array([np.cos(angle), np.sin(angle)])
     angle = rng.uniform(0, 2 * np.pi)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     points = outline(rng)
@@ -129,14 +129,14 @@ def _body(rng: np.random.Generator, size: int, kind: int, others: list[Body]) ->
 
     y, x = np.mgrid[:size, :size].astype(np.float32)
     along = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
-    cut = np.quantile(along[inside], 1 - rng.uniform(0.32, 0.42))
+    cut = np.quantile(along[inside], 1 - rng.uniform(0.35, 0.45))
     patterned = inside & (along > cut)
     if patterned.sum() < 0.25 * whole:  # the picture's edge took the evidence
         return None
     middle = np.array([x[patterned].mean(), y[patterned].mean()])
     turned = rng.uniform(-TILT, TILT)
     dx, dy = x - middle[0], y - middle[1]
-    period = max(4.0, rng.uniform(6, 8) * scale)
+    period = max(4.0, rng.uniform(7, 10) * scale)
     ink = PATTERNS[kind](
         dx * np.cos(turned) + dy * np.sin(turned), dy * np.cos(turned) - dx * np.sin(turned), period
     )

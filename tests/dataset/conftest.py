@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,13 +18,26 @@ from stages.dataset.__main__ import main
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def png(row: bytes, width: int, bits: int, colour: int) -> bytes:
+    """A PNG of one row, of any depth: colour 0 is grey, 2 RGB. Pillow does not write all of them."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        body = name + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 1, bits, colour, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" + row))
+    return b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b"")
+
+
 class Set:
     """data/raw/mine below the current folder, and the parameters that choose it."""
 
     def __init__(self, source: str) -> None:
         self.source, self.root = source, Path("data/raw/mine")
         self.values = {"source": source, "name": "mine"}
-        self.rows: list[tuple[str, str, str]] = []
+        self.rows: list[tuple[str, ...]] = []
+        self.spoil: Callable[[], object] = lambda: None  # what a test does to the lists once written
 
     def picture(
         self, name: str, split: str, labels: str, image: Image.Image | None = None, **save: object
@@ -43,6 +58,7 @@ class Set:
     def run(self, **params: object) -> str:
         """Write the lists, then run the step."""
         (self._voc if self.source == "voc" else self._folder)()
+        self.spoil()
         yaml = YAML()
         values = yaml.load(ROOT / "params.yaml")
         values["dataset"].update({**self.values, **params})
@@ -65,6 +81,11 @@ class Set:
             boxes = "".join(f"<object><name>{label}</name></object>" for label in labels.split(";") if label)
             text = f"<annotation>{boxes}</annotation>"
             (self.root / f"Annotations/{Path(name).stem}.xml").write_text(text)
+
+
+@pytest.fixture(name="png")
+def raw_png() -> Callable[[bytes, int, int, int], bytes]:
+    return png
 
 
 @pytest.fixture

@@ -40,12 +40,40 @@ def test_truncated_picture(good):
 
 def test_missing_picture(good):
     good.picture("d.png", "train", "cat").unlink()
-    refused(good, "images/d.png: cannot be read: No such file")
+    refused(good, "images/d.png: is missing")
+    refused(good, "images/d.png: is missing", bad_pictures="skip")  # the list is wrong, not the picture
+
+
+def test_picture_that_is_a_folder_or_a_dead_link(good):
+    good.picture("d.png", "train", "cat").unlink()
+    (good.root / "images/d.png").mkdir()
+    good.picture("e.png", "train", "cat").unlink()
+    (good.root / "images/e.png").symlink_to("nowhere.png")
+    refused(good, "images/d.png: cannot be read: Is a directory", "images/e.png: is missing")
 
 
 def test_decompression_bomb_is_seen_before_it_is_decoded(good):
     good.picture("d.png", "train", "cat", Image.new("RGB", (400, 300)))
-    refused(good, "400x300 is more than dataset.max_megapixels (0.1)", max_megapixels=0.1)
+    refused(good, "120000 pixels) is more than dataset.max_megapixels (0.1)", max_megapixels=0.1)
+    refused(good, "120000 pixels) is more than dataset.max_megapixels (0.01)", max_megapixels=0.01)
+    assert "3 train" in good.run(max_megapixels=0.12)
+
+
+def test_our_limit_of_size_is_the_only_one(good, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow refuses twice as many
+    good.picture("d.png", "train", "cat", Image.new("RGB", (400, 300)))
+    assert "3 train" in good.run(max_megapixels=500)
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+def test_no_format_that_starts_a_program(good):
+    good.picture("d.png", "train", "cat", Image.new("RGB", (8, 6)), format="EPS")
+    refused(good, "d.png: unreadable or truncated, or not JPEG/PNG/BMP/GIF/TIFF/WEBP/PPM")
+
+
+def test_picture_whose_white_is_unknown(good):
+    good.picture("d.tif", "train", "cat", Image.fromarray(np.ones((6, 8), np.float32)))
+    refused(good, "d.tif: picture of mode F, whose white is unknown")
 
 
 def test_mask_of_another_size(voc):
@@ -63,18 +91,48 @@ def test_mask_that_is_no_palette_or_grey_picture(voc):
     refused(voc, "a.png: mask is RGB")
 
 
+@pytest.mark.parametrize(("bits", "row"), [(1, b"\x01"), (2, b"\x00\x1b"), (4, b"\0\0\1\2"), (16, bytes(16))])
+def test_mask_of_other_depth_than_8_bits(good, png, bits, row):
+    """Two bits: Pillow makes 0, 1, 2, 3 into 0, 85, 170, 255, so that class 3 would be void."""
+    good.picture("d.png", "train", "cat", Image.new("RGB", (8, 1)))
+    (good.root / "classes.txt").write_text("cat\ndog\n")
+    (good.root / "masks").mkdir()
+    (good.root / "masks/d.png").write_bytes(png(row, 8, bits, 0))
+    refused(
+        good,
+        {1: "mask is 1:", 16: "mask is I;16"}.get(bits, f"mask is grey of {bits} bits"),
+        truth="available",
+    )
+
+
 def test_missing_mask_where_truth_is_required(voc):
     (voc.root / "SegmentationClass/c.png").unlink()
-    refused(voc, "SegmentationClass/c.png: cannot be read")
+    refused(voc, "SegmentationClass/c.png: is missing")
+    refused(voc, "SegmentationClass/c.png: is missing", bad_pictures="skip")
     assert "2 masks" in voc.run(truth="available")
 
 
-@pytest.mark.parametrize("identifier", ["../x", "/etc/x", "..", ".hidden", "a:b", "x" * 201])
+@pytest.mark.parametrize(
+    "identifier",
+    ["../x", "../../x", "/etc/x", "..", ".hidden", "a:b", "x" * 201, "\u4e2d" * 67, "a\x7fb", "a\x9bb"],
+)
 def test_unsafe_identifier(voc, identifier):
     split = voc.root / "ImageSets/Segmentation/train.txt"
-    write = voc._voc
-    voc._voc = lambda: (write(), split.write_text(split.read_text() + identifier + "\n"))
-    refused(voc, "unsafe identifier" if identifier != ".." else "..")
+    voc.spoil = lambda: split.write_text(split.read_text() + identifier + "\n")
+    text = refused(voc, "unsafe identifier" if identifier != ".." else "..", "1 thing(s) to mend")
+    assert text.replace("\n", "").isprintable() and "no label" not in text
+
+
+def test_longest_identifier(good):
+    good.picture("\u4e2d" * 66 + ".png", "train", "cat")  # 198 bytes
+    assert "3 train" in good.run()
+
+
+def test_nothing_outside_the_set_is_opened(voc):
+    (voc.root / "../x.xml").write_text("<annotation")  # Annotations/../../x.xml
+    split = voc.root / "ImageSets/Segmentation/train.txt"
+    voc.spoil = lambda: split.write_text(split.read_text() + "../../x\n")
+    assert "x.xml" not in refused(voc, "../../x: unsafe identifier")
 
 
 @pytest.mark.parametrize("file", ["../../x.png", "/x.png", "", "a\\b.png"])
@@ -119,16 +177,13 @@ def test_structural_problems_are_not_skipped(good):
 
 
 def test_annotation_missing_or_hostile(voc):
-    write = voc._voc
-
     def spoil() -> None:
-        write()
         (voc.root / "Annotations/a.xml").unlink()
         bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><annotation><object><name>&a;</name></object></annotation>'
         (voc.root / "Annotations/b.xml").write_text(bomb)
         (voc.root / "Annotations/c.xml").write_text("<annotation>")
 
-    voc._voc = spoil
+    voc.spoil = spoil
     refused(
         voc,
         "a.xml: missing",
@@ -138,11 +193,65 @@ def test_annotation_missing_or_hostile(voc):
     )
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"])
+def test_annotation_in_another_encoding_hides_no_entity(voc, encoding):
+    bomb = '<!DOCTYPE x [<!ENTITY a "cat">]><annotation><object><name>&a;</name></object></annotation>'
+    voc.spoil = lambda: (voc.root / "Annotations/a.xml").write_bytes(bomb.encode(encoding))
+    refused(voc, "a.xml: not a readable annotation", "1 thing(s) to mend")
+
+
+@pytest.mark.parametrize("start", ['<?xml version="1.0" encoding="hex"?>', "\0", " " * (1 << 20)])
+def test_annotation_that_is_none(voc, start):
+    text = start + "<annotation><object><name>cat</name></object></annotation>"
+    voc.spoil = lambda: (voc.root / "Annotations/a.xml").write_text(text)
+    refused(voc, "a.xml: not a readable annotation", "1 thing(s) to mend")
+
+
+def test_picture_without_label_beside_a_broken_annotation(voc):
+    """The letter a is in the path of every annotation: the names must be compared whole."""
+    voc.rows[0] = ("a.jpg", "train", "")
+    voc.spoil = lambda: (voc.root / "Annotations/b.xml").write_text("<annotation>")
+    text = refused(voc, "a: has no label", "b.xml: not a readable annotation")
+    assert "b: has no label" not in text
+
+
+def test_many_problems_are_counted_not_shown(good):
+    good.rows += [(f"x{number:02}.png", "train", "cat") for number in range(35)]
+    text = refused(good, "35 thing(s) to mend", "x29.png: is missing")
+    assert text.splitlines()[-1] == "  ... and 5 more" and len(text.splitlines()) == 32
+
+
 def test_layouts_that_are_not_there(good, make):
     good.values["source"] = "voc"
     refused(good, "has no folder JPEGImages")
     good.values["name"] = "other"
     refused(good, "data/raw/other is missing: `wsss link other PATH`")
+    good.values["name"] = "synthetic"
+    assert "link" not in refused(good, "data/raw/synthetic is missing: `dvc repro generate` makes it")
+
+
+def test_more_cells_than_columns(good):
+    good.rows.insert(1, ("d.png", "train", "cat", "dog"))
+    refused(good, "labels.csv: more cells than columns in line 3; labels are separated by ';'")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'd.png,train,"cat\n', "labels.csv: not CSV after line 4"),
+        (b"\xff.png,train,cat\n", "labels.csv is not UTF-8"),
+    ],
+)
+def test_damaged_csv(good, line, message):
+    path = good.root / "labels.csv"
+    good.spoil = lambda: path.write_bytes(path.read_bytes() + line)
+    refused(good, message)
+
+
+def test_blank_lines_do_not_shift_the_number_of_a_line(good):
+    path = good.root / "labels.csv"
+    good.spoil = lambda: path.write_text(path.read_text() + "\n\nd.png,test,cat\n")
+    refused(good, "labels.csv:7: split is 'test'")
 
 
 def test_missing_lists_and_columns(voc):
@@ -158,7 +267,11 @@ def test_masks_need_the_order_of_classes(good):
     refused(good, "classes.txt is missing: with masks it must name their indices", truth="available")
 
 
-@pytest.mark.parametrize("text", ["cat\ncat\n", "cat;dog\n", "background\n", ""])
-def test_bad_class_list(good, text):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("cat\ncat\n", "double"), ("cat;dog\n", "';'"), ("background\n", "background"), ("", "holds 0 classes"),
+     ("cat\n\ndog\n", "classes.txt:2: a blank line"), ("\ncat\ndog\n", "classes.txt:1: a blank line")],
+)  # fmt: skip
+def test_bad_class_list(good, text, message):
     (good.root / "classes.txt").write_text(text)
-    refused(good, "classes.txt")
+    refused(good, "classes.txt", message)

@@ -102,6 +102,22 @@ def test_every_mode_becomes_rgb_png(good, mode, name):
         assert np.array_equal(found, np.asarray(stored.convert("RGB")))
 
 
+def test_dark_picture_of_16_bits_stays_dark(good):
+    """The depth decides, not the values: 200 of 65535 is black, as in a brighter picture it would be."""
+    good.picture("d.png", "train", "cat", Image.fromarray(np.full((6, 8), 200, np.uint16)))
+    (good.picture("e.pgm", "train", "cat")).write_bytes(b"P5 2 1 65535\n\x01\x01\x80\x80")
+    good.run()
+    assert (read_picture(Path("data/dataset/images/d.png")) == 1).all()
+    assert read_picture(Path("data/dataset/images/e.png"))[0, :, 0].tolist() == [1, 128]
+
+
+def test_rgb_png_of_16_bits_becomes_8(good, png):
+    good.picture("d.png", "train", "cat").write_bytes(png(bytes([200, 0] * 6), 2, 16, 2))
+    good.run()
+    assert Path("data/dataset/images/d.png").read_bytes()[24] == 8
+    assert (read_picture(Path("data/dataset/images/d.png")) == 200).all()
+
+
 def test_exif_rotation_is_applied_once(good):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to show
@@ -124,6 +140,32 @@ def test_a_plain_picture_reads_back_as_it_was(good):
     good.picture("d.png", "train", "cat", gradient("RGB"))
     good.run()
     assert np.array_equal(read_picture(Path("data/dataset/images/d.png")), np.asarray(gradient("RGB")))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "iso-8859-1"])
+def test_annotation_in_another_encoding(voc, encoding):
+    declared = "utf-8" if encoding == "utf-8-sig" else encoding
+    text = f'<?xml version="1.0" encoding="{declared}"?><a>\u00e9<object><name>cat</name></object></a>'
+    voc.spoil = lambda: (voc.root / "Annotations/a.xml").write_bytes(text.encode(encoding))
+    voc.run()
+    assert rows("data/dataset/index.csv")[0]["labels"] == "cat"
+
+
+def test_byte_order_marks_and_blank_lines_at_the_end(voc):
+    split = voc.root / "ImageSets/Segmentation/train.txt"
+    (voc.root / "classes.txt").write_text("cat\ndog\n\n \n", encoding="utf-8-sig")
+    voc.spoil = lambda: split.write_text("a\nb\n", encoding="utf-8-sig")
+    assert "2 train" in voc.run()
+    assert read_json(Path("data/dataset/classes.json")) == ["background", "cat", "dog"]
+
+
+def test_pictures_are_read_through_links(good):
+    good.picture("d.png", "train", "cat").rename("elsewhere.png")
+    (good.root / "images/d.png").symlink_to(Path("elsewhere.png").resolve())
+    good.root.rename("elsewhere")
+    good.root.symlink_to(Path("elsewhere").resolve())
+    assert "3 train" in good.run()
+    assert not Path("data/dataset/images/d.png").is_symlink()
 
 
 def test_bad_pictures_can_be_skipped_and_are_listed(good):
