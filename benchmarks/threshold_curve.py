@@ -13,19 +13,17 @@ Goal: at least 50 times as fast as either, with equal IoU. Run it from the proje
 """
 
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from stages.common.artifacts import csv_text, mask_bytes, npz_bytes, read_mask, read_npz, write_atomic
+from benchmarks.common import median_time, save
+from stages.common.artifacts import mask_bytes, npz_bytes, read_mask, read_npz, write_atomic
 from stages.common.labels import threshold_labels, upsample
 from stages.evaluation import curve, metrics
 
 PICTURES, CLASSES, BINS, SIZE, STRIDE, GOAL = 8, 21, 60, (375, 500), 8, 50
-RESULT = Path("benchmarks/results/threshold_curve.csv")
 
 
 def main() -> None:
@@ -33,27 +31,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_pictures(folder)
-        seconds, ious = {}, {}
-        for way, repeats in ((published, 1), (lean, 3), (one_pass, 5)):
-            seconds[way.__name__], ious[way.__name__] = best_of(way, folder, repeats)
-    rows: list[tuple[object, ...]] = [("way", "ms_per_picture", "times_one_pass", "goal")]
-    for name, value in seconds.items():
-        np.testing.assert_array_equal(ious[name], ious["one_pass"])
-        ratio = value / seconds["one_pass"]
-        goal = "" if name == "one_pass" else GOAL
-        rows.append((name, f"{1000 * value / PICTURES:.2f}", f"{ratio:.1f}", goal))
-    write_atomic(RESULT, csv_text(rows))
-    print(RESULT.read_text(), end="")
-
-
-def best_of(way: Callable[[Path], np.ndarray], folder: Path, repeats: int) -> tuple[float, np.ndarray]:
-    """The shortest time of several, in seconds, and the result."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = way(folder)
-        times.append(time.perf_counter() - start)
-    return min(times), result
+        fast, wanted = median_time(lambda: one_pass(folder), 5)
+        rows = []
+        for way, times in ((published, 1), (lean, 3)):
+            seconds, found = median_time(lambda way=way: way(folder), times)
+            np.testing.assert_array_equal(found, wanted)
+            rows.append((way.__name__, f"{seconds / fast:.1f}", GOAL, True))
+    save("threshold_curve", [("against", "times_as_fast", "goal", "equal_iou"), *rows])
 
 
 def make_pictures(folder: Path) -> None:
