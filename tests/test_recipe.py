@@ -195,10 +195,8 @@ def test_diffs_say_what_changed(project):
     project.run("dvc", "repro")
     assert "evaluation.threshold" in project.run("dvc", "params", "diff").stdout
     metrics = project.run("dvc", "metrics", "diff").stdout
-    assert any(
-        row.split()[:4] == ["reports/seeds/metrics.json", "threshold", "0.35", "0.6"]
-        for row in metrics.splitlines()
-    )
+    changed = ["reports/seeds/metrics.json", "threshold", "0.35", "0.6"]
+    assert any(row.split()[:4] == changed for row in metrics.splitlines())
     assert read_json(project.root / "reports/seeds/metrics.json")["threshold"] == 0.6
 
 
