@@ -23,8 +23,6 @@ ALL = {
     "pseudo_labels", "segmenter", "predictions", *(f"evaluation@{rung}" for rung in ORDER), "report",
 }  # fmt: skip
 
-pytestmark = pytest.mark.xdist_group("recipe")
-
 
 @pytest.fixture
 def project(recipe, tmp_path):
