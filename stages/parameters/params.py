@@ -29,7 +29,7 @@ class Parameters(Section):
 
     @model_validator(mode="after")
     def _together(self) -> "Parameters":
-        problems = [*_methods(self), *_dataset(self)]
+        problems = [*_methods(self), *_dataset(self), *_signs(self)]
         if problems:
             raise ValueError("\n  ".join(problems))
         return self
@@ -46,6 +46,13 @@ def _methods(p: Parameters) -> list[str]:
         for name, section in sections.items()
         if getattr(section, section.method) is None
     ]
+
+
+def _signs(p: Parameters) -> list[str]:
+    """CHEN's rule finds the background by negative contributions; without them all is unknown."""
+    if p.pseudo_labels.method == "seed_rule" and p.seeds.negatives != "keep":
+        return ["seeds.negatives: must be keep for pseudo_labels.method seed_rule, found 'drop'"]
+    return []
 
 
 def _dataset(p: Parameters) -> list[str]:

@@ -26,9 +26,14 @@ class Threshold(Section):
     threshold: Fraction
 
 
+class SeedRule(Section):
+    k: Annotated[float, Field(gt=0, le=1)]  # share of each map's maximum (CHEN: 0.1)
+
+
 class PseudoLabels(Section):
-    method: Literal["random_walk", "crf", "threshold"]
+    method: Literal["random_walk", "crf", "threshold", "seed_rule"]
     random_walk: RandomWalk | None = None  # dvc.yaml declares the chosen method's keys only
     crf: CrfMethod | None = None
     threshold: Threshold | None = None
+    seed_rule: SeedRule | None = None
     dense_crf: Crf

@@ -43,7 +43,12 @@ def test_nothing_is_aliased() -> None:
         ),
         ("affinity_labels.irn", None, "affinity_labels.irn: missing, and affinity_labels.method chooses it"),
         ("pseudo_labels.random_walk", None, "pseudo_labels.random_walk: missing"),
-        ("classifier.augment.longest_side", [256, 512], "give longest_side or scale, not both"),
+        (
+            "classifier.augment",
+            {"longest_side": [256, 512], "scale": [1, 2], "crop": 64, "flip": 0.5, "jitter": [0, 0, 0, 0]},
+            "give longest_side or scale, not both",
+        ),
+        ("pseudo_labels.method", "seed_rule", "seeds.negatives: must be keep"),
         ("classifier.augment.scale", [1.5, 0.5], "a range is [smallest, largest], found [1.5, 0.5]"),
         ("classifier.encoder.weights.source", "library", "source library needs a name"),
         ("dataset.name", "../elsewhere", "dataset.name: String should match pattern"),

@@ -4,8 +4,8 @@ import numpy as np
 
 from stages.common.crf import infer_labels, unary_from_labels
 from stages.common.crf_params import Crf
-from stages.pseudo_labels import crf, threshold
-from stages.pseudo_labels.params import CrfMethod, Threshold
+from stages.pseudo_labels import crf, seed_rule, threshold
+from stages.pseudo_labels.params import CrfMethod, SeedRule, Threshold
 
 CRF = Crf(iterations=3, smooth_sxy=3.0, smooth_compat=3.0, color_sxy=50.0, color_srgb=5.0, color_compat=10.0)
 MAPS = np.float16([[[1, 0]], [[0, 0.5]]])
@@ -24,3 +24,10 @@ def test_crf_starts_from_the_thresholded_seeds():
     start = np.tile([1, 1, 1, 1, 0, 2, 2, 2], (6, 1))
     expected = infer_labels(picture, [unary_from_labels(start, 3, 0.7)], CLASSES, CRF)[0]
     np.testing.assert_array_equal(labels, expected)
+
+
+def test_seed_rule_by_hand():
+    maps = np.float16([[[1, -1, 0.5, 0.2]], [[-1, -1, 1, 0.1]]])
+    labels = seed_rule.labels(maps, CLASSES, (1, 4), SeedRule(k=0.4), CRF)
+    # seeds of 4: two pixels, of 9: one, which wins the shared one; both negative; below k of both
+    np.testing.assert_array_equal(labels, [[4, 0, 9, 255]])
