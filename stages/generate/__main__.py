@@ -2,7 +2,7 @@
 
 It is small enough for a laptop and hard in the ways that real pictures are:
 
-- a class is known by the pattern on one end of a body, a third of it: as a head or a wheel tells an
+- a class is known by the pattern on one end of a body, two fifths of it: as a head or a wheel tells an
   animal or a car, so that a classifier's attribution under-covers;
 - the rest of the body has one faintly shaded colour and sharp edges, any colour for any class: what
   colour and edges (a dense CRF, a random walk) can complete from the seed, and nothing else can;

@@ -23,9 +23,9 @@ def test_evidence_is_a_small_part_of_each_object():
         assert not scene.evidence[scene.instances == 0].any()
 
 
-def test_lone_objects_have_a_third_of_evidence():
+def test_evidence_is_two_fifths_of_a_lone_object():
     shares = [scene.evidence[scene.instances == 1].mean() for scene in scenes(objects=1)]
-    assert min(shares) > 0.28 and max(shares) < 0.42
+    assert min(shares) > 0.34 and max(shares) < 0.46  # drawn from 0.35 to 0.45
 
 
 def test_every_object_stays_visible_and_the_first_class_is_as_asked():
