@@ -5,6 +5,7 @@ made from. A killed run goes on where it was, ten new pictures cost ten pictures
 the code throws away what it must. What the last good run did not use is removed.
 """
 
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -12,7 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Item:
     task: Any
 
 
+Running = dict["Future[list[Files]]", list[Item]]
 Compute = Callable[[list[Any]], list[Files]]
 """Takes the tasks of a batch, returns the files of each. Must be picklable: it goes to workers."""
 
@@ -114,29 +116,54 @@ def _here(groups: Iterable[list[Item]], compute: Compute) -> Iterator[tuple[list
 def _in_processes(
     groups: list[list[Item]], compute: Compute, processes: int
 ) -> Iterator[tuple[list[Item], list[Files]]]:
-    """Results as they finish. At most two batches a process wait, so memory stays flat."""
+    """Results as they finish. The workers start at once, before a progress bar has its thread."""
     if not groups:
-        return
-    method = os.environ.get("WSSS_START_METHOD", "fork" if sys.platform == "linux" else "spawn")
+        return iter(())
+    context = _context(compute)
     pool = ProcessPoolExecutor(
         min(processes, len(groups)),
-        multiprocessing.get_context(method),
+        mp_context=context,
         initializer=_start_worker,
-        initargs=(compute, os.getpid()),
+        initargs=(compute, 0 if context.get_start_method() == "forkserver" else os.getpid()),
     )
-    waiting, running = iter(groups), {}
+    waiting: Iterator[list[Item]] = iter(groups)
+    running: Running = {}
+    _submit(pool, waiting, running, 2 * processes)
+    return _finished(pool, waiting, running, 2 * processes)
+
+
+def _submit(pool: ProcessPoolExecutor, waiting: Iterator[list[Item]], running: Running, most: int) -> None:
+    """Fill `running` up to `most` batches, so that memory stays flat."""
+    for group in itertools.islice(waiting, most - len(running)):
+        running[pool.submit(_run, [item.task for item in group])] = group
+
+
+def _finished(
+    pool: ProcessPoolExecutor, waiting: Iterator[list[Item]], running: Running, most: int
+) -> Iterator[tuple[list[Item], list[Files]]]:
     try:
-        while True:
-            for group in waiting:
-                running[pool.submit(_run, [item.task for item in group])] = group
-                if len(running) >= 2 * processes:
-                    break
-            if not running:
-                return
+        while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
+            _submit(pool, waiting, running, most)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _context(compute: Compute) -> multiprocessing.context.BaseContext:
+    """How workers start: WSSS_START_METHOD, or from a fork server where there is one.
+
+    Not by a fork of this process: it has threads (the progress bar, OpenMP, a test runner), and a
+    child that is forked while one of them holds a lock waits for it for ever.
+    """
+    known = multiprocessing.get_all_start_methods()
+    method = os.environ.get("WSSS_START_METHOD") or ("forkserver" if "forkserver" in known else "spawn")
+    if method not in known:
+        raise ValueError(f"WSSS_START_METHOD={method}: this system has {', '.join(known)}")
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":  # it imports the step once, for all workers
+        context.set_forkserver_preload([type(compute).__module__])
+    return context
 
 
 _compute: Compute
@@ -162,12 +189,15 @@ def single_thread() -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """On Linux, end this process when its parent dies: a killed stage leaves no worker behind."""
+    """On Linux, end this process when its parent dies: a killed stage leaves no worker behind.
+
+    `parent` is the process that should be it, or 0: a fork server, which ends with its stage.
+    """
     if sys.platform != "linux":
         return
     import ctypes
     import signal
 
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:  # it died before the call
+    if parent and os.getppid() != parent:  # it died before the call
         os._exit(1)
