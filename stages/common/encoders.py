@@ -5,9 +5,6 @@ or the output stride where that is smaller (dilation takes over), as in segmenta
 """
 
 import difflib
-import hashlib
-import os
-from pathlib import Path
 
 import segmentation_models_pytorch as smp
 import torch
@@ -15,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stages.common import small_encoder, training_params, vgg19_chen
+from stages.common.weights import find_weights
 
 smp.encoders.encoders["small"] = small_encoder.ENTRY
 smp.encoders.encoders["vgg19_chen"] = vgg19_chen.ENTRY
@@ -78,17 +76,8 @@ def load_weights(encoder: nn.Module, weights: training_params.Weights) -> None:
 
 
 def read_weights(name: str, sha256: str) -> dict[str, Tensor]:
-    """Tensors (float32) of a .safetensors, or of a state dict read with weights_only=True.
-
-    The folder is the environment variable WSSS_WEIGHTS; ValueError where the file's sha256 is
-    another than `sha256`, so that a result never rests on weights that nobody can name.
-    """
-    path = Path(os.environ.get("WSSS_WEIGHTS", "")) / name
-    if "WSSS_WEIGHTS" not in os.environ or not path.is_file():
-        raise ValueError(f"weights {name}: no such file in the folder WSSS_WEIGHTS={path.parent}; set it")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
-        raise ValueError(f"weights {path}: sha256 is {found}, params.yaml says {sha256}")
+    """Tensors (float32) of a .safetensors, or of a state dict read with weights_only=True."""
+    path = find_weights(name, sha256)
     try:
         state = (
             load_file(path)

@@ -31,9 +31,19 @@ class Encoder(Section):
     output_stride: Literal[8, 16, 32]
     weights: Weights
     mean: Channels  # of RGB in 0..1
-    std: Channels
+    std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
     freeze: list[str]  # names of first blocks (module paths of the encoder) that do not train
     batch_norm: Literal["train", "frozen"]
+
+    @model_validator(mode="after")
+    def _strides(self) -> "Encoder":
+        if self.name == "vgg19_chen" and self.output_stride != 8:
+            raise ValueError("encoder vgg19_chen has output_stride 8")
+        if self.name.startswith("efficientnet-b") and self.output_stride != 32:
+            raise ValueError(
+                f"encoder {self.name} dilates wrongly: take timm-{self.name} or output_stride 32"
+            )
+        return self
 
 
 class Optimizer(Section):
@@ -46,6 +56,12 @@ class Optimizer(Section):
     warmup: Fraction  # of the steps, linear
     head_multiple: Positive  # learning rate of new layers against the encoder's
     bias_multiple: Positive  # of biases against weights
+
+    @model_validator(mode="after")
+    def _warmup(self) -> "Optimizer":
+        if 0 < self.warmup < 0.01:
+            raise ValueError("warmup is 0 or a share of the steps from 0.01 on")
+        return self
 
 
 class Augment(Section):

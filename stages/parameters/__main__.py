@@ -8,6 +8,7 @@ from pathlib import Path
 from stages.common import door
 from stages.common.artifacts import write_atomic
 from stages.common.params import check, read_yaml
+from stages.common.weights import find_weights
 from stages.parameters.params import Parameters
 
 STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
@@ -15,7 +16,12 @@ STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
 
 def main() -> str:
     values = read_yaml(Path("params.yaml"))
-    check_pictures(check(Parameters, values, "params.yaml").dataset.name)
+    params = check(Parameters, values, "params.yaml")
+    check_pictures(params.dataset.name)
+    for section in (params.classifier, params.affinity, params.segmenter):
+        weights = section.encoder.weights
+        if weights.source == "file":
+            find_weights(weights.name, weights.sha256)
     write_atomic(STAMP, "ok\n")
     return f"parameters: {len(values)} sections are valid"
 

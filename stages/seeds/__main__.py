@@ -21,6 +21,7 @@ from stages.seeds.params import Seeds
 
 CLASSIFIER, OUT = Path("data/classifier"), Path("data/seeds")
 BATCH = 16  # pictures of one size, on a GPU
+MOST = 1e4  # below float16's limit
 
 
 def main() -> str:
@@ -73,11 +74,12 @@ class SeedMaps:
         return maps
 
     def _files(self, picture: Picture, maps: np.ndarray) -> items.Files:
-        if not np.isfinite(maps).all():
+        stored = np.maximum(maps, -MOST).astype(np.float16)  # a class barely seen may be very negative
+        if not np.isfinite(stored).all():
             raise ValueError(f"seeds of {picture.id} are not finite: the classifier diverged, train it again")
         size = np.array([picture.height, picture.width], np.int32)
         classes = np.array(picture.labels, np.int16)
-        return {"*.npz": npz_bytes(maps=maps.astype(np.float16), classes=classes, size=size)}
+        return {"*.npz": npz_bytes(maps=stored, classes=classes, size=size)}
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from stages.common.training_params import Training
 
 class Segmenter(Training):
     network: Literal["deeplabv3plus", "deeplabv3+", "deeplabv3", "unet", "unetplusplus", "pspnet", "fpn",
-                     "linknet", "manet", "pan", "upernet"]  # fmt: skip
+                     "linknet", "manet", "upernet"]  # fmt: skip
     options: dict[str, Any]  # of that network, e.g. decoder_channels
 
     @model_validator(mode="after")
@@ -18,6 +18,8 @@ class Segmenter(Training):
         if dilated == (self.encoder.output_stride == 32):
             allowed = "8 or 16" if dilated else "32"
             raise ValueError(f"network {self.network} needs encoder.output_stride {allowed}")
+        if self.batch < 2 and (dilated or self.network == "upernet"):
+            raise ValueError(f"network {self.network} normalises over the batch: batch must be 2 or more")
         if self.encoder.name == "vgg19_chen":
             raise ValueError("encoder vgg19_chen is for the classifier: use vgg19 or another")
         if self.augment.crop % 32:

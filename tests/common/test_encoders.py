@@ -44,7 +44,7 @@ def test_dilation_computes_what_the_strided_network_computes():
 def test_unknown_name_and_impossible_stride_are_errors():
     with pytest.raises(ValueError, match=r"'resnet19' is unknown; did you mean resnet1"):
         build_encoder(params("resnet19", 16))
-    with pytest.raises(ValueError, match="its output stride is 8"):
+    with pytest.raises(ValueError, match="vgg19_chen has output_stride 8"):
         build_encoder(params("vgg19_chen", 16))
 
 

@@ -1,5 +1,7 @@
 """The training loop on a linear network: resume, schedules, groups, and what is not finite."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -144,3 +146,21 @@ def test_unknown_frozen_block_names_the_nearest():
     chosen = params(encoder={**ENCODER, "freeze": ["O"]})
     with pytest.raises(ValueError, match="no block 'O'"):
         training.fit("a", Net(), Noise(), loss, chosen, "key")
+
+
+def test_sigterm_saves_the_step_and_ends(tmp_path, monkeypatch):
+    """In the middle of an epoch, where no checkpoint is due."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", float("inf"))
+
+    class Ended(Noise):
+        def sample(self, index, rng):
+            found = super().sample(index, rng)
+            if self.drawn == 6:  # of the second batch of four
+                signal.raise_signal(signal.SIGTERM)
+            return found
+
+    with pytest.raises(SystemExit) as end:
+        training.fit("a", Net(), Ended(), loss, params(), "key")
+    assert end.value.code == 143
+    state = torch.load(tmp_path / ".scratch/training/a/key/last.pt", weights_only=True)
+    assert state["progress"][0] == 2

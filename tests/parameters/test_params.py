@@ -51,6 +51,11 @@ def test_nothing_is_aliased() -> None:
         ("pseudo_labels.method", "seed_rule", "seeds.negatives: must be keep"),
         ("classifier.augment.scale", [1.5, 0.5], "a range is [smallest, largest], found [1.5, 0.5]"),
         ("classifier.encoder.weights.source", "library", "source library needs a name"),
+        ("classifier.encoder.name", "efficientnet-b0", "take timm-efficientnet-b0"),
+        ("classifier.encoder.std", [0.2, 0.2, 0], "classifier.encoder.std.2: Input should be greater than 0"),
+        ("classifier.optimizer.warmup", 0.0001, "warmup is 0 or a share"),
+        ("segmenter.batch", 1, "batch must be 2 or more"),
+        ("segmenter.network", "pan", "segmenter.network: Input should be"),
         ("dataset.name", "../elsewhere", "dataset.name: String should match pattern"),
         (
             "dataset.val",
