@@ -62,7 +62,12 @@ def measure() -> list[tuple[str, float]]:
             (f"pictures per second, {precision}", round(plain_seconds / ours(pictures, precision), 2))
         )
     files = list(step.OUT.glob("*.npz"))
-    assert all(np.isfinite(maps := read_npz(file)["maps"]).all() and maps.max() == 1 for file in files)
+    maps = [read_npz(file)["maps"] for file in files]
+    assert (
+        len(maps) == COUNT
+        and all(np.isfinite(m).all() and m.max() <= 1 for m in maps)
+        and max(m.max() for m in maps) == 1
+    )
     stored = sum(file.stat().st_size for file in files)
     return [*rows, ("bytes stored", round(plain_bytes / stored, 1))]
 

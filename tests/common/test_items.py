@@ -31,7 +31,7 @@ OUT = Path("data/out")
 EXPECTED = {"p1.txt": b"2", "p3.txt": b"6", "sub/p1.bin": b"\x01", "sub/p3.bin": b"\x03"}
 
 
-@pytest.mark.parametrize(("processes", "method"), [(0, "fork"), (2, "fork"), (2, "spawn")])
+@pytest.mark.parametrize(("processes", "method"), [(0, "spawn"), (2, "forkserver"), (2, "spawn")])
 def test_here_and_in_processes_give_the_same_files(
     processes: int, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,7 +69,7 @@ def test_a_failure_leaves_no_output_and_keeps_what_was_done() -> None:
     assert files(OUT) == EXPECTED
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_a_failure_in_a_worker_is_told_here(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WSSS_START_METHOD", method)
     with pytest.raises(ValueError, match="a negative picture"):
