@@ -11,6 +11,6 @@ def setup(root: Path) -> Path:
 
     path = root / "dvc_plots" / "vega.js"
     path.parent.mkdir(exist_ok=True)
-    bundle = vl_convert.javascript_bundle(vl_version="5.20")  # sets window.vegaEmbed
+    bundle = vl_convert.javascript_bundle(vl_version="5.20")  # type: ignore[call-arg]  # sets vegaEmbed
     write_whole(path, "(function () {\n" + bundle + "\n})();\n")
     return path
