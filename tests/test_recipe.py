@@ -137,6 +137,7 @@ def test_killed_training_resumes_to_the_same_weights(project, step):
     deadline = time.monotonic() + 60
     while not list(scratch.glob("*/last.pt")) and time.monotonic() < deadline:
         time.sleep(0.005)
+    assert list(scratch.glob("*/last.pt"))
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL and not weights.exists()
     output = project.run(sys.executable, "-m", f"stages.{step}").stdout
@@ -144,7 +145,8 @@ def test_killed_training_resumes_to_the_same_weights(project, step):
     assert file_hash(weights) == wanted
 
 
-def test_sigterm_saves_a_checkpoint(project):
+def test_sigterm_ends_the_stage_in_order(project):
+    # That it saves the step it is at: tests/common/test_training.py.
     project.change(classifier__epochs=200)
     child = subprocess.Popen([sys.executable, "-m", "stages.classifier"], cwd=project.root,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
@@ -152,9 +154,9 @@ def test_sigterm_saves_a_checkpoint(project):
     deadline = time.monotonic() + 60
     while not list(scratch.glob("*/last.pt")) and time.monotonic() < deadline:
         time.sleep(0.005)
+    assert list(scratch.glob("*/last.pt"))
     child.terminate()
     assert child.wait(30) == 143
-    assert list(scratch.glob("*/last.pt"))
 
 
 @pytest.mark.parametrize(
