@@ -13,6 +13,8 @@ app = typer.Typer(
     help="Weakly-supervised segmentation as cached stages. Run the recipe with `dvc repro`.",
 )
 
+Targets = Annotated[list[str] | None, typer.Argument(help="stages; without: all")]
+
 
 @app.command()
 def preset(name: Annotated[str | None, typer.Argument(help="without it: list them")] = None) -> None:
@@ -61,6 +63,36 @@ def check() -> None:
 
     check_values(Parameters, read_yaml(find_root() / "params.yaml"), "params.yaml")
     print("params.yaml is valid")
+
+
+@app.command()
+def plan(
+    targets: Targets = None,
+    force: Annotated[list[str] | None, typer.Option(help="as `run --force`")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Say what a run would do with every stage, and why. Starts nothing."""
+    from pipeline import plan as planning
+    from pipeline import terminal
+    from pipeline.project import find_root
+
+    planned = planning.make(find_root(), targets or [], force or [])
+    print(terminal.plan_json(planned)) if as_json else terminal.show_plan(planned)
+
+
+@app.command()
+def run(
+    targets: Targets = None,
+    start: Annotated[list[str] | None, typer.Option("--from", help="this stage and all below it")] = None,
+    force: Annotated[list[str] | None, typer.Option(help="run this stage even if nothing changed")] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="stages at the same time")] = 1,
+    dry: Annotated[bool, typer.Option("--dry", help="only the plan")] = False,
+) -> None:
+    """Bring the recipe up to date; what did not change is not run."""
+    from pipeline import runner
+    from pipeline.project import find_root
+
+    raise SystemExit(runner.main(find_root(), targets or [], start or [], force or [], jobs, dry))
 
 
 @app.command("plots-setup")

@@ -4,8 +4,9 @@ A block of a preset is merged key by key. What is written in one line, a value, 
 {mapping}, replaces the old value whole: `options: {}` empties it.
 """
 
+import difflib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,46 @@ def apply(root: Path, name: str) -> list[Change]:
     return changes
 
 
+def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
+    """Set values of params.yaml by dotted key (`seeds.method`); comments stay.
+
+    Raises ValueError for a key that is not there, naming the nearest. The values themselves are
+    checked with all others, by the stage `parameters`.
+    """
+    path = root / "params.yaml"
+    values = _read(path)
+    changes: list[Change] = []
+    for key, value in new.items():
+        place, last = _place(values, key)
+        if plain(place[last]) != value:
+            changes += leaves(key, plain(place[last]), value)
+            place[last] = value
+    if changes:
+        write_whole(path, dump(values))
+    return changes
+
+
+def _place(values: CommentedMap, key: str) -> tuple[Any, str]:
+    """The mapping that holds the key's last part."""
+    *parents, last = key.split(".")
+    place: Any = values
+    for parent in parents:
+        place = place.get(parent) if isinstance(place, dict) else None
+    if not isinstance(place, dict) or last not in place:
+        near = difflib.get_close_matches(key, _dotted(plain(values)), n=1, cutoff=0.5)
+        raise ValueError(f"params.yaml has no {key}" + (f"; did you mean {near[0]}?" if near else ""))
+    return place, last
+
+
+def _dotted(values: dict[str, Any], prefix: str = "") -> list[str]:
+    """All dotted keys, those of sections included."""
+    keys = []
+    for name, value in values.items():
+        keys.append(prefix + name)
+        keys += _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else []
+    return keys
+
+
 def merge(values: CommentedMap, preset: CommentedMap, prefix: str = "") -> tuple[CommentedMap, list[Change]]:
     """`values` with the preset's in their place (changed in place), and what that changed."""
     changes: list[Change] = []
@@ -46,17 +87,17 @@ def merge(values: CommentedMap, preset: CommentedMap, prefix: str = "") -> tuple
         if isinstance(new, CommentedMap) and isinstance(old, CommentedMap) and not new.fa.flow_style():
             changes += merge(old, new, f"{prefix}{key}.")[1]
         elif plain(old) != plain(new) or key not in values:
-            changes += _leaves(f"{prefix}{key}", plain(old), plain(new))
+            changes += leaves(f"{prefix}{key}", plain(old), plain(new))
             values[key] = _without_comments(new)
     return values, changes
 
 
-def _leaves(key: str, old: Any, new: Any) -> Iterator[Change]:
+def leaves(key: str, old: Any, new: Any) -> Iterator[Change]:
     """One change per leaf, so that a replaced mapping shows only what is different in it."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
             if old.get(name) != new.get(name) or (name in old) != (name in new):
-                yield from _leaves(f"{key}.{name}", old.get(name), new.get(name))
+                yield from leaves(f"{key}.{name}", old.get(name), new.get(name))
     else:
         yield key, old, new
 

@@ -1,0 +1,22 @@
+"""Where a run keeps what is neither data nor result. One worktree, one host: see locks.py."""
+
+from pathlib import Path
+
+
+def state(root: Path) -> Path:
+    """This worktree's own folder, which DVC keeps out of git."""
+    return root / ".dvc" / "tmp" / "wsss"
+
+
+def worktree_lock(root: Path) -> Path:
+    return state(root) / "lock"
+
+
+def log(root: Path, stage: str) -> Path:
+    """The last output of a stage."""
+    return state(root) / "logs" / f"{stage.replace('@', '-')}.log"
+
+
+def input_lock(cache: Path, stage: str, key: str) -> Path:
+    """Beside the cache, so that all worktrees and hosts that share it see it."""
+    return cache / "locks" / f"{stage.replace('@', '-')}-{key[:32]}.lock"

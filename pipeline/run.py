@@ -1,0 +1,337 @@
+"""One run: stages as child processes, each judged, locked, watched, and remembered.
+
+DVC decides and remembers. A stage that the workspace calls unchanged starts no process; each other
+is one `dvc --wait-for-lock repro --single-item` under the supervisor child.py. The runner (without
+Prefect) and the flow (with it) both drive this module, so there is one engine.
+"""
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline import child, gpus, ledger, lockfile, locks, places, plan
+from pipeline.graph import Stage
+
+UNCHANGED, RESTORED, RAN, FAILED, TIMEOUT, CANCELLED, BLOCKED = (
+    "unchanged", "restored", "ran", "failed", "timeout", "cancelled", "blocked",
+)  # fmt: skip
+BUSY = "busy"  # another dvc holds the files: tried again until it is gone
+GOOD = (UNCHANGED, RESTORED, RAN)
+GRACE = 20.0  # seconds between SIGTERM and SIGKILL; Prefect's own are 30, and ours must come first
+USER_ERROR = 2  # exit status of a stage that says what is wrong: no retry would mend it
+LONGEST_LINE = 2000
+CHATTER = (  # of dvc, about git, after every stage; the log file keeps it
+    "To track the changes with git", "git add ", "To enable auto staging", "dvc config core.autostage",
+    "Use `dvc push`", "Updating lock file", "Generating lock file",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one stage."""
+
+    stage: str
+    outcome: str
+    why: str = ""
+    seconds: float = 0.0
+    device: str = ""  # "GPU 0", "CPU", or nothing if it computed nothing
+    memory: int = 0  # bytes of the largest process
+
+    @property
+    def good(self) -> bool:
+        return self.outcome in GOOD
+
+
+class Listener(Protocol):
+    """Who is told what happens; called from several threads."""
+
+    def line(self, stage: str, text: str) -> None: ...
+    def progress(self, stage: str, what: str, done: int, total: int) -> None: ...
+    def epoch(self, stage: str, values: dict[str, Any]) -> None: ...
+
+
+@dataclass
+class Run:
+    """A run of a worktree. Open it with `Run.open`: two runs never share a worktree."""
+
+    root: Path
+    name: str
+    listener: Listener
+    force: frozenset[str] = frozenset()
+    pull: bool = False  # fetch inputs from the remote
+    grace: float = GRACE
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    _worktree: locks.Lock = field(init=False)
+    _dvc: threading.Lock = field(default_factory=threading.Lock)  # DVC is not made for threads
+
+    @contextmanager
+    def open(self) -> Iterator["Run"]:
+        """Hold the worktree and mend its dvc.lock. Raises locks.HeldError that names the other run."""
+        self._worktree = locks.take(places.worktree_lock(self.root), self.name, "this worktree")
+        with self._worktree:
+            with self._dvc:
+                for line in lockfile.repair(self.root):
+                    self.listener.line("", line)
+            yield self
+
+    def make_plan(self, targets: Sequence[str] = (), force: Iterable[str] = ()) -> plan.Plan:
+        with self._dvc:
+            return plan.make(self.root, targets, force)
+
+    def stage(self, name: str) -> Result:
+        """Bring one stage up to date; what it reads from must be so already. A fault is in the result."""
+        start = time.monotonic()
+        held: list[locks.Lock] = [self._worktree]
+        try:
+            result = self._stage(name, held)
+        except (ValueError, OSError) as error:
+            result = Result(name, FAILED, str(error))
+        finally:
+            for lock in held[1:]:
+                lock.release()
+        result = replace(result, seconds=time.monotonic() - start)
+        if result.outcome not in (UNCHANGED, BLOCKED):
+            self._remember(result)
+        return result
+
+    def _stage(self, name: str, held: list[locks.Lock]) -> Result:
+        one = self._look(name)
+        forced = name in self.force
+        if not forced and one.row.state in plan.AT_REST:
+            return Result(name, UNCHANGED)
+        if one.row.state == plan.BLOCKED:
+            return Result(name, BLOCKED, "; ".join(one.row.why))
+        if one.row.key:
+            path = places.input_lock(one.cache, name, one.row.key)
+            lock, waited = locks.wait(
+                lambda: locks.take(path, self.name, f"the same {name}"), self.stopped, self._teller(name)
+            )
+            if lock is None:
+                return Result(name, CANCELLED)
+            held.append(lock)
+            one = self._look(name) if waited else one
+        names: list[str] = []
+        device = ""
+        if forced or one.row.state != plan.RESTORABLE:
+            count = gpus.wanted(one.stage.meta.gpu, one.stage.meta.distributed)
+            taken = gpus.take(count, self.name, self.stopped, self._teller(name))
+            if taken is None:
+                return Result(name, CANCELLED)
+            held += taken.values()
+            names = sorted(taken)
+            device = f"GPU {','.join(names)}" if names else "CPU"
+            if count and not names:
+                self.listener.line(name, "no GPU on this machine: it runs on the CPU")
+        return self._tries(one.stage, device, names, held)
+
+    def _look(self, name: str) -> plan.One:
+        with self._dvc:
+            return plan.one(self.root, name)
+
+    def _tries(self, stage: Stage, device: str, names: list[str], held: list[locks.Lock]) -> Result:
+        """Run it, and again where a retry can help: a training goes on from its checkpoint."""
+        tries = 0
+        while True:
+            result, retry = self._child(stage, device, names, held)
+            if result.outcome == BUSY:
+                self._teller(stage.name)(result.why)
+                if not self._sleep(2):
+                    return replace(result, outcome=CANCELLED)
+                continue
+            tries += 1
+            if not retry or tries > stage.meta.retries or self.stopped():
+                return result
+            self._teller(stage.name)(f"{result.why}; trying again ({tries} of {stage.meta.retries})")
+
+    def _child(
+        self, stage: Stage, device: str, names: list[str], held: list[locks.Lock]
+    ) -> tuple[Result, bool]:
+        """One child process. Returns what came out of it, and whether a retry makes sense."""
+        log = places.log(self.root, stage.name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage.name]
+        command += ["--force"] if stage.name in self.force else []
+        command += ["--pull"] if self.pull else []
+        supervisor = [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), str(self.grace), str(log)]
+        process = subprocess.Popen(
+            supervisor + command,
+            cwd=self.root,
+            env=environment(names),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            pass_fds=[lock.handle for lock in held],
+        )
+        reader = _Reader(stage.name, self.listener)
+        timed_out = self._follow(process, reader, stage.meta.timeout)
+        return judge(stage, reader, device, timed_out, self.stopped())
+
+    def _follow(self, process: subprocess.Popen[bytes], reader: "_Reader", timeout: float | None) -> bool:
+        """Read its lines to the end; end it on a cancel or at its deadline. Whether the deadline came."""
+        assert process.stdout is not None
+        handle = process.stdout.fileno()
+        deadline = time.monotonic() + (timeout or float("inf"))
+        asked = timed_out = False
+        while True:
+            if not asked and (self.stopped() or time.monotonic() > deadline):
+                asked, timed_out = True, not self.stopped()
+                process.terminate()
+            if not select.select([handle], [], [], 0.2)[0]:
+                continue
+            content = os.read(handle, 65536)
+            if not content:
+                break
+            reader.feed(content)
+        process.stdout.close()
+        process.wait()
+        reader.close()
+        return timed_out
+
+    def _remember(self, result: Result) -> None:
+        """The ledger, and a copy of dvc.lock while it is sound. A full disk must not hide the outcome."""
+        try:
+            with self._dvc:
+                lockfile.save(self.root)
+            ledger.append(self.root, {
+                "stage": result.stage, "outcome": result.outcome, "seconds": round(result.seconds, 3),
+                "memory": result.memory, "device": result.device, "run": self.name,
+                "host": socket.gethostname(), "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            })  # fmt: skip
+        except OSError as error:
+            self.listener.line(result.stage, f"not noted in the ledger: {error}")
+
+    def stopped(self) -> bool:
+        return self.cancelled.is_set()
+
+    def _sleep(self, seconds: float) -> bool:
+        return not self.cancelled.wait(seconds)
+
+    def _teller(self, stage: str) -> Callable[[str], None]:
+        return lambda text: self.listener.line(stage, text)
+
+
+def environment(names: list[str]) -> dict[str, str]:
+    """What a stage's process sees: this interpreter first in PATH, its devices, progress as lines."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    values = {**os.environ, "PATH": path, "WSSS_PROGRESS": "lines", "PYTHONUNBUFFERED": "1"}
+    values |= {"DVC_NO_ANALYTICS": "1", "NO_COLOR": "1"}
+    if names:
+        values["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+    return values
+
+
+def judge(
+    stage: Stage, reader: "_Reader", device: str, timed_out: bool, cancelled: bool
+) -> tuple[Result, bool]:
+    """The outcome by DVC's words and the exit status; whether a retry makes sense."""
+    done = Result(stage.name, reader.outcome or UNCHANGED, device=device, memory=reader.memory)
+    if reader.code == 0:
+        return done, False
+    if timed_out:
+        why = f"longer than {stage.meta.timeout:.0f} s (meta.timeout)"
+        return replace(done, outcome=TIMEOUT, why=why), True
+    if cancelled:
+        return replace(done, outcome=CANCELLED), False
+    if reader.busy:
+        return replace(done, outcome=BUSY, why=f"waiting: its files are held by {reader.busy}"), False
+    return replace(done, outcome=FAILED, why=reader.reason()), reader.status != USER_ERROR
+
+
+class _Reader:
+    """The output of one child: lines go to the listener, DVC's words to the outcome."""
+
+    def __init__(self, stage: str, listener: Listener) -> None:
+        self.stage, self.listener = stage, listener
+        self.rest = b""
+        self.last: deque[str] = deque(maxlen=20)
+        self.error, self.busy, self.outcome = "", "", ""
+        self.status: int | None = None  # of the stage's command
+        self.code, self.memory = -1, 0  # of dvc, as the supervisor reports it; -1: it could not
+
+    def feed(self, content: bytes) -> None:
+        """Progress bars rewrite their line by carriage returns: only what stands at its end counts."""
+        *lines, self.rest = (self.rest + content).split(b"\n")
+        if len(self.rest) > LONGEST_LINE:
+            lines, self.rest = [*lines, self.rest], b""
+        for line in lines:
+            self._line(
+                line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace")[:LONGEST_LINE].rstrip()
+            )
+
+    def close(self) -> None:
+        if self.rest:
+            self.feed(b"\n")
+
+    def _line(self, text: str) -> None:
+        mark, _, values = text.partition(" ")
+        if mark in ("@progress", "@epoch", "@exit") and (told := _json(values)) is not None:
+            self._told(mark, told)
+        elif text and not text.lstrip().startswith(CHATTER):
+            self.last.append(text)
+            self._understand(text)
+            self.listener.line(self.stage, text)
+
+    def _told(self, mark: str, values: dict[str, Any]) -> None:
+        if mark == "@progress":
+            self.listener.progress(self.stage, str(values["what"]), int(values["done"]), int(values["total"]))
+        elif mark == "@epoch":
+            self.listener.epoch(self.stage, values)
+        else:
+            self.code, self.memory = int(values["code"]), int(values["memory"])
+
+    def _understand(self, text: str) -> None:
+        """DVC's own words, as of the pinned version (tests/pipeline/test_run.py)."""
+        if text.startswith("Running stage '"):
+            self.outcome = RAN
+        elif text.startswith("Stage '") and "is cached - skipping run" in text:
+            self.outcome = RESTORED
+        elif text.startswith("Stage '") and text.endswith("didn't change, skipping"):
+            self.outcome = UNCHANGED
+        elif text.startswith("error: "):
+            self.error = text.removeprefix("error: ")
+        elif "is busy, it is being blocked by" in text:
+            self.busy = text
+        elif self.busy and text.lstrip().startswith("(PID"):
+            self.busy = text.strip()
+        elif found := re.search(r"exited with (-?\d+)", text):
+            self.status = int(found[1])
+
+    def reason(self) -> str:
+        """Why it failed, in one line: what the stage said, else how it ended, else its last words."""
+        if self.error:
+            return self.error
+        if self.status is not None and (self.status < 0 or self.status > 128):
+            number = -self.status if self.status < 0 else self.status - 128
+            return f"its process was ended by {_signal(number)}"
+        if self.code in (-1, 128 + signal.SIGKILL):
+            return "dvc or its supervisor was killed"
+        words = [text for text in self.last if not text.startswith(("ERROR: failed to reproduce", ">"))]
+        dvc = [text for text in self.last if text.startswith("ERROR: ")]
+        return (words or dvc or ["no output"])[-1]
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _json(text: str) -> dict[str, Any] | None:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError:
+        return None
+    return values if isinstance(values, dict) else None

@@ -1,0 +1,113 @@
+"""Run many stages, each as soon as what it reads from is there, without Prefect."""
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline import plan, terminal
+from pipeline.graph import Graph, read
+from pipeline.run import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result, Run
+
+Results = dict[str, Result]
+
+
+def main(root: Path, targets: list[str], start: list[str], force: list[str], jobs: int, dry: bool) -> int:
+    """`wsss run`: returns its exit status, 0 only if every stage is up to date; 130 after Ctrl-C."""
+    graph = read(root)
+    names = graph.up(targets or graph.stages) if targets or not start else []
+    names = [name for name in graph.stages if name in {*names, *graph.down(start)}]
+    if dry:
+        terminal.show_plan(plan.make(root, names, force))
+        return 0
+    with terminal.Terminal() as listener:
+        engine = Run(root, f"wsss-run-{os.getpid()}", listener, frozenset(graph.known(force)))
+        with engine.open(), _interrupts(engine):
+            planned = engine.make_plan(names, force)
+            results = run(engine, planned, [name for name in planned.rows if name in names], jobs)
+    terminal.show_results(results)
+    if engine.stopped():
+        return 130
+    return 0 if all(result.good for result in results.values()) else 1
+
+
+@contextmanager
+def _interrupts(engine: Run) -> Iterator[None]:
+    """Ctrl-C and SIGTERM cancel in order: checkpoints are saved, the table is printed."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda *_: engine.cancelled.set()) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def run(engine: Run, planned: plan.Plan, names: Iterable[str], jobs: int) -> Results:
+    """Bring the stages `names` up to date, `jobs` at a time; a failed branch does not stop the others."""
+    waiting = list(names)
+    chosen = frozenset(waiting)
+    results: Results = {}
+    running: dict[Future[Result], str] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        while waiting or running:
+            for name in [name for name in waiting if ready(planned.graph, name, chosen, results)]:
+                early = without_a_process(planned, name, results, engine)
+                if early is not None:
+                    results[name] = early
+                elif len(running) < jobs:
+                    running[pool.submit(engine.stage, name)] = name
+                else:
+                    continue
+                waiting.remove(name)
+            for future in wait(running, 0.5, FIRST_COMPLETED).done if running else ():
+                results[running.pop(future)] = future.result()
+    return referee(engine, results)
+
+
+def ready(graph: Graph, name: str, chosen: frozenset[str], results: Results) -> bool:
+    """Whether all that it reads from has ended, as far as this run was asked to bring it up to date."""
+    return all(above in results for above in graph.stages[name].upstream if above in chosen)
+
+
+def without_a_process(planned: plan.Plan, name: str, results: Results, engine: Run) -> Result | None:
+    """The result of a stage that needs no look: unchanged, or in vain. None: it must be tried."""
+    bad = [
+        above for above in planned.graph.stages[name].upstream if above in results and not results[above].good
+    ]
+    if bad:
+        return Result(name, BLOCKED, blocked_by(bad, results))
+    if engine.stopped():
+        return Result(name, CANCELLED)
+    row = planned.rows.get(name)
+    if row is not None and row.state in plan.AT_REST:
+        return Result(name, UNCHANGED)
+    return None
+
+
+def blocked_by(above: list[str], results: Results) -> str:
+    """Named by the failure itself, not by the blocked stage in between."""
+    roots = []
+    for name in above:
+        result = results[name]
+        roots.append(result.why if result.outcome == BLOCKED else f"{name} {result.outcome}")
+    return "; ".join(dict.fromkeys(roots))
+
+
+def referee(engine: Run, results: Results) -> Results:
+    """Look once more: what is called good must be up to date now (dvc.yaml may have been edited)."""
+    good = [name for name, result in results.items() if result.good]
+    if engine.stopped() or all(results[name].outcome == UNCHANGED for name in good):
+        return results
+    rows = engine.make_plan().rows
+    checked = dict(results)
+    for name in good:
+        row = rows.get(name)
+        if row is None or row.state not in plan.AT_REST:
+            why = "; ".join(row.why) if row else "it is gone from dvc.yaml"
+            why = f"not up to date after the run: {why}"
+            checked[name] = replace(results[name], outcome=FAILED, why=why)
+    return checked

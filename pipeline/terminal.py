@@ -1,0 +1,123 @@
+"""What a run and a plan look like in a terminal."""
+
+import json
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline import plan
+from pipeline.run import GOOD, Result
+
+COLOURS = {
+    "unchanged": "dim", "frozen": "dim", "restorable": "cyan", "restored": "cyan",
+    "will run": "bold yellow", "may run": "yellow", "ran": "green",
+    "failed": "bold red", "timeout": "bold red", "cancelled": "red", "blocked": "magenta",
+}  # fmt: skip
+
+
+class Terminal:
+    """A listener that prints every line behind its stage's name, and a bar per running stage."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.bars = Progress(
+            TextColumn("{task.description:>24}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(), console=self.console, transient=True, disable=not self.console.is_terminal,
+        )  # fmt: skip
+        self.tasks: dict[str, TaskID] = {}
+        self.said: dict[str, float] = {}
+
+    def __enter__(self) -> "Terminal":
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+
+    def line(self, stage: str, text: str) -> None:
+        name = f"[bold]{escape(stage)}[/] │ " if stage else ""
+        self.console.print(f"{name}{escape(text)}")
+
+    def progress(self, stage: str, what: str, done: int, total: int) -> None:
+        if not self.console.is_terminal:
+            return self._progress_line(stage, what, done, total)
+        if stage not in self.tasks:
+            self.tasks[stage] = self.bars.add_task(stage, total=total)
+        self.bars.update(self.tasks[stage], completed=done, total=total, visible=done < total)
+
+    def _progress_line(self, stage: str, what: str, done: int, total: int) -> None:
+        """Into a file: every half minute, and nothing for what is quick."""
+        now = time.monotonic()
+        if now - self.said.setdefault(stage, now) > 30:
+            self.said[stage] = now
+            self.line(stage, f"{what}: {done} of {total}")
+
+    def epoch(self, stage: str, values: dict[str, Any]) -> None:
+        numbers = [f"{name} {value:.4g}" for name, value in values.items() if isinstance(value, float)]
+        self.line(stage, f"epoch {values.get('epoch')} of {values.get('epochs')}: {', '.join(numbers)}")
+
+
+def show_plan(planned: plan.Plan) -> None:
+    """The plan as a table, and what it adds up to."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "plan", "time", "why"):
+        table.add_column(column, justify="right" if column == "time" else "left", overflow="fold")
+    for row in planned.rows.values():
+        state = f"[{COLOURS[row.state]}]{row.state}[/]"
+        table.add_row(row.stage, state, clock(row.estimate), escape(shorten(row.why)))
+    Console(highlight=False).print(table)
+    print(summary(planned))
+
+
+def summary(planned: plan.Plan) -> str:
+    counts = {state: sum(row.state == state for row in planned.rows.values()) for state in COLOURS}
+    parts = [f"{count} {state}" for state, count in counts.items() if count]
+    line = ", ".join(parts)
+    if not any(row.runs for row in planned.rows.values()):
+        return line
+    estimate = planned.estimate()
+    return f"{line}; " + (f"at most {clock(estimate)}" if estimate is not None else "time not known yet")
+
+
+def plan_json(planned: plan.Plan) -> str:
+    rows = [
+        {"stage": row.stage, "state": row.state, "why": list(row.why), "seconds": row.estimate}
+        for row in planned.rows.values()
+    ]
+    return json.dumps({"stages": rows, "seconds": planned.estimate()}, indent=2)
+
+
+def show_results(results: dict[str, Result]) -> None:
+    """The table at the end of a run."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("stage", "outcome", "time", "on", "why"):
+        table.add_column(column, justify="right" if column == "time" else "left", overflow="fold")
+    for result in results.values():
+        colour, took = COLOURS[result.outcome], clock(result.seconds) if result.seconds else ""
+        table.add_row(result.stage, f"[{colour}]{result.outcome}[/]", took, result.device, escape(result.why))
+    Console(highlight=False).print(table)
+    bad = sum(result.outcome not in GOOD for result in results.values())
+    print(
+        f"{len(results) - bad} of {len(results)} stages are up to date" + (f", {bad} are not" if bad else "")
+    )
+
+
+def shorten(why: tuple[str, ...], most: int = 3) -> str:
+    return "; ".join(why[:most]) + (f"; and {len(why) - most} more" if len(why) > most else "")
+
+
+def clock(seconds: float | None) -> str:
+    """12 s, 3:05 or 2:10:00."""
+    if seconds is None:
+        return "?"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

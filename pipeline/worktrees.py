@@ -1,0 +1,147 @@
+"""Runs beside the user's checkout: each in a git worktree of its own, over the one cache.
+
+A run with other parameters, another revision, or by the clock never dirties what the user works on. Its
+worktree .worktrees/NAME shares the main one's cache, its links to pictures and its scratch folder, so
+that nothing is computed twice. What such a run has found is kept as the branch wsss/run/NAME: params.yaml,
+dvc.lock and the small reports.
+"""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.project import write_whole
+
+BRANCH = "wsss/run/"
+KEPT = ("params.yaml", "dvc.lock", "reports")  # what a finished run leaves in git
+AUTHOR = ("-c", "user.name=wsss", "-c", "user.email=wsss@localhost")
+
+
+def main_root(root: Path) -> Path:
+    """The project in the main worktree, wherever `root` is."""
+    common = Path(git(root, "rev-parse", "--path-format=absolute", "--git-common-dir"))
+    inside = git(root, "rev-parse", "--show-prefix").strip("/")
+    return common.parent / inside if common.name == ".git" else root
+
+
+def folder(root: Path, name: str) -> Path:
+    return main_root(root) / ".worktrees" / name
+
+
+def create(root: Path, name: str, revision: str = "HEAD") -> Path:
+    """A worktree at `revision`, ready to run; an old one of that name is brought to it.
+
+    Raises ValueError for a bad name or an unknown revision.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
+        raise ValueError(f"{name!r} is no name of a run: letters, digits and . _ - only")
+    commit = resolve(root, revision)
+    place = folder(root, name)
+    git(root, "worktree", "prune")
+    if (place / ".git").is_file():
+        git(place, "checkout", "-q", "--detach", "--force", commit)
+    else:
+        git(root, "worktree", "add", "-q", "--detach", "--force", str(place), commit)
+    _share(main_root(root), place)
+    return place
+
+
+def resolve(root: Path, revision: str) -> str:
+    """The commit that a name means."""
+    try:
+        return git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    except ValueError:
+        raise ValueError(f"git knows no revision {revision!r}") from None
+
+
+def _share(main: Path, place: Path) -> None:
+    """The main worktree's cache and remotes, its scratch folder, and its links to pictures."""
+    from configobj import ConfigObj
+
+    local = main / ".dvc" / "config.local"
+    config = ConfigObj(str(local) if local.is_file() else None, list_values=False)
+    config.setdefault("cache", {})["dir"] = str(_cache(main))
+    config.filename = str(place / ".dvc" / "config.local")
+    config.write()
+    (main / ".scratch").mkdir(exist_ok=True)
+    _link(place / ".scratch", main / ".scratch")
+    raw = main / "data" / "raw"
+    for entry in raw.iterdir() if raw.is_dir() else ():
+        if entry.is_symlink() or not _is_output(place, f"data/raw/{entry.name}"):
+            _link(place / "data" / "raw" / entry.name, entry.resolve())
+
+
+def _cache(main: Path) -> Path:
+    from pipeline.graph import open_repo
+
+    with open_repo(main) as repo:
+        return Path(repo.cache.local_cache_dir)
+
+
+def _is_output(place: Path, path: str) -> bool:
+    from pipeline.graph import read
+
+    return any(path in stage.outs for stage in read(place).stages.values())
+
+
+def _link(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink():
+        link.unlink()
+    if not link.exists():
+        link.symlink_to(target)
+
+
+def override(place: Path, values: Mapping[str, Any], preset: str | None = None) -> list[str]:
+    """Change params.yaml of a worktree: a preset first, then values by dotted key; returns what changed.
+
+    Raises ValueError for an unknown key; the values themselves are checked with all others.
+    """
+    from pipeline import presets
+
+    changes = presets.apply(place, preset) if preset else []
+    if values:
+        changes += presets.set_values(place, values)
+    return [f"{key}: {old} -> {new}" for key, old, new in changes]
+
+
+def keep(place: Path, name: str, message: str) -> str:
+    """Commit the run's parameters, lock and reports to the branch wsss/run/NAME, and return its name."""
+    present = [path for path in KEPT if (place / path).exists()]
+    git(place, "add", "--", *present)
+    git(place, *AUTHOR, "commit", "-q", "--allow-empty", "--no-verify", "-m", message)
+    branch = BRANCH + name
+    git(place, "branch", "--force", branch, "HEAD")
+    return branch
+
+
+def remove(root: Path, name: str) -> None:
+    """Remove the worktree; its branch stays."""
+    git(root, "worktree", "remove", "--force", "--force", str(folder(root, name)))
+
+
+def names(root: Path) -> list[str]:
+    """The worktrees of runs that lie there, left over or at work."""
+    place = main_root(root) / ".worktrees"
+    return sorted(entry.name for entry in place.iterdir() if entry.is_dir()) if place.is_dir() else []
+
+
+def branches(root: Path) -> list[str]:
+    """The names of finished runs."""
+    text = git(root, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{BRANCH}")
+    return [line.removeprefix(BRANCH) for line in text.splitlines()]
+
+
+def git(root: Path, *arguments: str) -> str:
+    """The output of a git command. ValueError with git's words when it fails."""
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"git {arguments[0]}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout.strip()
+
+
+def write_lock(place: Path, text: str) -> None:
+    """Put another worktree's or host's dvc.lock in place."""
+    write_whole(place / "dvc.lock", text)
