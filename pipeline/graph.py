@@ -22,6 +22,7 @@ class Meta:
     distributed: bool = False  # WSSS_DEVICES may ask for more
     timeout: float | None = None  # seconds
     retries: int = 0
+    pool: str = ""  # work pool that may run it elsewhere; a stage with gpu belongs to "gpu"
     constant: bool = False  # a check: its output has the same bytes whatever its inputs are
 
 

@@ -80,6 +80,12 @@ def one(root: Path, name: str) -> One:
         return One(graph.stages[name], row, Path(repo.cache.local_cache_dir))
 
 
+def cached_result(repo: Any, name: str) -> Any:
+    """The run cache's newest result for a stage's inputs now, as a stage of DVC's; None if none."""
+    row = _View(repo, {}).look(of_repo(repo).stages[name], False, None)
+    return _View(repo, {})._entry(row.key) if row.key else None
+
+
 def parameter_problem(root: Path, graph: Graph) -> str | None:
     """What the stage `parameters` would refuse; None if all is well, or if the graph has no such stage."""
     if "parameters" not in graph.stages or "stages.parameters" not in graph.stages["parameters"].cmd:
@@ -242,7 +248,7 @@ class _View:
         folder = Path(cache._get_cache_dir(key))
         files = sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime) if folder.is_dir() else []
         entry = cache._load_cache(key, files[-1].name) if files else None
-        return cache._create_stage(entry, wdir=self.repo.root_dir) if entry else None
+        return self._as_stage(entry) if entry else None
 
     def _in_cache(self, node: Any) -> bool:
         """Whether the last run's outputs are all in the cache (those that git keeps too: runs save them)."""
@@ -250,8 +256,20 @@ class _View:
 
         if not all(out.hash_info for out in node.outs):
             return False
-        entry = self.repo.stage_cache._create_stage(to_single_stage_lockfile(node), wdir=node.wdir)
-        return bool(entry.outs_cached())
+        return bool(self._as_stage(to_single_stage_lockfile(node)).outs_cached())
+
+    def _as_stage(self, entry: Any) -> Any:
+        """An entry of dvc.lock or the run cache as a stage. DVC's own way needs the root as cwd."""
+        from dvc.stage import PipelineStage, create_stage
+        from dvc.stage.loader import StageLoader
+
+        root = self.repo.root_dir
+        outs = [out["path"] for out in entry["outs"]]
+        stage = create_stage(
+            PipelineStage, self.repo, str(Path(root) / "dvc.yaml"), cmd=entry["cmd"], wdir=root, outs=outs
+        )
+        StageLoader.fill_from_lock(stage, entry)
+        return stage
 
     def _could_be_cached(self, stage: Stage, node: Any, unknown: list[str]) -> bool:
         """Whether some result in the run cache fits all that is known; then the stage may be restored."""

@@ -71,8 +71,8 @@ class Run:
     name: str
     listener: Listener
     force: frozenset[str] = frozenset()
-    pull: bool = False  # fetch inputs from the remote
     grace: float = GRACE
+    elsewhere: Callable[[Stage], bool] | None = None  # runs it on another machine; False: run it here
     cancelled: threading.Event = field(default_factory=threading.Event)
     _worktree: locks.Lock = field(init=False)
     _dvc: threading.Lock = field(default_factory=threading.Lock)  # DVC is not made for threads
@@ -114,6 +114,11 @@ class Run:
             return Result(name, UNCHANGED)
         if one.row.state == plan.BLOCKED:
             return Result(name, BLOCKED, "; ".join(one.row.why))
+        if self.elsewhere and (forced or one.row.state != plan.RESTORABLE) and self.elsewhere(one.stage):
+            self.force -= {name}  # a worker has run it: what is left is to restore it
+            one, forced = self._look(name), False
+            if one.row.state != plan.RESTORABLE:
+                return Result(name, FAILED, f"a worker's result cannot be restored: {'; '.join(one.row.why)}")
         if one.row.key:
             path = places.input_lock(one.cache, name, one.row.key)
             lock, waited = locks.wait(
@@ -164,7 +169,6 @@ class Run:
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage.name]
         command += ["--force"] if stage.name in self.force else []
-        command += ["--pull"] if self.pull else []
         supervisor = [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), str(self.grace), str(log)]
         process = subprocess.Popen(
             supervisor + command,
