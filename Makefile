@@ -22,9 +22,10 @@ demo: install  ## Run the recipe (as shipped: on generated pictures) and print t
 test: install  ## Run all tests
 	@$(IN) pytest -q -n 2 --dist loadscope
 
-lint: install  ## Check style and format with ruff
+lint: install  ## Check style and format, of the Dockerfile too
 	@$(IN) ruff check .
 	@$(IN) ruff format --check .
+	@$(IN) hadolint deploy/Dockerfile
 
 types: install  ## Check types with mypy
 	@$(IN) mypy

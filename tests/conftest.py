@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for child processes
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def make_project(root: Path) -> Project:
     root.mkdir(parents=True)
     for name in ("stages", "presets", "pipeline"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore"):
+    for name in ("params.yaml", "dvc.yaml", "prefect.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, root / name)
     project = Project(root)
     project.run("git", "init", "-q")
@@ -79,7 +80,18 @@ def make_project(root: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The whole recipe on 12 pictures, built once per test session. Tests change copies only."""
-    project = make_project(tmp_path_factory.mktemp("recipe") / "project")
-    project.first_run = project.run("dvc", "repro").stdout  # type: ignore[attr-defined]
+    """The whole recipe on 12 pictures, built once per test session. Tests change copies only.
+
+    Once, although xdist runs a session per worker: the first builds it, the others wait for its lock.
+    """
+    common = tmp_path_factory.getbasetemp()
+    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
+    project, output = Project(common / "recipe"), common / "recipe.txt"
+    with (common / "recipe.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not output.exists():
+            shutil.rmtree(project.root, ignore_errors=True)
+            make_project(project.root)
+            output.write_text(project.run("dvc", "repro").stdout)
+    project.first_run = output.read_text()  # type: ignore[attr-defined]
     return project

@@ -4,7 +4,7 @@ import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -42,6 +42,7 @@ class Stage:
     outs: tuple[Out, ...]
     always_changed: bool
     method: str | None  # of its step
+    meta: dict[str, Any]
 
     @property
     def step(self) -> str:
@@ -70,6 +71,7 @@ def resolve(folder: Path, methods: dict[str, str]) -> dict[str, Stage]:
                 tuple(Out(out.def_path, out.use_cache, out.persist) for out in stage.outs),
                 stage.always_changed,
                 values.get(stage.name.partition("@")[0], {}).get("method"),
+                stage.meta or {},
             )
             for stage in repo.index.stages
         }
@@ -217,6 +219,38 @@ def test_a_command_names_the_step_and_no_machine(stages: dict[str, Stage]) -> No
         for path in (*stage.deps, *(out.path for out in stage.outs)):
             assert not PurePosixPath(path).is_absolute(), f"{stage.name}: {path}"
             assert ".." not in PurePosixPath(path).parts, f"{stage.name}: {path}"
+
+
+META = {  # of a stage, in dvc.yaml: how to run it
+    "gpu": lambda value: type(value) is int and value > 0,
+    "distributed": lambda value: value is True,
+    "timeout": lambda value: isinstance(value, str) and re.fullmatch(r"[1-9]\d*[smhd]", value),
+    "retries": lambda value: type(value) is int and value > 0,
+    "constant": lambda value: value is True,
+}
+SHORT = ("parameters", "report")
+
+
+def test_meta_has_known_keys_and_values(stages: dict[str, Stage]) -> None:
+    for stage in stages.values():
+        for key, value in stage.meta.items():
+            assert key in META, f"{stage.name}: unknown meta key {key}; known: {', '.join(META)}"
+            assert META[key](value), f"{stage.name}: meta.{key} cannot be {value!r}"
+        if "distributed" in stage.meta:
+            assert "gpu" in stage.meta, f"{stage.name}: distributed over what?"
+            assert needed(stage) >= {"stages/common/training.py"}, f"{stage.name}: only trainings have ranks"
+        assert ("gpu" in stage.meta) == ("stages/common/device.py" in needed(stage)), stage.name
+
+
+def test_long_stages_have_a_timeout(stages: dict[str, Stage]) -> None:
+    assert {stage.step for stage in stages.values() if "timeout" not in stage.meta} == set(SHORT)
+
+
+def test_a_constant_stage_is_a_check(stages: dict[str, Stage]) -> None:
+    """Its bytes depend on nothing: of `parameters`, tests/parameters/test_main.py shows it."""
+    constant = [stage for stage in stages.values() if "constant" in stage.meta]
+    assert [stage.cmd for stage in constant] == ["python -m stages.parameters"]
+    assert [out.path for out in constant[0].outs] == [STAMP]
 
 
 def test_outs_do_not_overlap(stages: dict[str, Stage]) -> None:

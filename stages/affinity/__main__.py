@@ -4,6 +4,7 @@ The walk's beta and number of steps come later (`pseudo_labels`), so they cost n
 """
 
 import functools
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from stages.affinity.params import Affinity
 from stages.common import door, fingerprint, items, networks, training
 from stages.common.artifacts import npz_bytes, read_picture
 from stages.common.augment import normalise
-from stages.common.device import device
+from stages.common.device import device, training_place
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.samples import MaskedSamples
 
 LABELS, OUT = Path("data/affinity_labels/affinity"), Path("data/affinity")
-NETWORK = items.SCRATCH / "affinity_network"  # the trained network, where worker processes find it
+NETWORKS = items.SCRATCH / "affinity_network"  # trained networks, where worker processes find them
 
 
 def main() -> str:
@@ -38,9 +39,12 @@ def main() -> str:
     loss = functools.partial(batch_loss, offsets, params.grid_stride, classes)
     history = training.fit("affinity", model, MaskedSamples(train, params, LABELS), loss, params, key)
     config = params.model_dump(include={"encoder", "levels", "channels", "grid_stride", "radius"})
-    networks.save_network(NETWORK, model, config, history)
-    line = save_maps(params, train, key)
-    training.forget("affinity")
+    NETWORKS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=NETWORKS) as network:  # of this process: .scratch may be shared
+        networks.write_network(Path(network), model, config, history)
+        line = save_maps(params, train, key, network)
+    items.remove_unused(NETWORKS)
+    training.forget("affinity", key)
     last = history[-1]
     return f"{line}; loss {last['loss']:.3f} (different {last['different']:.3f})"
 
@@ -61,20 +65,20 @@ def training_key(params: Affinity, train: list[Picture]) -> str:
     hashed = fingerprint.file_hash
     files = [(p.id, hashed(p.path), hashed(LABELS / f"{p.id}.png")) for p in train]
     code = fingerprint.code_hash("stages.affinity.__main__")
-    return fingerprint.key(code, params.model_dump(), files, str(device()))
+    return fingerprint.key(code, params.model_dump(), files, training_place())
 
 
-def save_maps(params: Affinity, train: list[Picture], key: str) -> str:
-    """data/affinity: the network beside maps/ID.npz of every training picture."""
+def save_maps(params: Affinity, train: list[Picture], key: str, network: str) -> str:
+    """data/affinity: the files of the folder `network` beside maps/ID.npz of every training picture."""
     place = device()
     items.single_thread()
-    compute = AffinityMaps(params.radius, str(place))
+    compute = AffinityMaps(params.radius, str(place), network)
     _network.cache_clear()
     compute.prepare()
     work = [items.Item(p.id, fingerprint.key(key, fingerprint.file_hash(p.path)), p) for p in train]
-    network = {file.name: file.read_bytes() for file in sorted(NETWORK.iterdir())}
+    files = {file.name: file.read_bytes() for file in sorted(Path(network).iterdir())}
     processes = 0 if place.type != "cpu" else None
-    return items.map_items("affinity", OUT, work, compute, processes=processes, also=network)
+    return items.map_items("affinity", OUT, work, compute, processes=processes, also=files)
 
 
 @dataclass(frozen=True)
@@ -83,16 +87,17 @@ class AffinityMaps:
 
     radius: int
     place: str
+    network: str  # its folder
 
     def prepare(self) -> AffinityNet:
-        return _network(self.place)
+        return _network(self.place, Path(self.network))
 
     def __call__(self, pictures: list[Picture]) -> list[items.Files]:
         return [self._one(picture) for picture in pictures]
 
     @torch.inference_mode()
     def _one(self, picture: Picture) -> items.Files:
-        config = networks.read_config(NETWORK)["encoder"]
+        config = networks.read_config(Path(self.network))["encoder"]
         x = torch.from_numpy(normalise(read_picture(picture.path), config["mean"], config["std"]))
         offsets = offset_list(self.radius)
         values, _ = affinities(self.prepare()(x[None].to(self.place)), offsets)
@@ -105,8 +110,8 @@ class AffinityMaps:
 
 
 @functools.cache
-def _network(place: str) -> AffinityNet:
-    model = networks.load_into(rebuild_affinity_net(networks.read_config(NETWORK)), NETWORK)
+def _network(place: str, folder: Path) -> AffinityNet:
+    model = networks.load_into(rebuild_affinity_net(networks.read_config(folder)), folder)
     return model.to(place)  # type: ignore[return-value]
 
 

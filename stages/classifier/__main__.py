@@ -12,7 +12,7 @@ from stages.classifier.params import Classifier
 from stages.classifier.scores import classification_metrics
 from stages.common import augment, door, fingerprint, networks, training
 from stages.common.artifacts import read_picture, write_json
-from stages.common.device import device
+from stages.common.device import device, training_place
 from stages.common.params import load
 from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.samples import LabelledSamples
@@ -27,19 +27,13 @@ def main() -> str:
     torch.manual_seed(params.seed)
     model = build_classifier(params.encoder, len(pictures.classes) - 1)
     train = pictures.split("train")
-    history = training.fit(
-        "classifier",
-        model,
-        LabelledSamples(train, params, len(pictures.classes) - 1),
-        soft_margin,
-        params,
-        training_key(params, train),
-    )
+    samples, key = LabelledSamples(train, params, len(pictures.classes) - 1), training_key(params, train)
+    history = training.fit("classifier", model, samples, soft_margin, params, key)
     metrics = validate(model, pictures, params)
     config = {"classes": list(pictures.classes), "encoder": params.encoder.model_dump()}
     networks.save_network(OUT, model, config, history)
     write_json(METRICS, metrics)
-    training.forget("classifier")
+    training.forget("classifier", key)
     return f"classifier: mAP {metrics['map']:.2f} %, F1 {metrics['f1']:.2f} % on val"
 
 
@@ -51,7 +45,7 @@ def soft_margin(model: torch.nn.Module, batch: tuple[Tensor, ...]) -> dict[str, 
 def training_key(params: Classifier, train: list[Picture]) -> str:
     files = [(p.id, fingerprint.file_hash(p.path), p.labels) for p in train]
     code = fingerprint.code_hash("stages.classifier.__main__")
-    return fingerprint.key(code, params.model_dump(), files, str(device()))
+    return fingerprint.key(code, params.model_dump(), files, training_place())
 
 
 @torch.inference_mode()

@@ -15,3 +15,23 @@ def device() -> torch.device:
         reason = str(error).splitlines()[0]
         raise ValueError(f"WSSS_DEVICE={asked}: {reason}; unset it, or use cpu or cuda") from None
     return place
+
+
+def device_count() -> int:
+    """WSSS_DEVICES: on how many devices one training runs, 1 if not set. ValueError for what cannot be."""
+    asked = os.environ.get("WSSS_DEVICES") or "1"
+    if not asked.isdigit() or int(asked) < 1:
+        raise ValueError(f"WSSS_DEVICES={asked}: give a number of devices, 1 or more")
+    count, place = int(asked), device()
+    if count > 1 and place.type == "cuda":
+        if place.index is not None:
+            raise ValueError(f"WSSS_DEVICE={place} is one GPU: WSSS_DEVICES={asked} needs WSSS_DEVICE=cuda")
+        if count > torch.cuda.device_count():
+            raise ValueError(f"WSSS_DEVICES={asked}: this machine shows {torch.cuda.device_count()} GPUs")
+    return count
+
+
+def training_place() -> str:
+    """Where a training computes, for its key: other devices, and other numbers of them, other weights."""
+    count = device_count()
+    return f"{device()} x {count}" if count > 1 else str(device())

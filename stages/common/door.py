@@ -1,18 +1,25 @@
-"""The common door of all steps: user errors in one line, everything else with its traceback."""
+"""The common door of all steps: user errors in one line, everything else with its traceback.
+
+That a step ends with the process that started it is older than its door: stages/__init__.py.
+"""
 
 import importlib
 import sys
+
+USER_ERRORS = (ValueError, FileNotFoundError)  # a parameter, a file, a variable of the environment
+USER_ERROR = 2  # their exit status: what a retry cannot mend
 
 
 def run(step: str) -> None:
     """Run `main` of stages.<step>.__main__ and print the line that it returns.
 
     The module is imported under its full name, or what it defines would be called __main__.X, which
-    a spawned worker process cannot unpickle. A ValueError or a missing file ends with one message.
+    a spawned worker process cannot unpickle. A ValueError or a missing file ends with one message
+    and the exit status USER_ERROR; any other exception with its traceback and 1.
     """
     try:
         line = importlib.import_module(f"stages.{step}.__main__").main()
-    except (ValueError, FileNotFoundError) as error:
+    except USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        raise SystemExit(USER_ERROR) from None
     print(line, flush=True)

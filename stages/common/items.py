@@ -2,9 +2,11 @@
 
 Results live in .scratch/items/<step>/<key>/, where the key is a hash of all that a result was
 made from. A killed run goes on where it was, ten new pictures cost ten pictures, and an edit of
-the code throws away what it must. What the last good run did not use is removed.
+the code throws away what it must. Several working trees may share .scratch (a link), so a good run
+removes only what none of them used for a while.
 """
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -12,16 +14,21 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stages.common.artifacts import output_folder
+from stages.common.processes import die_with_parent
 from stages.common.progress import track
 
 SCRATCH = Path(".scratch")
+UNUSED_SECONDS = 7 * 86400.0  # what no working tree used for so long goes: longer than any stage takes
+PARTIAL_SECONDS = 86400.0  # a *.partial is written in seconds: an older one is of a killed process
+
+FORK_SERVER = "stages.common.fork_server"
 
 Files = dict[str, bytes]  # "crf/*.png" -> content; the star stands for the picture's id
 
@@ -62,7 +69,7 @@ def map_items(
     GPU wants it. `also` holds further files of the folder, by their plain names.
     """
     start, store = time.monotonic(), SCRATCH / "items" / step
-    todo = [item for item in items if not (store / item.key).is_dir()]
+    todo = [item for item in items if not touch(store / item.key)]
     todo = list({item.key: item for item in todo}.values())
     groups = batches(todo) if batches else [[item] for item in todo]
     processes = worker_count() if processes is None else processes
@@ -75,7 +82,7 @@ def map_items(
             _publish(store / item.key, item.id, folder)
         for name, content in (also or {}).items():
             (folder / name).write_bytes(content)
-    _prune(store, {item.key for item in items})
+    remove_unused(store, {item.key for item in items})
     took = time.monotonic() - start
     reused = len(items) - len(todo)
     return f"{step}: {len(items)} pictures, {reused} reused, {len(todo)} computed in {took:.0f} s"
@@ -102,10 +109,33 @@ def _publish(place: Path, identifier: str, folder: Path) -> None:
         shutil.copyfile(file, target)
 
 
-def _prune(store: Path, used: set[str]) -> None:
+def touch(place: Path) -> bool:
+    """Mark a stored folder as used now; False where there is none."""
+    try:
+        os.utime(place)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove_unused(store: Path, used: Collection[str] = ()) -> None:
+    """Remove from a folder of stored work what is old: touched by nobody for long, or never finished.
+
+    `used` are the names that stay in any case.
+    """
+    now = time.time()
     for place in store.iterdir() if store.is_dir() else ():
-        if place.name not in used:
-            shutil.rmtree(place, ignore_errors=True)
+        most = PARTIAL_SECONDS if place.name.endswith(".partial") else UNUSED_SECONDS
+        with contextlib.suppress(OSError):  # say, another process removed it: no reason to fail
+            if place.name not in used and now - place.stat().st_mtime > most:
+                _remove(place)
+
+
+def _remove(place: Path) -> None:
+    """Renamed first: a kill in the middle leaves no folder that looks whole."""
+    partial = place.with_name(f".{uuid.uuid4().hex}.partial")
+    os.rename(place, partial)
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _here(groups: Iterable[list[Item]], compute: Compute) -> Iterator[tuple[list[Item], list[Files]]]:
@@ -119,12 +149,11 @@ def _in_processes(
     """Results as they finish. The workers start at once, before a progress bar has its thread."""
     if not groups:
         return iter(())
-    context = _context(compute)
     pool = ProcessPoolExecutor(
         min(processes, len(groups)),
-        mp_context=context,
+        mp_context=_context(compute),
         initializer=_start_worker,
-        initargs=(compute, 0 if context.get_start_method() == "forkserver" else os.getpid()),
+        initargs=(compute,),
     )
     waiting: Iterator[list[Item]] = iter(groups)
     running: Running = {}
@@ -162,18 +191,21 @@ def _context(compute: Compute) -> multiprocessing.context.BaseContext:
         raise ValueError(f"WSSS_START_METHOD={method}: this system has {', '.join(known)}")
     context = multiprocessing.get_context(method)
     if method == "forkserver":  # it imports the step once, for all workers
-        context.set_forkserver_preload([type(compute).__module__])
+        context.set_forkserver_preload([FORK_SERVER, type(compute).__module__])
     return context
 
 
 _compute: Compute
 
 
-def _start_worker(compute: Compute, parent: int) -> None:
+def _start_worker(compute: Compute) -> None:
     """One thread each: the pool is the parallelism, and a second thread changes float sums."""
     global _compute
     _compute = compute
-    die_with_parent(parent)
+    die_with_parent()
+    stage = multiprocessing.parent_process()  # of whatever start method
+    if stage is not None and not stage.is_alive():  # it died before the call
+        os._exit(1)
     single_thread()
 
 
@@ -186,18 +218,3 @@ def single_thread() -> None:
     for name, variable in (("cv2", "setNumThreads"), ("torch", "set_num_threads")):
         if name in sys.modules:
             getattr(sys.modules[name], variable)(1)
-
-
-def die_with_parent(parent: int) -> None:
-    """On Linux, end this process when its parent dies: a killed stage leaves no worker behind.
-
-    `parent` is the process that should be it, or 0: a fork server, which ends with its stage.
-    """
-    if sys.platform != "linux":
-        return
-    import ctypes
-    import signal
-
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-    if parent and os.getppid() != parent:  # it died before the call
-        os._exit(1)

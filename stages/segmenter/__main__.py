@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from stages.common import door, fingerprint, networks, training
 from stages.common.artifacts import UNKNOWN
-from stages.common.device import device
+from stages.common.device import training_place
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.samples import MaskedSamples
@@ -27,14 +27,14 @@ def main() -> str:
     train = pictures.split("train")
     torch.manual_seed(params.seed)
     model = build_segmenter(params.network, params.encoder, len(pictures.classes), params.options)
-    samples = MaskedSamples(train, params, LABELS)
-    history = training.fit("segmenter", model, samples, cross_entropy, params, training_key(params, train))
+    samples, key = MaskedSamples(train, params, LABELS), training_key(params, train)
+    history = training.fit("segmenter", model, samples, cross_entropy, params, key)
     config = {
         "classes": list(pictures.classes),
         **params.model_dump(include={"network", "options", "encoder"}),
     }
     networks.save_network(OUT, model, config, history)
-    training.forget("segmenter")
+    training.forget("segmenter", key)
     return f"segmenter: {params.network} on {params.encoder.name}, loss {history[-1]['loss']:.3f}"
 
 
@@ -49,7 +49,7 @@ def training_key(params: Segmenter, train: list[Picture]) -> str:
     hashed = fingerprint.file_hash
     files = [(p.id, hashed(p.path), hashed(LABELS / f"{p.id}.png")) for p in train]
     code = fingerprint.code_hash("stages.segmenter.__main__")
-    return fingerprint.key(code, params.model_dump(), files, str(device()))
+    return fingerprint.key(code, params.model_dump(), files, training_place())
 
 
 if __name__ == "__main__":

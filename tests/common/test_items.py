@@ -1,4 +1,8 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,12 +45,44 @@ def test_here_and_in_processes_give_the_same_files(
     assert files(OUT) == EXPECTED
 
 
-def test_results_are_reused_and_what_is_unused_goes() -> None:
+STORE = items.SCRATCH / "items" / "step"
+DAY = 86400.0
+
+
+def age(place: Path, days: float) -> None:
+    then = time.time() - days * DAY
+    os.utime(place, (then, then))
+
+
+def test_results_are_reused_and_what_is_unused_stays_for_a_week() -> None:
+    """Another working tree may use it: .scratch may be shared."""
     map_items("step", OUT, work(1, 2), double, processes=0)
     assert "1 reused, 1 computed" in map_items("step", OUT, work(1, 3), double, processes=0)
     assert files(OUT) == EXPECTED
-    assert {place.name for place in (items.SCRATCH / "items" / "step").iterdir()} == {"key1", "key3"}
-    assert "2 reused, 0 computed" in map_items("step", OUT, work(1, 3), double, processes=2)
+    assert {place.name for place in STORE.iterdir()} == {"key1", "key2", "key3"}
+    for name, days in (("key1", 8), ("key2", 6.9), ("key3", 8)):
+        age(STORE / name, days)
+    assert "1 reused, 0 computed" in map_items("step", OUT, work(3), double, processes=0)
+    assert {place.name for place in STORE.iterdir()} == {"key2", "key3"}
+    assert time.time() - (STORE / "key3").stat().st_mtime < 60  # used now
+
+
+def test_a_run_that_fails_keeps_what_it_used() -> None:
+    map_items("step", OUT, work(1, 2), double, processes=0)
+    age(STORE / "key1", 8)
+    with pytest.raises(ValueError, match="negative"):
+        map_items("step", OUT, work(1, -1), double, processes=0)
+    map_items("step", OUT, work(2), double, processes=0)
+    assert {place.name for place in STORE.iterdir()} == {"key1", "key2"}
+
+
+def test_what_a_killed_process_left_goes_after_a_day() -> None:
+    map_items("step", OUT, work(1), double, processes=0)
+    for name, days in ((".young.partial", 0.9), (".old.partial", 1.1)):
+        (STORE / name / "sub").mkdir(parents=True)
+        age(STORE / name, days)
+    map_items("step", OUT, work(1), double, processes=0)
+    assert {place.name for place in STORE.iterdir()} == {"key1", ".young.partial"}
 
 
 def test_equal_keys_are_computed_once() -> None:
@@ -107,3 +143,33 @@ def test_workers_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert items.worker_count() == 3
     monkeypatch.delenv("WSSS_WORKERS")
     assert items.worker_count() == len(os.sched_getaffinity(0))
+
+
+SLEEPERS = """
+import time
+from pathlib import Path
+from stages.common.items import Item, map_items
+
+def sleep(tasks):
+    Path(f"started{tasks[0]}").touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    map_items("step", Path("out"), [Item(f"p{n}", f"k{n}", n) for n in range(4)], sleep, processes=2)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("method", ["forkserver", "spawn", "fork"])
+def test_a_killed_stage_leaves_no_process(method, number, tmp_path, marked, wait_for) -> None:
+    """Of the workers, the fork server and the tracker of resources."""
+    (tmp_path / "sleepers.py").write_text(SLEEPERS)
+    stage = subprocess.Popen(
+        [sys.executable, "sleepers.py"], env={**marked.env, "WSSS_START_METHOD": method},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: len(list(tmp_path.glob("started*"))) == 2)
+    assert len(marked.alive()) >= 3
+    stage.send_signal(number)
+    assert stage.wait(2) == -number
+    assert not marked.left(2)

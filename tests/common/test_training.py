@@ -1,6 +1,8 @@
 """The training loop on a linear network: resume, schedules, groups, and what is not finite."""
 
+import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -64,6 +66,7 @@ def loss(model, batch):
 def _folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WSSS_DEVICE", "cpu")
+    monkeypatch.delenv("WSSS_DEVICES", raising=False)
 
 
 @pytest.mark.parametrize("kill_at", [14, 17, 30])
@@ -73,7 +76,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(monkeypatch, capsys, kill
     chosen = params(optimizer={**OPTIMIZER, "name": name, "lr": 0.01})
     whole = Net()
     wanted = training.fit("a", whole, Noise(), loss, chosen, "key")
-    training.forget("a")
+    training.forget("a", "key")
     with pytest.raises(KeyboardInterrupt):
         training.fit("a", Net(), Noise(kill_at), loss, chosen, "key")
     resumed = Net()
@@ -88,6 +91,42 @@ def test_a_checkpoint_of_another_key_is_not_used(capsys):
     training.fit("a", Net(), Noise(), loss, params(epochs=1), "one")
     training.fit("a", Net(), Noise(), loss, params(epochs=1), "two")
     assert "resumed" not in capsys.readouterr().out
+
+
+def test_forget_leaves_what_another_training_may_go_on_with(tmp_path):
+    """Another working tree's: .scratch may be shared."""
+    folder = tmp_path / ".scratch/training/a"
+    for key, days in (("mine", 0), ("theirs", 6.9), ("old", 8)):
+        training.fit("a", Net(), Noise(), loss, params(epochs=1), key)
+        then = time.time() - days * 86400
+        os.utime(folder / key, (then, then))
+    training.forget("a", "mine")
+    assert [place.name for place in folder.iterdir()] == ["theirs"]
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_no_part_of_it(tmp_path, monkeypatch):
+    def full(state, path):
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(training.torch, "save", full)
+    with pytest.raises(OSError, match="no space left"):
+        training.fit("a", Net(), Noise(), loss, params(), "key")
+    assert list((tmp_path / ".scratch/training/a/key").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        ("3", "WSSS_DEVICES=3 must divide the batch, which is 4"),
+        ("two", "WSSS_DEVICES=two: give a number of devices, 1 or more"),
+        ("0", "WSSS_DEVICES=0"),
+    ],
+)
+def test_a_number_of_devices_that_cannot_be_is_refused(monkeypatch, devices, message):
+    monkeypatch.setenv("WSSS_DEVICES", devices)
+    with pytest.raises(ValueError, match=message):
+        training.fit("a", Net(), Noise(), loss, params(), "key")
 
 
 def test_what_is_not_finite_names_step_and_cure_and_keeps_the_checkpoint(tmp_path):
