@@ -16,7 +16,7 @@ help:  ## List these targets
 install: $(INSTALLED)  ## Make or update the environment .venv
 
 demo: install  ## Run the recipe (as shipped: on generated pictures) and print the ladder
-	@$(IN) dvc repro
+	@$(IN) wsss run
 	@$(IN) wsss ladder
 
 test: install  ## Run all tests
