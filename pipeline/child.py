@@ -12,7 +12,8 @@ Standard library only, one thread, no import of the project: it starts in a few 
 be killed at any moment (then `dvc` dies with it, and the stage gets SIGTERM). On Linux it inherits
 orphans (PR_SET_CHILD_SUBREAPER), so that a stage whose `dvc` was killed, or which moved to a session
 of its own, is still found.
-The last line of its output is `@exit {"code": ..., "memory": ...}`, the memory in bytes.
+The last line of its output is `@exit {"code": ..., "memory": ...}`: the command's exit status (128 and
+more: ended by that signal; 126 or 127: it could not be started), and the memory in bytes.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import BinaryIO
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LINUX = sys.platform == "linux"
@@ -45,15 +47,32 @@ class Supervisor:
         self.code: int | None = None
         self.memory = 0
         self.wake = self._signals()
-        self.log = open(log, "wb", buffering=0)  # noqa: SIM115  # open until the end
+        self.log = self._open(log)
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         self.output = reading
-        self.main = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, process_group=0,
-            preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
-        ).pid  # fmt: skip
+        self.main = self._start(command, writing)
         os.close(writing)
+
+    def _open(self, log: str) -> BinaryIO | None:
+        """A full disk, say, must not stop the stage."""
+        try:
+            return open(log, "wb", buffering=0)  # open until the end
+        except OSError as error:
+            self._write(f"no log file: {error}\n".encode(), log=False)
+            return None
+
+    def _start(self, command: list[str], output: int) -> int:
+        """Start the command; its process, or 0 if that cannot be: `code` says so then."""
+        try:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0,
+                preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+            ).pid  # fmt: skip
+        except OSError as error:
+            self.code = 127 if isinstance(error, FileNotFoundError) else 126
+            self._write(f"error: cannot start {command[0]}: {error.strerror}\n".encode())
+            return 0
 
     def _signals(self) -> int:
         """Signals arrive as bytes in a pipe, so that one `select` waits for everything."""
@@ -97,7 +116,8 @@ class Supervisor:
         if self.deadline == float("inf"):
             self.deadline = now + self.grace
         if now > self.deadline:
-            for pid in [*descendants(os.getpid()), self.main]:
+            left = descendants(os.getpid()) if LINUX else [self.main] * (self.code is None)
+            for pid in left:
                 send(pid, signal.SIGKILL)
             return
         for pid in self._stages():
@@ -139,7 +159,7 @@ class Supervisor:
 
     def _write(self, content: bytes, log: bool = True) -> None:
         """To the reader, if there still is one, and to the log: neither may stop the stage."""
-        if log:
+        if log and self.log:
             with contextlib.suppress(OSError):
                 self.log.write(content)
         while content:

@@ -95,6 +95,61 @@ def run(
     raise SystemExit(runner.main(find_root(), targets or [], start or [], force or [], jobs, dry))
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    clear_locks: Annotated[
+        bool, typer.Option("--clear-locks", help="remove what dead processes left in lists of locks")
+    ] = False,
+    clear_worktrees: Annotated[
+        bool, typer.Option("--clear-worktrees", help="remove worktrees of runs that nobody works in")
+    ] = False,
+) -> None:
+    """Check the environment and the project: what is wrong, and what to do."""
+    from pipeline import doctor as checking
+    from pipeline.project import find_root
+
+    raise SystemExit(checking.main(find_root(), as_json, clear_locks, clear_worktrees))
+
+
+@app.command()
+def prune(
+    keep_last: Annotated[int, typer.Option(min=1, help="commits of a worktree whose results stay")] = 10,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    projects: Annotated[
+        list[Path] | None, typer.Option(help="another clone on the same cache; once for each")
+    ] = None,
+) -> None:
+    """Remove results from the cache that no kept commit, branch or workspace names. Says first which."""
+    from pipeline import prune as pruning
+    from pipeline.project import find_root
+
+    raise SystemExit(pruning.main(find_root(), keep_last, yes, projects or []))
+
+
+@app.command()
+def serve(port: Annotated[int, typer.Option(min=1, max=65535, help="of the UI")] = 4200) -> None:
+    """Start Prefect on this machine: a server with a UI on 127.0.0.1, a worker, the deployments."""
+    from pipeline import serve as serving
+    from pipeline.project import find_root
+
+    raise SystemExit(serving.main(find_root(), port))
+
+
+@app.command()
+def deploy() -> None:
+    """Make the work pools on a Prefect server, PREFECT_API_URL, and send it the deployments."""
+    import os
+
+    from pipeline import serve as serving
+    from pipeline.project import find_root
+
+    if not os.environ.get("PREFECT_API_URL"):
+        raise ValueError("PREFECT_API_URL is not set: export PREFECT_API_URL=http://SERVER:4200/api")
+    for name in serving.deploy(find_root(), dict(os.environ)):
+        print(f"{name} is deployed")
+
+
 @app.command("plots-setup")
 def plots_setup() -> None:
     """Make the page of `dvc plots show` readable without a network."""
@@ -119,7 +174,7 @@ def main() -> None:
         code = command.main(sys.argv[1:] or ["--help"], prog_name="wsss", standalone_mode=False)
     except Exception as error:
         message = getattr(error, "format_message", None)  # of click's errors: bad usage
-        if message is None and not isinstance(error, ValueError | FileNotFoundError):
+        if message is None and not isinstance(error, ValueError | OSError):
             raise
         print(f"error: {message() if message else error}", file=sys.stderr)
         raise SystemExit(1) from None

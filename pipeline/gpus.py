@@ -4,6 +4,7 @@ Prefect's limits count, they do not say which. So each device has a lock file pe
 kernel frees when its stage is gone. WSSS_GPU_SHARE=2 lets two stages use one device at a time.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -15,27 +16,56 @@ from pipeline import locks
 
 
 def devices() -> list[str]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; none with WSSS_DEVICE=cpu."""
-    if os.environ.get("WSSS_DEVICE", "").startswith("cpu") or not shutil.which("nvidia-smi"):
-        return []
+    """The GPUs this process may use, by nvidia-smi's numbers; none with WSSS_DEVICE=cpu.
+
+    CUDA_VISIBLE_DEVICES counts as it does for CUDA: numbers or UUIDs, up to the first that is not there.
+    """
+    asked = os.environ.get("WSSS_DEVICE", "")
+    names = [] if asked.startswith("cpu") else _visible(_listed())
+    number = asked.removeprefix("cuda:")
+    return names[int(number) : int(number) + 1] if number.isdigit() else names
+
+
+def _listed() -> dict[str, str]:
+    """UUIDs of all GPUs by their numbers, those that CUDA_VISIBLE_DEVICES hides too."""
+    if not shutil.which("nvidia-smi"):
+        return {}
     query = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    rows = (
-        [line.split(", ") for line in done.stdout.splitlines() if ", " in line]
-        if done.returncode == 0
-        else []
-    )
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return [row[0] for row in rows]
-    chosen = [name.strip() for name in visible.split(",") if name.strip()]
-    by_uuid = {row[1]: row[0] for row in rows}
-    return [
-        by_uuid.get(name, name) for name in chosen if name in by_uuid or any(name == row[0] for row in rows)
-    ]
+        return {}
+    rows = [line.split(", ") for line in done.stdout.splitlines() if ", " in line]
+    return {row[0]: row[1] for row in rows} if done.returncode == 0 else {}
+
+
+def _visible(listed: dict[str, str]) -> list[str]:
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return list(listed)
+    names: list[str] = []
+    for name in map(str.strip, chosen.split(",")):
+        found = [number for number, uuid in listed.items() if name == number or _is_start(name, uuid)]
+        found = [name] if name.startswith("MIG-") and listed else found  # a part of a GPU, not listed
+        if len(found) != 1 or found[0] in names:
+            break
+        names += found
+    return names
+
+
+def _is_start(name: str, uuid: str) -> bool:
+    """CUDA takes a UUID's beginning for the whole."""
+    return name.startswith("GPU-") and uuid.startswith(name)
+
+
+def environment(names: list[str]) -> dict[str, str]:
+    """What makes these devices the only ones that a stage sees."""
+    if not names:
+        return {}
+    values = {"CUDA_VISIBLE_DEVICES": ",".join(names), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # nvidia-smi's
+    if os.environ.get("WSSS_DEVICE", "").startswith("cuda:"):
+        values["WSSS_DEVICE"] = "cuda"  # it is the first of one now
+    return values
 
 
 def wanted(count: int, distributed: bool) -> int:
@@ -53,7 +83,7 @@ def take(
     """
     known = devices() if count else []
     if count > len(known) > 0:
-        raise ValueError(f"{count} GPUs asked for, this machine has {len(known)}: lower WSSS_DEVICES")
+        raise ValueError(f"{count} GPUs asked for, {len(known)} there: lower WSSS_DEVICES or meta.gpu")
     return locks.wait(lambda: _attempt(known, count, run), stop, say)[0] if known else {}
 
 
@@ -88,5 +118,6 @@ def place(name: str, slot: int) -> Path:
     folder = Path(tempfile.gettempdir()) / "wsss-gpus"
     if not folder.is_dir():
         folder.mkdir(exist_ok=True)
-        folder.chmod(0o1777)
+        with contextlib.suppress(PermissionError):  # another user was faster
+            folder.chmod(0o1777)
     return folder / f"gpu-{name}-slot-{slot}.lock"

@@ -21,9 +21,11 @@ def append(root: Path, entry: dict[str, Any]) -> None:
     file = path(root)
     file.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(entry, sort_keys=True) + "\n"
-    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(handle, line.encode())
+        size = os.fstat(handle).st_size
+        cut = size and os.pread(handle, 1, size - 1) != b"\n"
+        os.write(handle, b"\n" * bool(cut) + line.encode())
     finally:
         os.close(handle)
 
@@ -31,7 +33,7 @@ def append(root: Path, entry: dict[str, Any]) -> None:
 def read(root: Path) -> list[dict[str, Any]]:
     """All entries, oldest first; a line that a full disk cut short is left out."""
     try:
-        lines = path(root).read_text().splitlines()
+        lines = path(root).read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
     entries = []

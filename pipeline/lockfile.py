@@ -2,12 +2,13 @@
 
 An empty one stops DVC; one that was cut short may still be valid YAML, with stages missing. So a copy
 is kept after every stage, and entries that are gone from the file, but not from dvc.yaml, come back.
+The same holds for DVC's list of files in use, .dvc/tmp/rwlock, of which an empty one is enough.
 """
 
 import io
+import json
+import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,77 +17,119 @@ from ruamel.yaml import YAML, YAMLError
 from pipeline import places
 from pipeline.graph import open_repo
 from pipeline.project import write_whole
-from stages.common.params import read_yaml
+
+Stages = dict[str, Any]
 
 
 def backup_path(root: Path) -> Path:
     return places.state(root) / "dvc.lock.backup"
 
 
-def entries(text: str) -> dict[str, Any] | None:
-    """The stages of a lock file's text; None if it is damaged."""
+def keep(root: Path) -> list[str]:
+    """Mend dvc.lock if it is damaged, then keep a copy of it; returns lines that say what was mended.
+
+    Left alone: a file that is gone (so a user forgets all results), and one that is as git has it.
+    Raises ValueError for one with the marks of a merge, which only its user can mend.
+    """
+    path, backup = root / "dvc.lock", backup_path(root)
+    with open_repo(root) as repo, repo.lock:  # no `dvc` writes it meanwhile
+        said = _mend_list(repo)
+        text, old = _read(path), _read(backup)
+        if text is None:
+            backup.unlink(missing_ok=True)
+            return said
+        if re.search(r"^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
+            raise ValueError("dvc.lock has the marks of a merge: `git checkout --ours dvc.lock`, then again")
+        committed = _committed(root)
+        if text != old and text != committed:
+            mended, lost = mend(text, old or committed or "", _stage_names(repo))
+            if mended != text or not text:
+                write_whole(path, mended) if mended else path.unlink()
+                said.append(f"dvc.lock was damaged; back from the last copy: {', '.join(lost) or 'nothing'}")
+                text = mended
+        if text and text != old:
+            backup.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(backup, text)
+        return said
+
+
+def mend(text: str, old: str, known: set[str]) -> tuple[str, list[str]]:
+    """The text of a dvc.lock without damage, and the entries that came back from the text `old`.
+
+    `known` are the stages of dvc.yaml: an entry of another does not come back. "" if nothing is left.
+    """
+    found, before = _stages(text), _stages(old) or {}
+    before = {name: entry for name, entry in before.items() if name in known}
+    whole = {name: entry for name, entry in (found or {}).items() if _is_whole(entry, before.get(name))}
+    if found and not text.endswith("\n"):  # cut in its last line
+        whole.pop(list(found)[-1], None)
+    if old.startswith(text) and len(before) == len(_stages(old) or {}):  # a cut that left whole entries
+        return old, [name for name in before if name not in whole or whole[name] != before[name]]
+    lost = [name for name in before if name not in whole]
+    if found is not None and len(whole) == len(found) and not lost:
+        return text, []
+    stages = {**before, **whole}
+    return (dump(stages) if stages else ""), lost
+
+
+def _stages(text: str) -> Stages | None:
+    """The entries of a lock file's text, whole or not; None if it cannot be read."""
     try:
         values = YAML(typ="safe").load(text)
     except (YAMLError, ValueError):
         return None
-    if not isinstance(values, dict) or not isinstance(values.get("stages"), dict):
-        return None
-    stages = values["stages"]
-    whole = all(
-        isinstance(entry, dict) and entry.get("cmd") and entry.get("outs") for entry in stages.values()
-    )
-    return stages if whole else None
+    stages = values.get("stages") if isinstance(values, dict) else None
+    return stages if isinstance(stages, dict) else None
 
 
-def save(root: Path) -> None:
-    """Keep a copy of dvc.lock if it is sound."""
-    with _dvc_waits(root):
-        text = _read(root / "dvc.lock")
-        if text and entries(text) is not None:
-            backup_path(root).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(backup_path(root), text)
+def _is_whole(entry: Any, before: Any) -> bool:
+    """Whether an entry has all that DVC writes: outputs come last, each with a hash of full length."""
+    if not isinstance(entry, dict) or not entry.get("cmd") or not isinstance(entry.get("outs"), list):
+        return False
+    same = before and before["cmd"] == entry["cmd"]  # then it has as many outputs
+    items = [*(entry.get("deps") or []), *entry["outs"]]
+    return all(map(_has_hash, items)) and not (same and len(entry["outs"]) < len(before["outs"]))
 
 
-def repair(root: Path) -> list[str]:
-    """Bring lost entries of dvc.lock back from the copy; returns lines that say what was done.
+def _has_hash(item: Any) -> bool:
+    if not isinstance(item, dict) or not item.get("path"):
+        return False
+    if item.get("hash", "md5") != "md5":
+        return len(item) > 2
+    return bool(re.fullmatch(r"[0-9a-f]{32}(\.dir)?", str(item.get("md5"))))
 
-    Left alone: a file that is gone (so a user forgets all results), and one that is as git has it.
-    """
-    path = root / "dvc.lock"
-    with _dvc_waits(root):
-        text, old = _read(path), _of_known_stages(root, entries(_read(backup_path(root)) or "") or {})
-        if text is None or text == _committed(root):
+
+def _stage_names(repo: Any) -> set[str]:
+    """The stages of dvc.yaml, those of `foreach` included, without a look at dvc.lock."""
+    from dvc.dvcfile import load_file
+
+    path = Path(repo.root_dir) / "dvc.yaml"
+    return set(load_file(repo, str(path)).resolver.get_keys()) if path.is_file() else set()
+
+
+def _mend_list(repo: Any) -> list[str]:
+    """Remove DVC's list of files in use if it was cut short. No `dvc` would start any more."""
+    from dvc.lock import make_lock
+
+    path = Path(repo.tmp_dir) / "rwlock"
+    hard = bool(repo.config["core"].get("hardlink_lock"))
+    guard = make_lock(str(path.with_name("rwlock.lock")), tmp_dir=repo.tmp_dir, hardlink_lock=hard)
+    with guard:
+        text = _read(path)
+        try:
+            json.loads("{}" if text is None else text)
             return []
-        now = entries(text)
-        lost = {name: entry for name, entry in old.items() if name not in (now or {})}
-        if now is not None and not lost:
-            return []
-        if now or lost:
-            write_whole(path, dump({**(now or {}), **lost}))
-        else:
+        except json.JSONDecodeError:
             path.unlink()
-        return [f"dvc.lock was damaged; brought back from the last copy: {', '.join(lost) or 'nothing'}"]
-
-
-def _of_known_stages(root: Path, stages: dict[str, Any]) -> dict[str, Any]:
-    """Without those that dvc.yaml has no more. Not through DVC, which a damaged file stops."""
-    known = read_yaml(root / "dvc.yaml").get("stages") or {}
-    return {name: entry for name, entry in stages.items() if name.split("@")[0] in known}
+    return ["DVC's list of files in use was damaged: removed"]
 
 
 def _committed(root: Path) -> str | None:
-    done = subprocess.run(["git", "show", "HEAD:./dvc.lock"], cwd=root, capture_output=True, text=True)
-    return done.stdout if done.returncode == 0 else None
+    done = subprocess.run(["git", "show", "HEAD:./dvc.lock"], cwd=root, capture_output=True)
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
-@contextmanager
-def _dvc_waits(root: Path) -> Iterator[None]:
-    """Hold DVC's lock of the repository: no `dvc` writes dvc.lock meanwhile."""
-    with open_repo(root) as repo, repo.lock:
-        yield
-
-
-def dump(stages: dict[str, Any]) -> str:
+def dump(stages: Stages) -> str:
     """The text of a dvc.lock with these stages, as DVC writes it."""
     yaml = YAML()
     yaml.default_flow_style = False
@@ -97,6 +140,6 @@ def dump(stages: dict[str, Any]) -> str:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except FileNotFoundError:
         return None

@@ -60,14 +60,19 @@ class Lock:
 def take(path: Path, name: str, what: str) -> Lock:
     """Take the lock at once, in the name of a run. Raises HeldError, which names the holder."""
     handle = _open(path)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _lock(handle):
         os.close(handle)
-        raise HeldError(what, holder(path)) from None
+        raise HeldError(what, holder(path))
+    if not _lies_at(path, handle):  # `wsss doctor --clear-locks` has removed the file meanwhile
+        os.close(handle)
+        return take(path, name, what)
     mine = Holder(name, os.getpid(), socket.gethostname(), time.strftime("%Y-%m-%d %H:%M:%S"))
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(asdict(mine)).encode(), 0)
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(asdict(mine)).encode(), 0)
+    except OSError as error:  # a full disk
+        os.close(handle)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     return Lock(path, handle)
 
 
@@ -101,6 +106,24 @@ def _open(path: Path) -> int:
     return handle
 
 
+def _lock(handle: int) -> bool:
+    """Lock it; looks again a few times, as `is_held` has it for an instant."""
+    for pause in (0.01, 0.02, 0.03, 0.0):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(pause)
+    return False
+
+
+def _lies_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock now."""
     try:
@@ -108,7 +131,7 @@ def is_held(path: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # two that ask do not see each other
         return False
     except BlockingIOError:
         return True

@@ -6,19 +6,22 @@ nobody knows yet, and may run: if what comes out above has equal bytes, the chan
 what ran is never less than "will run" and never more than "will run" and "may run".
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline import ledger
-from pipeline.graph import Graph, Stage, of_repo, open_repo
+from pipeline.files import Files, Found, written_now
+from pipeline.graph import Graph, Stage, nodes, of_repo, open_repo
 from pipeline.presets import leaves
+from pipeline.runcache import RunCache, always_runs, is_kept
 
 UNCHANGED, RESTORABLE, WILL_RUN, MAY_RUN, BLOCKED, FROZEN = (
     "unchanged", "restorable", "will run", "may run", "blocked", "frozen",
 )  # fmt: skip
-NEVER = "never ran here"
+NEVER, ALWAYS, NOW = "never ran here", "always runs", "running now"
 AT_REST = (UNCHANGED, FROZEN)
 
 
@@ -36,6 +39,11 @@ class Row:
     def runs(self) -> bool:
         return self.state in (WILL_RUN, MAY_RUN)
 
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do; what always runs is never done, and no fault of a run."""
+        return self.state in AT_REST or ALWAYS in self.why
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -48,14 +56,23 @@ class Plan:
         return None if None in times else float(sum(time for time in times if time is not None))
 
 
-def make(root: Path, targets: Sequence[str] = (), force: Iterable[str] = ()) -> Plan:
-    """The plan for `targets` and what they need (all stages by default)."""
+def make(
+    root: Path, targets: Sequence[str] = (), force: Iterable[str] = (), start: Sequence[str] = ()
+) -> Plan:
+    """The plan for `targets` and what they need (all stages by default), or from `start` on down.
+
+    Raises ValueError for a name that is not there, and for one that is forced but not among them.
+    """
     with open_repo(root) as repo:
         graph = of_repo(repo)
-        names = graph.up(targets) if targets else list(graph.stages)
-        forced = set(graph.known(force))
-        view = _View(repo, ledger.typical_seconds(root))
+        names = graph.chosen(targets, start)
+        forced = graph.known(force)
+        if left_out := [name for name in forced if name not in names]:
+            raise ValueError(f"{', '.join(left_out)} cannot be forced: not among the stages of this run")
         problem = parameter_problem(root, graph)
+        if problem and "parameters" not in names:  # which would have refused them
+            raise ValueError(problem)
+        view = _View(repo, ledger.typical_seconds(root))
         for name in names:
             view.look(graph.stages[name], name in forced, problem)
         return Plan(graph, view.rows)
@@ -82,8 +99,9 @@ def one(root: Path, name: str) -> One:
 
 def cached_result(repo: Any, name: str) -> Any:
     """The run cache's newest result for a stage's inputs now, as a stage of DVC's; None if none."""
-    row = _View(repo, {}).look(of_repo(repo).stages[name], False, None)
-    return _View(repo, {})._entry(row.key) if row.key else None
+    view = _View(repo, {})
+    row = view.look(of_repo(repo).stages[name], False, None)
+    return view.cache.newest(view.nodes[name], row.key) if row.key else None
 
 
 def parameter_problem(root: Path, graph: Graph) -> str | None:
@@ -100,117 +118,130 @@ def parameter_problem(root: Path, graph: Graph) -> str | None:
     return None
 
 
-@dataclass
-class _View:
-    """The workspace and the cache, as far as the plan has looked; every path is hashed once."""
+@dataclass(frozen=True)
+class _Judgement:
+    state: str
+    why: Sequence[str] = ()
+    key: str | None = None
+    outs: Iterable[Any] = ()  # those whose hashes are known
 
-    repo: Any
-    seconds: dict[str, float]
-    rows: dict[str, Row] = field(default_factory=dict)
-    predicted: dict[str, Any] = field(default_factory=dict)  # absolute path of an out -> hash, or None
-    hashes: dict[str, Any] = field(default_factory=dict)
+
+@dataclass
+class _Inputs:
+    """What a stage reads, against its last run."""
+
+    changes: dict[str, None] = field(default_factory=dict)  # in words, in order
+    unknown: dict[str, None] = field(default_factory=dict)  # stages whose output nobody knows yet
+    missing: list[str] = field(default_factory=list)  # in words
+    known: dict[str, Any] = field(default_factory=dict)  # hashes by path
+
+
+class _View:
+    """The stages that have been looked at so far, in the order of the graph."""
+
+    def __init__(self, repo: Any, seconds: dict[str, float]) -> None:
+        self.repo, self.seconds = repo, seconds
+        self.nodes = nodes(repo)
+        self.cache = RunCache(repo)
+        self.files = Files(repo)
+        self.written = written_now(Path(repo.tmp_dir))
+        self.rows: dict[str, Row] = {}
 
     def look(self, stage: Stage, forced: bool, problem: str | None) -> Row:
-        node = next(node for node in self.repo.index.stages if node.cmd and node.name == stage.name)
-        state, why, key, outs = self._judge(stage, node, forced, problem)
-        if stage.meta.constant and all(out.hash_info for out in node.outs):
-            outs = {out.fs_path: out.hash_info for out in node.outs}
+        node = self.nodes[stage.name]
+        found = self._judge(stage, node, forced, problem)
+        outs = {out.fs_path: Found(out.hash_info, out.meta) for out in found.outs}
+        if stage.meta.constant:
+            outs |= {out.fs_path: Found(out.hash_info, out.meta) for out in node.outs if out.hash_info}
         for out in node.outs:
-            self.predicted[out.fs_path] = outs.get(out.fs_path)
-        estimate = self.seconds.get(stage.name) if state in (WILL_RUN, MAY_RUN) else None
-        self.rows[stage.name] = Row(stage.name, state, tuple(why), estimate, key)
-        return self.rows[stage.name]
+            self.files.tell(out.fs_path, stage.name, outs.get(out.fs_path), found.state in AT_REST)
+        estimate = self.seconds.get(stage.name) if found.state in (WILL_RUN, MAY_RUN) else None
+        at_work = (NOW,) if self.written.intersection(out.fs_path for out in node.outs) else ()
+        row = Row(stage.name, found.state, (*at_work, *found.why), estimate, found.key)
+        self.rows[stage.name] = row
+        return row
 
-    def _judge(
-        self, stage: Stage, node: Any, forced: bool, problem: str | None
-    ) -> tuple[str, list[str], str | None, dict[str, Any]]:
-        """State, reasons, key of the inputs, and the outputs' hashes as far as they are known."""
-        blockers = [name for name in stage.upstream if name in self.rows and self.rows[name].state == BLOCKED]
+    def _judge(self, stage: Stage, node: Any, forced: bool, problem: str | None) -> _Judgement:
         if stage.frozen:
             return self._frozen(stage, node)
+        blockers = [name for name in stage.upstream if name in self.rows and self.rows[name].state == BLOCKED]
         if blockers:
-            return BLOCKED, [f"needs {', '.join(blockers)}"], None, {}
+            return _Judgement(BLOCKED, [f"needs {', '.join(blockers)}"])
         if stage.name == "parameters" and problem:
-            return BLOCKED, problem.splitlines(), None, {}
-        changes, unknown, missing = self._inputs(node)
-        if missing:
-            return BLOCKED, [_missing(path) for path in missing], None, {}
+            return _Judgement(BLOCKED, problem.splitlines())
+        inputs = self._inputs(node)
+        if inputs.missing:
+            return _Judgement(BLOCKED, inputs.missing)
+        changes = list(inputs.changes)
         if node.cmd_changed:
             changes.insert(0, "the command changed")
-        if forced:
-            return WILL_RUN, ["forced", *changes], None, {}
-        if unknown:
-            sure = changes and not self._could_be_cached(stage, node, unknown)
-            below = [] if changes == [NEVER] else [f"below {', '.join(unknown)}"]
-            return (WILL_RUN if sure else MAY_RUN), changes + below, None, {}
-        return self._settled(stage, node, changes)
+        if forced or always_runs(node):
+            return _Judgement(WILL_RUN, ["forced" if forced else ALWAYS, *changes])
+        if inputs.unknown:
+            sure = changes and not (is_kept(node) and self.cache.may_have(node, inputs.known))
+            below = [] if changes == [NEVER] else [f"below {', '.join(inputs.unknown)}"]
+            return _Judgement(WILL_RUN if sure else MAY_RUN, changes + below)
+        return self._settled(node, changes)
 
-    def _settled(
-        self, stage: Stage, node: Any, changes: list[str]
-    ) -> tuple[str, list[str], str | None, dict[str, Any]]:
-        locked = {out.fs_path: out.hash_info for out in node.outs}
+    def _settled(self, node: Any, changes: list[str]) -> _Judgement:
+        """All inputs are known."""
         wrong = [] if changes else self._outputs(node)
         if not changes and not wrong:
-            return UNCHANGED, [], None, locked
-        key = self._key(node)
-        if node.always_changed:
-            return WILL_RUN, ["always runs"], key, {}
-        entry = self._entry(key) if changes else None
-        if not changes and self._in_cache(node):
-            return RESTORABLE, wrong, key, locked
-        if entry is not None and entry.outs_cached():
-            return RESTORABLE, changes, key, {out.fs_path: out.hash_info for out in entry.outs}
-        return WILL_RUN, changes or wrong, key, {}
+            return _Judgement(UNCHANGED, outs=node.outs)
+        key = self.cache.key(node)
+        result = self._saved(node, key, bool(changes)) if is_kept(node) else None
+        if result is not None:
+            return _Judgement(RESTORABLE, changes or wrong, key, result.outs)
+        return _Judgement(WILL_RUN, changes or wrong, key)
 
-    def _frozen(self, stage: Stage, node: Any) -> tuple[str, list[str], str | None, dict[str, Any]]:
+    def _saved(self, node: Any, key: str, changed: bool) -> Any:
+        """The result that DVC would restore: the last one where the inputs are the same, else by the key."""
+        last = not changed and all(out.hash_info for out in node.outs)
+        entry = self.cache.last(node) if last else self.cache.newest(node, key)
+        return entry if entry is not None and entry.outs_cached() else None
+
+    def _frozen(self, stage: Stage, node: Any) -> _Judgement:
+        """DVC neither runs nor restores it."""
         missing = [out.def_path for out in node.outs if not out.exists]
-        if not missing:
-            return FROZEN, [], None, {out.fs_path: self.hash(out) for out in node.outs}
-        if self._in_cache(node):
-            outs = {out.fs_path: out.hash_info for out in node.outs}
-            return RESTORABLE, [f"frozen, {missing[0]} is missing"], self._key(node), outs
-        why = f"frozen, and {missing[0]} is missing: `dvc unfreeze {stage.name}`, or bring it back"
-        return BLOCKED, [why], None, {}
+        if missing:
+            do = f"`dvc checkout {missing[0]}`, or `dvc unfreeze {stage.name}`"
+            return _Judgement(BLOCKED, [f"frozen, and {missing[0]} is missing: {do}"])
+        wrong = [out.def_path for out in node.outs if out.hash_info and self._differs(out)]
+        for out in node.outs:
+            found = self.files.now(out)
+            assert found is not None
+            out.hash_info, out.meta = found.hash, found.meta
+        return _Judgement(FROZEN, [f"{path} was edited" for path in wrong], outs=node.outs)
 
-    def _inputs(self, node: Any) -> tuple[list[str], list[str], list[str]]:
-        """What differs from the last run; stages whose output nobody knows yet; paths that are missing.
-
-        The node's dependencies then hold the hashes that a run would find.
-        """
+    def _inputs(self, node: Any) -> _Inputs:
+        """The node's dependencies then hold the hashes that a run would find."""
         from dvc.dependency import ParamsDependency
 
-        changes: list[str] = []
-        unknown: dict[str, None] = {}
-        missing: list[str] = []
+        inputs = _Inputs()
+        ran = any(item.hash_info for item in (*node.outs, *node.deps))
         for dep in node.deps:
-            before = dep.hash_info
             if isinstance(dep, ParamsDependency):
-                changes += _changed_values(before.value or {}, dep.read_params())
-                dep.fill_values(dep.read_params())
+                _parameters(dep, ran, inputs)
                 continue
-            producer = self._producer(dep.fs_path)
-            if producer is not None and self.predicted[producer] is None:
-                unknown[self._stage_of(producer)] = None
+            below = self.files.unknown(dep.fs_path)
+            if below:
+                inputs.unknown |= below
                 continue
-            now = self.predicted[dep.fs_path] if producer == dep.fs_path else self.hash(dep)
-            if not now:
-                missing.append(dep.def_path)
-            elif not before:
-                changes.append(f"{dep.def_path} is new" if _has_lock(node) else NEVER)
-            elif now != before:
-                changes.append(f"{dep.def_path} changed")
-            dep.hash_info = now
-        return list(dict.fromkeys(changes)), list(unknown), missing
+            before, found = dep.hash_info, self.files.ahead(dep)
+            if found is None:
+                inputs.missing.append(self._missing(dep))
+                continue
+            if not before:
+                inputs.changes[f"{dep.def_path} is new" if ran else NEVER] = None
+            elif found.hash != before:
+                inputs.changes[f"{dep.def_path} changed"] = None
+            dep.hash_info, dep.meta = found.hash, found.meta
+            inputs.known[dep.def_path] = found.hash
+        return inputs
 
-    def _producer(self, path: str) -> str | None:
-        """The output that `path` is, lies in or contains."""
-        for out in self.predicted:
-            if out == path or path.startswith(f"{out}/") or out.startswith(f"{path}/"):
-                return out
-        return None
-
-    def _stage_of(self, out: str) -> str:
-        return next(node.name for node in self.repo.index.stages if any(o.fs_path == out for o in node.outs))
+    def _differs(self, out: Any) -> bool:
+        found = self.files.now(out)
+        return found is None or found.hash != out.hash_info
 
     def _outputs(self, node: Any) -> list[str]:
         """What is wrong with the outputs, compared with the last run."""
@@ -219,101 +250,41 @@ class _View:
             if not out.exists:
                 wrong.append(f"{out.def_path} is missing")
             elif not out.hash_info:
-                wrong.append(f"{out.def_path} is not in dvc.lock")
-            elif self.hash(out) != out.hash_info:
+                wrong.append(f"{out.def_path} is new")
+            elif self._differs(out):
                 wrong.append(f"{out.def_path} was edited")
             elif out.use_cache and out.changed_cache():
                 wrong.append(f"{out.def_path} is not in the cache, or damaged there")
         return wrong
 
-    def hash(self, item: Any) -> Any:
-        """The hash of an output or dependency as it lies in the workspace; None if it is not there."""
-        path = item.fs_path
-        if path not in self.hashes:
-            self.hashes[path] = None
-            if item.exists:
-                item.meta, self.hashes[path] = item._get_hash_meta()
-        return self.hashes[path]
-
-    def _key(self, node: Any) -> str:
-        """DVC's own key of its run cache: command, inputs, parameters, names of the outputs."""
-        from dvc.stage.cache import _get_cache_hash
-        from dvc.stage.serialize import to_single_stage_lockfile
-
-        return str(_get_cache_hash(to_single_stage_lockfile(node), key=True))
-
-    def _entry(self, key: str) -> Any:
-        """The newest result in the run cache, as a stage of DVC's; None if there is none."""
-        cache = self.repo.stage_cache
-        folder = Path(cache._get_cache_dir(key))
-        files = sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime) if folder.is_dir() else []
-        entry = cache._load_cache(key, files[-1].name) if files else None
-        return self._as_stage(entry) if entry else None
-
-    def _in_cache(self, node: Any) -> bool:
-        """Whether the last run's outputs are all in the cache (those that git keeps too: runs save them)."""
-        from dvc.stage.serialize import to_single_stage_lockfile
-
-        if not all(out.hash_info for out in node.outs):
-            return False
-        return bool(self._as_stage(to_single_stage_lockfile(node)).outs_cached())
-
-    def _as_stage(self, entry: Any) -> Any:
-        """An entry of dvc.lock or the run cache as a stage. DVC's own way needs the root as cwd."""
-        from dvc.stage import PipelineStage, create_stage
-        from dvc.stage.loader import StageLoader
-
-        root = self.repo.root_dir
-        outs = [out["path"] for out in entry["outs"]]
-        stage = create_stage(
-            PipelineStage, self.repo, str(Path(root) / "dvc.yaml"), cmd=entry["cmd"], wdir=root, outs=outs
-        )
-        StageLoader.fill_from_lock(stage, entry)
-        return stage
-
-    def _could_be_cached(self, stage: Stage, node: Any, unknown: list[str]) -> bool:
-        """Whether some result in the run cache fits all that is known; then the stage may be restored."""
-        from dvc.dependency import ParamsDependency
-
-        known = [dep.hash_info.value for dep in node.deps if not isinstance(dep, ParamsDependency)
-                 and self._is_known(dep)]  # fmt: skip
-        runs = Path(self.repo.stage_cache.cache_dir)
-        command = f"cmd: {stage.cmd}"
-        for file in runs.glob("*/*/*") if runs.is_dir() else ():
-            text = file.read_text(errors="replace")
-            if command in text and all(value in text for value in known):
-                return True
-        return False
-
-    def _is_known(self, dep: Any) -> bool:
-        producer = self._producer(dep.fs_path)
-        return producer is None or self.predicted[producer] is not None
+    def _missing(self, dep: Any) -> str:
+        path = dep.def_path
+        sources = (node for node in self.repo.index.stages if not node.cmd)
+        for source in sources:
+            for out in source.outs:
+                if dep.fs_path == out.fs_path or dep.fs_path.startswith(f"{out.fs_path}/"):
+                    return f"{path} is missing: `dvc checkout {source.path_in_repo}`, or `dvc pull` it first"
+        parts = Path(path).parts
+        if parts[:2] == ("data", "raw") and len(parts) == 3:
+            return f"{path} is missing: `wsss link {parts[2]} PATH` puts your pictures there"
+        return f"{path} is missing, and no stage makes it"
 
 
-def _has_lock(node: Any) -> bool:
-    return any(out.hash_info for out in node.outs)
-
-
-def _missing(path: str) -> str:
-    parts = Path(path).parts
-    if parts[:2] == ("data", "raw") and len(parts) == 3:
-        return f"{path} is missing: `wsss link {parts[2]} PATH` puts your pictures there"
-    return f"{path} is missing, and no stage makes it"
-
-
-def _changed_values(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Parameters that changed, by leaf: `seeds.method: cam -> vgatt`."""
-    if not before:
-        return []
-    found = []
+def _parameters(dep: Any, ran: bool, inputs: _Inputs) -> None:
+    """Compare what a stage reads of a file of parameters."""
+    if not dep.exists:
+        inputs.missing.append(f"{dep.def_path} is missing")
+        return
+    before, now = dep.hash_info.value or {}, dep.read_params()
+    inputs.missing += [f"{dep.def_path} has no {key}, which it reads" for key in dep.params if key not in now]
     for key in [*now, *(key for key in before if key not in now)]:
-        if now.get(key) != before.get(key):
-            for name, old, new in leaves(key, before.get(key), now.get(key)):
-                found.append(f"{name}: {_text(old)} -> {_text(new)}")
-    return found
+        if key not in before:
+            inputs.changes[f"{key} is new" if ran else NEVER] = None
+        elif now.get(key) != before[key]:
+            for name, old, new in leaves(key, before[key], now.get(key)):
+                inputs.changes[f"{name}: {_text(old)} -> {_text(new)}"] = None
+    dep.fill_values(now)
 
 
 def _text(value: Any) -> str:
-    import json
-
-    return value if isinstance(value, str) and value else json.dumps(value)
+    return value if isinstance(value, str) and value else json.dumps(value, default=str)

@@ -6,6 +6,7 @@ stage, runs it, and leaves output and run-cache entry in the shared cache or on 
 coordinator finds the result by the key of its inputs, and restores it like one of its own.
 """
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ def pool(stage: Stage) -> str:
 
 def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
     """What a worker needs to run `stage`. ValueError if the code here is not what the commit holds."""
-    changed = [line.split(maxsplit=1)[1] for line in worktrees.git(root, "status", "--porcelain").splitlines()]
+    changed = [
+        line.split(maxsplit=1)[1] for line in worktrees.git(root, "status", "--porcelain").splitlines()
+    ]
     code = [path for path in changed if path not in TRAVELS and not path.startswith("reports/")]
     if code:
         raise ValueError(f"a worker only gets what is committed: commit {', '.join(code[:5])} first")
@@ -52,12 +55,14 @@ def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
     )
 
 
-def do(root: Path, work: Work, listener: Listener) -> Result:
+def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | None = None) -> Result:
     """Run one stage in a worktree of this clone, and send its result on. The worktree is removed."""
     name = f"worker-{work.stage.replace('@', '-')}"
     _know(root, work.commit)
     place = worktrees.create(root, name, work.commit)
-    engine = Run(place, f"{work.run}, {work.stage} on a worker", listener, _forced(work))
+    forced = frozenset([work.stage] if work.force else [])
+    engine = Run(place, f"{work.run}, {work.stage} on a worker", listener, forced)
+    engine.cancelled = cancelled or engine.cancelled
     try:
         with engine.open():
             write_whole(place / "params.yaml", work.params)
@@ -71,10 +76,6 @@ def do(root: Path, work: Work, listener: Listener) -> Result:
     finally:
         worktrees.remove(root, name)
     return result
-
-
-def _forced(work: Work) -> frozenset[str]:
-    return frozenset([work.stage] if work.force else [])
 
 
 def _know(root: Path, commit: str) -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline import child, gpus, ledger, lockfile, locks, places, plan
+from pipeline import child, gpus, ledger, leftovers, lockfile, locks, objects, places, plan
 from pipeline.graph import Stage
 
 UNCHANGED, RESTORED, RAN, FAILED, TIMEOUT, CANCELLED, BLOCKED = (
@@ -32,6 +33,7 @@ BUSY = "busy"  # another dvc holds the files: tried again until it is gone
 GOOD = (UNCHANGED, RESTORED, RAN)
 GRACE = 20.0  # seconds between SIGTERM and SIGKILL; Prefect's own are 30, and ours must come first
 USER_ERROR = 2  # exit status of a stage that says what is wrong: no retry would mend it
+KILLED = -1  # exit status of a dvc whose supervisor could not tell it
 LONGEST_LINE = 2000
 CHATTER = (  # of dvc, about git, after every stage; the log file keeps it
     "To track the changes with git", "git add ", "To enable auto staging", "dvc config core.autostage",
@@ -75,20 +77,44 @@ class Run:
     elsewhere: Callable[[Stage], bool] | None = None  # runs it on another machine; False: run it here
     cancelled: threading.Event = field(default_factory=threading.Event)
     _worktree: locks.Lock = field(init=False)
-    _dvc: threading.Lock = field(default_factory=threading.Lock)  # DVC is not made for threads
+    dvc: threading.Lock = field(default_factory=threading.Lock)  # DVC is not made for threads
 
     @contextmanager
     def open(self) -> Iterator["Run"]:
-        """Hold the worktree and mend its dvc.lock. Raises locks.HeldError that names the other run."""
-        self._worktree = locks.take(places.worktree_lock(self.root), self.name, "this worktree")
+        """Hold the worktree, and clear away what a killed run left.
+
+        Raises locks.HeldError that names the other run, if there is one.
+        """
+        self._worktree = self._hold()
         with self._worktree:
-            with self._dvc:
-                for line in lockfile.repair(self.root):
-                    self.listener.line("", line)
+            ended = leftovers.end(leftovers.WORKTREE, str(self.root.resolve()), self.grace)
+            for pid, command in ended.items():
+                self.listener.line("", f"ended what a killed run had left: {pid} {command}")
+            self._mend("")
             yield self
 
+    def _hold(self) -> locks.Lock:
+        """Take the worktree's lock; one of a run that was killed is free as soon as its stages have ended."""
+        until, said = time.monotonic() + GRACE + 10, False
+        while True:
+            try:
+                return locks.take(places.worktree_lock(self.root), self.name, "this worktree")
+            except locks.HeldError as error:
+                if not _is_dead(error.holder) or time.monotonic() > until:
+                    raise
+                if not said:
+                    self.listener.line("", f"waiting for the stages of a killed run to end: {error.holder}")
+                said = True
+            time.sleep(0.2)
+
+    def _mend(self, stage: str) -> None:
+        """Keep dvc.lock, and say what was damaged."""
+        with self.dvc:
+            for line in lockfile.keep(self.root):
+                self.listener.line(stage, line)
+
     def make_plan(self, targets: Sequence[str] = (), force: Iterable[str] = ()) -> plan.Plan:
-        with self._dvc:
+        with self.dvc:
             return plan.make(self.root, targets, force)
 
     def stage(self, name: str) -> Result:
@@ -97,12 +123,12 @@ class Run:
         held: list[locks.Lock] = [self._worktree]
         try:
             result = self._stage(name, held)
-        except (ValueError, OSError) as error:
-            result = Result(name, FAILED, str(error))
+        except Exception as error:  # what DVC's libraries raise is not written down anywhere
+            result = Result(name, FAILED, message(error))
         finally:
             for lock in held[1:]:
                 lock.release()
-        result = replace(result, seconds=time.monotonic() - start)
+        result = replace(result, seconds=result.seconds or time.monotonic() - start)
         if result.outcome not in (UNCHANGED, BLOCKED):
             self._remember(result)
         return result
@@ -128,6 +154,8 @@ class Run:
                 return Result(name, CANCELLED)
             held.append(lock)
             one = self._look(name) if waited else one
+        if one.row.state == plan.RESTORABLE and self._distrust(name):
+            one = self._look(name)
         names: list[str] = []
         device = ""
         if forced or one.row.state != plan.RESTORABLE:
@@ -140,19 +168,30 @@ class Run:
             device = f"GPU {','.join(names)}" if names else "CPU"
             if count and not names:
                 self.listener.line(name, "no GPU on this machine: it runs on the CPU")
-        return self._tries(one.stage, device, names, held)
+        start = time.monotonic()  # of the work: waiting for others would spoil the estimates
+        return replace(self._tries(one.stage, device, names, held), seconds=time.monotonic() - start)
 
     def _look(self, name: str) -> plan.One:
-        with self._dvc:
+        with self.dvc:
             return plan.one(self.root, name)
+
+    def _distrust(self, name: str) -> bool:
+        """Remove damaged objects of a result that is to be restored; whether there were any."""
+        with self.dvc:
+            lines = objects.remove_damaged(self.root, name)
+        for line in lines:
+            self.listener.line(name, line)
+        return bool(lines)
 
     def _tries(self, stage: Stage, device: str, names: list[str], held: list[locks.Lock]) -> Result:
         """Run it, and again where a retry can help: a training goes on from its checkpoint."""
-        tries = 0
+        tries, said = 0, ""
         while True:
             result, retry = self._child(stage, device, names, held)
             if result.outcome == BUSY:
-                self._teller(stage.name)(result.why)
+                if result.why != said:
+                    self._teller(stage.name)(result.why)
+                said = result.why
                 if not self._sleep(2):
                     return replace(result, outcome=CANCELLED)
                 continue
@@ -170,17 +209,31 @@ class Run:
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage.name]
         command += ["--force"] if stage.name in self.force else []
         supervisor = [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), str(self.grace), str(log)]
+        marks = leftovers.marks(self.root, uuid.uuid4().hex)
         process = subprocess.Popen(
             supervisor + command,
             cwd=self.root,
-            env=environment(names),
+            env=environment(names) | marks,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             pass_fds=[lock.handle for lock in held],
         )
         reader = _Reader(stage.name, self.listener)
-        timed_out = self._follow(process, reader, stage.meta.timeout)
+        try:
+            timed_out = self._follow(process, reader, stage.meta.timeout)
+        except BaseException:  # of the listener: nobody would look after the stage
+            self._end(process)
+            raise
+        if reader.code == KILLED:  # the supervisor: what it looked after may still be there
+            leftovers.end(leftovers.CHILD, marks[leftovers.CHILD], self.grace)
         return judge(stage, reader, device, timed_out, self.stopped())
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        process.stdout.close()  # or it would wait for a reader
+        process.terminate()
+        process.wait()
 
     def _follow(self, process: subprocess.Popen[bytes], reader: "_Reader", timeout: float | None) -> bool:
         """Read its lines to the end; end it on a cancel or at its deadline. Whether the deadline came."""
@@ -206,15 +259,14 @@ class Run:
     def _remember(self, result: Result) -> None:
         """The ledger, and a copy of dvc.lock while it is sound. A full disk must not hide the outcome."""
         try:
-            with self._dvc:
-                lockfile.save(self.root)
+            self._mend(result.stage)
             ledger.append(self.root, {
                 "stage": result.stage, "outcome": result.outcome, "seconds": round(result.seconds, 3),
                 "memory": result.memory, "device": result.device, "run": self.name,
                 "host": socket.gethostname(), "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             })  # fmt: skip
-        except OSError as error:
-            self.listener.line(result.stage, f"not noted in the ledger: {error}")
+        except Exception as error:
+            self.listener.line(result.stage, f"not noted in the ledger: {message(error)}")
 
     def stopped(self) -> bool:
         return self.cancelled.is_set()
@@ -226,14 +278,31 @@ class Run:
         return lambda text: self.listener.line(stage, text)
 
 
+def _is_dead(holder: locks.Holder | None) -> bool:
+    """Whether a lock's holder was a process of this machine that has ended."""
+    if holder is None or holder.host != socket.gethostname():
+        return False
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def message(error: Exception) -> str:
+    """An error in one line; one that nobody has foreseen with its name."""
+    text = str(error)
+    return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"
+
+
 def environment(names: list[str]) -> dict[str, str]:
     """What a stage's process sees: this interpreter first in PATH, its devices, progress as lines."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     values = {**os.environ, "PATH": path, "WSSS_PROGRESS": "lines", "PYTHONUNBUFFERED": "1"}
     values |= {"DVC_NO_ANALYTICS": "1", "NO_COLOR": "1"}
-    if names:
-        values["CUDA_VISIBLE_DEVICES"] = ",".join(names)
-    return values
+    return values | gpus.environment(names)
 
 
 def judge(
@@ -260,40 +329,50 @@ class _Reader:
         self.stage, self.listener = stage, listener
         self.rest = b""
         self.last: deque[str] = deque(maxlen=20)
-        self.error, self.busy, self.outcome = "", "", ""
+        self.error, self.fault, self.busy, self.outcome = "", "", "", ""  # error: the stage's, fault: DVC's
         self.status: int | None = None  # of the stage's command
-        self.code, self.memory = -1, 0  # of dvc, as the supervisor reports it; -1: it could not
+        self.code, self.memory = KILLED, 0  # of dvc, as the supervisor tells it
 
     def feed(self, content: bytes) -> None:
         """Progress bars rewrite their line by carriage returns: only what stands at its end counts."""
         *lines, self.rest = (self.rest + content).split(b"\n")
         if len(self.rest) > LONGEST_LINE:
-            lines, self.rest = [*lines, self.rest], b""
+            _, bar, last = self.rest.rstrip(b"\r").rpartition(b"\r")
+            lines, self.rest = (lines, last) if bar else ([*lines, self.rest], b"")
         for line in lines:
-            self._line(
-                line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace")[:LONGEST_LINE].rstrip()
-            )
+            self._line(line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace").rstrip())
 
     def close(self) -> None:
         if self.rest:
             self.feed(b"\n")
 
     def _line(self, text: str) -> None:
-        mark, _, values = text.partition(" ")
-        if mark in ("@progress", "@epoch", "@exit") and (told := _json(values)) is not None:
-            self._told(mark, told)
-        elif text and not text.lstrip().startswith(CHATTER):
-            self.last.append(text)
-            self._understand(text)
-            self.listener.line(self.stage, text)
+        if self._told(*text.partition(" ")) or not text or text.lstrip().startswith(CHATTER):
+            return
+        self._understand(text)
+        text = text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]} ..."
+        self.last.append(text)
+        self.listener.line(self.stage, text)
 
-    def _told(self, mark: str, values: dict[str, Any]) -> None:
+    def _told(self, mark: str, _: str, text: str) -> bool:
+        """Whether the line was one for programs; a stage may print what only looks like one."""
+        if mark not in ("@progress", "@epoch", "@exit"):
+            return False
+        try:
+            values = json.loads(text)
+            if mark == "@progress":
+                told = str(values["what"]), int(values["done"]), int(values["total"])
+            elif mark == "@exit":
+                self.code, self.memory = int(values["code"]), int(values["memory"])
+            elif not isinstance(values, dict):
+                return False
+        except (ValueError, TypeError, KeyError):
+            return False
         if mark == "@progress":
-            self.listener.progress(self.stage, str(values["what"]), int(values["done"]), int(values["total"]))
+            self.listener.progress(self.stage, *told)
         elif mark == "@epoch":
             self.listener.epoch(self.stage, values)
-        else:
-            self.code, self.memory = int(values["code"]), int(values["memory"])
+        return True
 
     def _understand(self, text: str) -> None:
         """DVC's own words, as of the pinned version (tests/pipeline/test_run.py)."""
@@ -309,21 +388,29 @@ class _Reader:
             self.busy = text
         elif self.busy and text.lstrip().startswith("(PID"):
             self.busy = text.strip()
-        elif found := re.search(r"exited with (-?\d+)", text):
+        elif text.startswith("ERROR: "):
+            self._dvc_error(text.removeprefix("ERROR: "))
+
+    def _dvc_error(self, text: str) -> None:
+        text = re.sub(r"^failed to reproduce '[^']*': |^unexpected error - ", "", text)
+        if found := re.search(r"^failed to run: .*, exited with (-?\d+)$", text):
             self.status = int(found[1])
+        else:
+            self.fault = text
 
     def reason(self) -> str:
-        """Why it failed, in one line: what the stage said, else how it ended, else its last words."""
+        """Why it failed, in one line: what the stage said, how it ended, or what DVC said."""
         if self.error:
             return self.error
         if self.status is not None and (self.status < 0 or self.status > 128):
             number = -self.status if self.status < 0 else self.status - 128
             return f"its process was ended by {_signal(number)}"
-        if self.code in (-1, 128 + signal.SIGKILL):
+        if self.code in (KILLED, 128 + signal.SIGKILL):
             return "dvc or its supervisor was killed"
-        words = [text for text in self.last if not text.startswith(("ERROR: failed to reproduce", ">"))]
-        dvc = [text for text in self.last if text.startswith("ERROR: ")]
-        return (words or dvc or ["no output"])[-1]
+        if self.fault:
+            return f"dvc: {self.fault}"
+        words = [text for text in self.last if not text.startswith(("ERROR: ", "Running stage '", "> "))]
+        return words[-1] if words else f"exit status {self.code if self.status is None else self.status}"
 
 
 def _signal(number: int) -> str:
@@ -331,11 +418,3 @@ def _signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _json(text: str) -> dict[str, Any] | None:
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError:
-        return None
-    return values if isinstance(values, dict) else None

@@ -2,14 +2,15 @@
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline import plan, terminal
-from pipeline.graph import Graph, read
+from pipeline.graph import Graph
 from pipeline.run import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result, Run
 
 Results = dict[str, Result]
@@ -17,18 +18,18 @@ Results = dict[str, Result]
 
 def main(root: Path, targets: list[str], start: list[str], force: list[str], jobs: int, dry: bool) -> int:
     """`wsss run`: returns its exit status, 0 only if every stage is up to date; 130 after Ctrl-C."""
-    graph = read(root)
-    names = graph.up(targets or graph.stages) if targets or not start else []
-    names = [name for name in graph.stages if name in {*names, *graph.down(start)}]
     if dry:
-        terminal.show_plan(plan.make(root, names, force))
+        terminal.show_plan(plan.make(root, targets, force, start))
         return 0
+    began = time.monotonic()
     with terminal.Terminal() as listener:
-        engine = Run(root, f"wsss-run-{os.getpid()}", listener, frozenset(graph.known(force)))
+        engine = Run(root, f"wsss-run-{os.getpid()}", listener)
         with engine.open(), _interrupts(engine):
-            planned = engine.make_plan(names, force)
-            results = run(engine, planned, [name for name in planned.rows if name in names], jobs)
-    terminal.show_results(results)
+            planned = plan.make(root, targets, force, start)  # only now: opening mends dvc.lock
+            engine.force = frozenset(planned.graph.known(force))
+            listener.make_room(planned.rows)
+            results = run(engine, planned, planned.rows, jobs, listener.result)
+    terminal.show_results(results, time.monotonic() - began)
     if engine.stopped():
         return 130
     return 0 if all(result.good for result in results.values()) else 1
@@ -46,14 +47,28 @@ def _interrupts(engine: Run) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run(engine: Run, planned: plan.Plan, names: Iterable[str], jobs: int) -> Results:
-    """Bring the stages `names` up to date, `jobs` at a time; a failed branch does not stop the others."""
+def run(
+    engine: Run,
+    planned: plan.Plan,
+    names: Iterable[str],
+    jobs: int,
+    tell: Callable[[Result], None] = lambda _: None,
+) -> Results:
+    """Bring the stages `names` up to date, `jobs` at a time; a failed branch does not stop the others.
+
+    `tell` hears of each result at once. Results come back in the order of `names`.
+    """
     waiting = list(names)
     chosen = frozenset(waiting)
+    order = list(waiting)
     results: Results = {}
     running: dict[Future[Result], str] = {}
+    said = False
     with ThreadPoolExecutor(jobs) as pool:
         while waiting or running:
+            if engine.stopped() and running and not said:
+                said = True
+                engine.listener.line("", f"cancelling: what runs has {engine.grace:.0f} s to save its work")
             for name in [name for name in waiting if ready(planned.graph, name, chosen, results)]:
                 early = without_a_process(planned, name, results, engine)
                 if early is not None:
@@ -65,7 +80,8 @@ def run(engine: Run, planned: plan.Plan, names: Iterable[str], jobs: int) -> Res
                 waiting.remove(name)
             for future in wait(running, 0.5, FIRST_COMPLETED).done if running else ():
                 results[running.pop(future)] = future.result()
-    return referee(engine, results)
+                tell(future.result())
+    return referee(engine, {name: results[name] for name in order})
 
 
 def ready(graph: Graph, name: str, chosen: frozenset[str], results: Results) -> bool:
@@ -102,12 +118,14 @@ def referee(engine: Run, results: Results) -> Results:
     good = [name for name, result in results.items() if result.good]
     if engine.stopped() or all(results[name].outcome == UNCHANGED for name in good):
         return results
-    rows = engine.make_plan().rows
+    try:
+        rows, fault = engine.make_plan().rows, "it is gone from dvc.yaml"
+    except ValueError as error:
+        rows, fault = {}, str(error)
     checked = dict(results)
     for name in good:
         row = rows.get(name)
-        if row is None or row.state not in plan.AT_REST:
-            why = "; ".join(row.why) if row else "it is gone from dvc.yaml"
-            why = f"not up to date after the run: {why}"
+        if row is None or not row.done:
+            why = f"not up to date after the run: {'; '.join(row.why) if row else fault}"
             checked[name] = replace(results[name], outcome=FAILED, why=why)
     return checked

@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -10,9 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pipeline import plan
-from pipeline.run import GOOD, Result
+from pipeline import places, plan
+from pipeline.run import BLOCKED, FAILED, TIMEOUT, UNCHANGED, Result
 
+WIDE = 200  # columns of a table that goes into a file
 COLOURS = {
     "unchanged": "dim", "frozen": "dim", "restorable": "cyan", "restored": "cyan",
     "will run": "bold yellow", "may run": "yellow", "ran": "green",
@@ -31,6 +34,7 @@ class Terminal:
         )  # fmt: skip
         self.tasks: dict[str, TaskID] = {}
         self.said: dict[str, float] = {}
+        self.width = 0  # of the names
 
     def __enter__(self) -> "Terminal":
         self.bars.start()
@@ -41,9 +45,21 @@ class Terminal:
     ) -> None:
         self.bars.stop()
 
+    def make_room(self, names: Iterable[str]) -> None:
+        """Names are padded to the longest, so that what follows them stands in a column."""
+        self.width = max(map(len, names), default=0)
+
     def line(self, stage: str, text: str) -> None:
-        name = f"[bold]{escape(stage)}[/] │ " if stage else ""
+        name = f"[bold]{escape(stage.ljust(self.width))}[/] │ " if stage else ""
         self.console.print(f"{name}{escape(text)}")
+
+    def result(self, result: Result) -> None:
+        """What became of a stage, as soon as it has ended."""
+        if result.stage in self.tasks:
+            self.bars.update(self.tasks[result.stage], visible=False)
+        why = f": {result.why}" if result.why else ""
+        text = f"[{COLOURS[result.outcome]}]{result.outcome}[/] in {clock(result.seconds)}{escape(why)}"
+        self.console.print(f"[bold]{escape(result.stage.ljust(self.width))}[/] │ {text}")
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
         if not self.console.is_terminal:
@@ -66,14 +82,26 @@ class Terminal:
 
 def show_plan(planned: plan.Plan) -> None:
     """The plan as a table, and what it adds up to."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("stage", "plan", "time", "why"):
-        table.add_column(column, justify="right" if column == "time" else "left", overflow="fold")
+    table = _table("stage", "plan", "time", "why")
     for row in planned.rows.values():
         state = f"[{COLOURS[row.state]}]{row.state}[/]"
-        table.add_row(row.stage, state, clock(row.estimate), escape(shorten(row.why)))
-    Console(highlight=False).print(table)
+        time = clock(row.estimate) if row.runs else ""
+        table.add_row(row.stage, state, time, escape(shorten(row.why)))
+    _console().print(table)
     print(summary(planned))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column == "time" else "left", overflow="fold")
+    return table
+
+
+def _console() -> Console:
+    """In a file, a row stays a line."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDE)
 
 
 def summary(planned: plan.Plan) -> str:
@@ -94,19 +122,22 @@ def plan_json(planned: plan.Plan) -> str:
     return json.dumps({"stages": rows, "seconds": planned.estimate()}, indent=2)
 
 
-def show_results(results: dict[str, Result]) -> None:
-    """The table at the end of a run."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("stage", "outcome", "time", "on", "why"):
-        table.add_column(column, justify="right" if column == "time" else "left", overflow="fold")
+def show_results(results: dict[str, Result], seconds: float) -> None:
+    """The table at the end of a run of `seconds`, and where the output of what failed is."""
+    table = _table("stage", "outcome", "time", "on", "why")
     for result in results.values():
-        colour, took = COLOURS[result.outcome], clock(result.seconds) if result.seconds else ""
-        table.add_row(result.stage, f"[{colour}]{result.outcome}[/]", took, result.device, escape(result.why))
-    Console(highlight=False).print(table)
-    bad = sum(result.outcome not in GOOD for result in results.values())
-    print(
-        f"{len(results) - bad} of {len(results)} stages are up to date" + (f", {bad} are not" if bad else "")
+        outcome = f"[{COLOURS[result.outcome]}]{result.outcome}[/]"
+        took = "" if result.outcome in (UNCHANGED, BLOCKED) else clock(result.seconds)
+        table.add_row(result.stage, outcome, took, result.device, escape(result.why))
+    _console().print(table)
+    for result in results.values():
+        if result.outcome in (FAILED, TIMEOUT) and result.device:
+            print(f"the output of {result.stage}: {places.log(Path(), result.stage)}")
+    bad = sum(not result.good for result in results.values())
+    said = f"{len(results) - bad} of {len(results)} stages are up to date" + (
+        f", {bad} are not" if bad else ""
     )
+    print(f"{said}; {clock(seconds)}")
 
 
 def shorten(why: tuple[str, ...], most: int = 3) -> str:

@@ -16,7 +16,11 @@ from pipeline.project import write_whole
 
 BRANCH = "wsss/run/"
 KEPT = ("params.yaml", "dvc.lock", "reports")  # what a finished run leaves in git
-AUTHOR = ("-c", "user.name=wsss", "-c", "user.email=wsss@localhost")
+NEEDED = ("dvc.yaml", "params.yaml", ".dvc")  # what a revision must have to be run
+SETTINGS = (  # the user's hooks, name and signature are for the user's work
+    "-c", "core.hooksPath=/dev/null", "-c", "user.name=wsss", "-c", "user.email=wsss@localhost",
+    "-c", "commit.gpgsign=false",
+)  # fmt: skip
 
 
 def main_root(root: Path) -> Path:
@@ -27,25 +31,38 @@ def main_root(root: Path) -> Path:
 
 
 def folder(root: Path, name: str) -> Path:
+    """The project in the worktree NAME: deeper in it if the project is a folder of its git repository."""
+    return _top(root, name) / git(root, "rev-parse", "--show-prefix").strip("/")
+
+
+def _top(root: Path, name: str) -> Path:
     return main_root(root) / ".worktrees" / name
 
 
 def create(root: Path, name: str, revision: str = "HEAD") -> Path:
     """A worktree at `revision`, ready to run; an old one of that name is brought to it.
 
-    Raises ValueError for a bad name or an unknown revision.
+    Returns the project's folder in it. Raises ValueError for a bad name, and for a revision that git does
+    not know or that has no project.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name) or re.search(r"\.\.|\.lock$|\.$", name):
         raise ValueError(f"{name!r} is no name of a run: letters, digits and . _ - only")
     commit = resolve(root, revision)
-    place = folder(root, name)
+    place, top = folder(root, name), _top(root, name)
+    for path in NEEDED:
+        if not _has(root, commit, path):
+            raise ValueError(f"revision {revision} has no {path}: commit it first")
     git(root, "worktree", "prune")
-    if (place / ".git").is_file():
-        git(place, "checkout", "-q", "--detach", "--force", commit)
+    if (top / ".git").is_file():
+        git(top, "checkout", "-q", "--detach", "--force", commit)
     else:
-        git(root, "worktree", "add", "-q", "--detach", "--force", str(place), commit)
+        git(root, "worktree", "add", "-q", "--detach", "--force", str(top), commit)
     _share(main_root(root), place)
     return place
+
+
+def _has(root: Path, commit: str, path: str) -> bool:
+    return bool(git(root, "ls-tree", "--name-only", commit, "--", path))
 
 
 def resolve(root: Path, revision: str) -> str:
@@ -68,8 +85,9 @@ def _share(main: Path, place: Path) -> None:
     (main / ".scratch").mkdir(exist_ok=True)
     _link(place / ".scratch", main / ".scratch")
     raw = main / "data" / "raw"
+    outs = _outs(place)
     for entry in raw.iterdir() if raw.is_dir() else ():
-        if entry.is_symlink() or not _is_output(place, f"data/raw/{entry.name}"):
+        if entry.is_symlink() or f"data/raw/{entry.name}" not in outs:
             _link(place / "data" / "raw" / entry.name, entry.resolve())
 
 
@@ -80,10 +98,10 @@ def _cache(main: Path) -> Path:
         return Path(repo.cache.local_cache_dir)
 
 
-def _is_output(place: Path, path: str) -> bool:
+def _outs(place: Path) -> set[str]:
     from pipeline.graph import read
 
-    return any(path in stage.outs for stage in read(place).stages.values())
+    return {out for stage in read(place).stages.values() for out in stage.outs}
 
 
 def _link(link: Path, target: Path) -> None:
@@ -111,7 +129,7 @@ def keep(place: Path, name: str, message: str) -> str:
     """Commit the run's parameters, lock and reports to the branch wsss/run/NAME, and return its name."""
     present = [path for path in KEPT if (place / path).exists()]
     git(place, "add", "--", *present)
-    git(place, *AUTHOR, "commit", "-q", "--allow-empty", "--no-verify", "-m", message)
+    git(place, "commit", "-q", "--allow-empty", "-m", message)
     branch = BRANCH + name
     git(place, "branch", "--force", branch, "HEAD")
     return branch
@@ -119,7 +137,7 @@ def keep(place: Path, name: str, message: str) -> str:
 
 def remove(root: Path, name: str) -> None:
     """Remove the worktree; its branch stays."""
-    git(root, "worktree", "remove", "--force", "--force", str(folder(root, name)))
+    git(root, "worktree", "remove", "--force", "--force", str(_top(root, name)))
 
 
 def names(root: Path) -> list[str]:
@@ -136,7 +154,7 @@ def branches(root: Path) -> list[str]:
 
 def git(root: Path, *arguments: str) -> str:
     """The output of a git command. ValueError with git's words when it fails."""
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    done = subprocess.run(["git", *SETTINGS, *arguments], cwd=root, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(f"git {arguments[0]}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()

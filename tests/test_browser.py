@@ -4,6 +4,7 @@ Needs Chromium (`apt-get install chromium`). Without it the test is skipped with
 WSSS_TEST_BROWSER=required, as in CI: there a missing browser is a failure.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -22,10 +23,10 @@ import pytest
 from tests.conftest import Project
 from tests.test_recipe import ALL
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update"
-    " --disable-sync --disable-quic"
-).split()
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-quic",
+]  # fmt: skip
 DONE = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 MINUTES = 60.0
 
@@ -47,7 +48,7 @@ def page() -> Iterator[Any]:
 
     path = chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser.new_page(viewport={"width": 1400, "height": 1500})
         browser.close()
 
@@ -72,7 +73,7 @@ def served(recipe: Project, tmp_path: Path) -> Iterator[tuple[Project, str]]:
 
 
 def test_a_run_started_in_the_browser_shows_stages_and_report(served: tuple[Project, str], page: Any) -> None:
-    project, url = served
+    _, url = served
     page.goto(f"{url}/deployments")
     page.get_by_text("on-demand", exact=True).first.click()
     page.get_by_role("button", name="Run", exact=True).click()
@@ -108,8 +109,7 @@ def shown_states(page: Any) -> dict[str, str]:
     states: dict[str, str] = {}
     while time.monotonic() < deadline and len(states) < len(ALL):
         page.mouse.wheel(0, 2000)
-        lines = page.inner_text("body").splitlines()
-        pairs = zip(lines, lines[1:], strict=False)
+        pairs = itertools.pairwise(page.inner_text("body").splitlines())
         states |= {name: state for name, state in pairs if name in ALL and state in ("Ran", "Unchanged")}
         page.wait_for_timeout(200)
     return states

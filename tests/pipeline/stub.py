@@ -1,10 +1,13 @@
 """A project with the recipe's shape whose stages take no time: for tests of how stages are run.
 
 Each stage `python work.py NAME` reads its section of params.yaml and its dependencies, and writes a
-hash of them. Its section tells it how to behave: `seconds` to take, `fail` to fail, `hang` for ever.
+hash of them. Its section tells it how to behave: `seconds` to take, `fail` to fail, `hang` for ever,
+`bytes` more to write, `meet` as many stages of that section at work at the same time, `ignore` its value.
 """
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +35,7 @@ from ruamel.yaml import YAML
 name = sys.argv[1]
 params = YAML(typ="safe").load(pathlib.Path("params.yaml"))[name.split("@")[0]]
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-digest = hashlib.sha256(repr(params["value"]).encode())
+digest = hashlib.sha256(b"" if params.get("ignore") else repr(params["value"]).encode())
 for path in sys.argv[3:]:
     digest.update(pathlib.Path(path).read_bytes())
 print(f"{name}: working", flush=True)
@@ -44,13 +47,34 @@ if params.get("hang"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
 time.sleep(params.get("seconds", 0))
+if params.get("meet"):
+    open("here-" + name, "w").close()
+    until = time.monotonic() + 30
+    while len(list(pathlib.Path().glob("here-*"))) < params["meet"]:
+        if time.monotonic() > until:
+            sys.exit("error: it was alone")
+        time.sleep(0.02)
 if params.get("fail"):
     sys.exit("error: it was told to fail")
 out = pathlib.Path(sys.argv[2])
 partial = out.with_name(out.name + ".partial")
-partial.write_text(digest.hexdigest())
+partial.write_text(digest.hexdigest() + " " * params.get("bytes", 0))
 os.replace(partial, out)
 """
+
+
+ABOVE = {  # the edges of dvc.yaml: a rung reads one thing, and all wait for the check of the parameters
+    name: {*(reads[1:] if "@" in name else reads), *(["parameters"] if name != "parameters" else [])}
+    for name, reads in READS.items()
+}
+
+
+def below(*names: str) -> list[str]:
+    """What reads from these stages, or from what reads from them, in order."""
+    found: list[str] = []
+    for name, above in ABOVE.items():  # each comes after all that it reads from
+        found += [name] if above & {*names, *found} else []
+    return [name for name in found if name not in names]
 
 
 def out(name: str) -> str:
@@ -78,7 +102,7 @@ def make(root: Path, meta: dict[str, dict[str, Any]] | None = None) -> Project:
     """The project, nothing run yet; `meta` by stage."""
     root.mkdir(parents=True)
     (root / "work.py").write_text(WORK)
-    (root / ".gitignore").write_text("/data/\n/.scratch\n/trace\n/.worktrees/\n__pycache__/\n")
+    (root / ".gitignore").write_text("/data/\n/.scratch\n/trace\n/here-*\n/.worktrees/\n__pycache__/\n")
     (root / ".dvcignore").write_text(".scratch\n.worktrees\n")
     yaml = YAML()
     stages = {name: stage(name, **(meta or {}).get(name, {})) for name in READS if "@" not in name}
@@ -100,10 +124,40 @@ def make(root: Path, meta: dict[str, dict[str, Any]] | None = None) -> Project:
     return project
 
 
+IGNORING = ("dataset", "classifier", "seeds", "affinity_labels", "predictions")
+
+
+def built(folder: Path) -> Project:
+    """The project, run and committed, made once in `folder` by whoever comes first. Tests change copies.
+
+    In it the outputs of IGNORING do not depend on their own parameters: a change there ends there.
+    """
+    project = Project(folder / "stub")
+    with (folder / "stub.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (project.root / "trace").exists():
+            shutil.rmtree(project.root, ignore_errors=True)
+            make(project.root)
+            for section in IGNORING:
+                set_params(project, section, ignore=True)
+            project.run("dvc", "repro", "-q")
+            project.run("git", "add", "-A")
+            project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
+    return project
+
+
 def wsss(
     project: Project, *arguments: str, check: bool = True, **env: str
 ) -> subprocess.CompletedProcess[str]:
     return project.run(sys.executable, "-m", "pipeline.cli", *arguments, check=check, PYTHONPATH=ROOT, **env)
+
+
+def set_params(project: Project, section: str, **values: Any) -> None:
+    """Set values of a section of params.yaml, new ones too."""
+    yaml, path = YAML(), project.root / "params.yaml"
+    content = yaml.load(path)
+    content[section].update(values)
+    yaml.dump(content, path)
 
 
 def traced(project: Project) -> list[str]:

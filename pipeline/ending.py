@@ -1,0 +1,85 @@
+"""How a flow run ends when somebody else wants it to: a cancel, or the death of its worker."""
+
+import concurrent.futures
+import contextvars
+import os
+import select
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
+
+from pipeline import child
+
+LAST_WORDS = 15.0  # seconds to tell the server how it ended, once the stages have
+
+
+def die_with_worker() -> None:
+    """End with the worker that started this process, or its stages would go on unseen (Linux only).
+
+    The worker is the parent, and may be gone before the call: then nobody listens at its port.
+    """
+    port = _started_with("PREFECT__CONTROL_PORT")
+    if not port:  # started by a person
+        return
+    child.prctl(child.PR_SET_PDEATHSIG, signal.SIGTERM)
+    try:
+        socket.create_connection(("127.0.0.1", int(port)), 5).close()
+    except OSError:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _started_with(name: str) -> str:
+    """A variable of the environment as the process got it; Prefect has removed this one since."""
+    with suppress(OSError):
+        for entry in Path("/proc/self/environ").read_bytes().split(b"\0"):
+            key, _, value = entry.decode(errors="replace").partition("=")
+            if key == name:
+                return value
+    return ""
+
+
+def uninterrupted(work: Callable[[], State[Any]], stop: threading.Event) -> State[Any]:
+    """Do `work` in a thread. SIGTERM sets `stop`, and is raised when the work has ended.
+
+    Prefect makes the signal an exception in the main thread, wherever that is. Here it only waits, so
+    that stages end in order: checkpoints saved, states told, the worktree removed.
+    """
+    context = contextvars.copy_context()
+    asked: BaseException | None = None
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(context.run, work)
+        while not future.done():
+            try:
+                concurrent.futures.wait([future], 0.5)
+            except (TerminationSignal, KeyboardInterrupt) as signalled:
+                asked = signalled
+                stop.set()
+                _leave_a_broken_pipe()
+    if asked is not None:
+        _leave_soon()
+        raise asked
+    return future.result()
+
+
+def _leave_a_broken_pipe() -> None:
+    """Nobody reads our output when the worker is dead, and the console would end this process for that."""
+    watched = select.poll()
+    watched.register(1, select.POLLERR)
+    if watched.poll(0):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+
+
+def _leave_soon() -> None:
+    """The server may be gone as well, and Prefect would try to reach it for minutes."""
+    timer = threading.Timer(LAST_WORDS, os._exit, (128 + signal.SIGTERM,))
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,119 @@
+"""The recipe as a Prefect flow: one task run per stage, over the engine of run.py.
+
+DVC decides and remembers; Prefect shows, schedules and limits. The flow is Failed when any stage is not
+up to date, whatever Prefect makes of its tasks.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import prefect.runtime
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from pipeline import publish, runner, terminal, worktrees
+from pipeline.ending import die_with_worker, uninterrupted
+from pipeline.project import find_root
+from pipeline.run import BLOCKED
+from pipeline.tasks import Live, Tasks
+from pipeline.worker import elsewhere
+from pipeline.workplace import Order, opened
+
+# A thread per stage: most of them only wait, and `jobs` says how many run at once.
+THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(1000)
+
+
+def _run_name() -> str:
+    return str(prefect.runtime.flow_run.parameters.get("name") or prefect.runtime.flow_run.name)
+
+
+@flow(flow_run_name=_run_name, task_runner=THREADS, persist_result=False)
+def wsss(
+    targets: list[str] = [],  # noqa: B006
+    force: list[str] = [],  # noqa: B006
+    overrides: dict[str, Any] = {},  # noqa: B006
+    preset: str | None = None,
+    revision: str | None = None,
+    worktree: str | None = None,
+    name: str | None = None,
+    jobs: int = 2,
+    pools: list[str] = [],  # noqa: B006
+) -> State[Any]:
+    """Bring the recipe up to date; what did not change is not run.
+
+    Args:
+        targets: Stages; none means all.
+        force: Stages that run even if nothing changed.
+        overrides: Parameters by dotted key, as {"seeds.method": "vgatt"}.
+        preset: A preset that is merged first.
+        revision: The commit, branch or tag to run.
+        worktree: Work in this worktree, which stays for the next run, as nightly runs do.
+        name: Of the run, and of the branch wsss/run/NAME that it becomes.
+        jobs: Stages at the same time.
+        pools: Work pools whose workers run the stages that `meta` sends there, as gpu; see docs/cluster.md.
+    """
+    die_with_worker()
+    order = Order(_run_name(), targets, force, overrides, preset, revision, worktree, jobs, pools)
+    stop = threading.Event()
+    try:
+        return uninterrupted(lambda: bring_up_to_date(find_root(), order, stop), stop)
+    except (ValueError, FileNotFoundError) as error:  # the user's: one message, and no trace
+        return Failed(message=str(error))
+
+
+def bring_up_to_date(root: Path, order: Order, stop: threading.Event) -> State[Any]:
+    """The whole run: where, what, the tasks, the referee, the branch, the report."""
+    if order.jobs < 1:
+        raise ValueError(f"jobs must be 1 or more, found {order.jobs}")
+    log, listener = get_run_logger(), Live()
+    try:
+        with opened(root, order, listener, log.info) as engine:
+            engine.cancelled = stop
+            engine.elsewhere = elsewhere(engine, order.pools) if order.pools else None
+            planned = engine.make_plan(order.targets, order.force)
+            engine.force = frozenset(planned.graph.known(order.force))
+            log.info("plan: %s", terminal.summary(planned))
+            results = runner.referee(engine, Tasks(engine, planned, order.jobs).run())
+            listener.close()
+            _finish(root, order, publish.About(engine.root, order.name, planned, results), stop)
+    finally:
+        listener.close()
+    return verdict(results)
+
+
+def _finish(root: Path, order: Order, about: publish.About, stop: threading.Event) -> None:
+    """The branch of a run in a worktree, and the report."""
+    branch = f"{worktrees.BRANCH}{order.place}"
+    text = ""
+    with _not_vital():  # before the branch moves: its last run is what a nightly one is compared with
+        text = publish.report(about, branch if order.place in worktrees.branches(root) else "HEAD")
+    if order.place and all(result.good for result in about.results.values()):
+        worktrees.keep(about.root, order.place, f"Run {order.name}")
+        get_run_logger().info("kept as branch %s", branch)
+    if not stop.is_set():
+        with _not_vital():
+            publish.publish(about, text, root)
+
+
+@contextmanager
+def _not_vital() -> Iterator[None]:
+    """The outcome stands, whether it can be shown or not."""
+    try:
+        yield
+    except Exception as error:
+        get_run_logger().warning("no report in the UI: %s: %s", type(error).__name__, error)
+
+
+def verdict(results: runner.Results) -> State[Any]:
+    """Failed, and why, if any stage is not up to date."""
+    bad = [result for result in results.values() if not result.good]
+    if not bad:
+        return Completed(message=f"all {len(results)} stages are up to date")
+    own = [f"{r.stage} {r.outcome}{f': {r.why}' if r.why else ''}" for r in bad if r.outcome != BLOCKED]
+    blocked = [result.stage for result in bad if result.outcome == BLOCKED]
+    return Failed(message="; ".join(own + ([f"blocked: {', '.join(blocked)}"] if blocked else [])))

@@ -1,0 +1,227 @@
+"""What a run leaves in Prefect's UI: a report, a table of IoU by class, and progress while it lasts.
+
+The report is also saved as .dvc/tmp/wsss/report.md. Each part is left out where its files are missing.
+"""
+
+import contextlib
+import contextvars
+import csv
+import io
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from pipeline import places, plan, presets, terminal, worktrees
+from pipeline.project import write_whole
+from pipeline.run import GOOD, Result
+from stages.common.params import read_yaml
+
+REPORT, PER_CLASS = "wsss-report", "wsss-per-class"
+QUICK = 5.0  # seconds; what is done sooner gets no bar
+PAUSE = 2.0  # seconds between two updates of the bars
+
+Table = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report is about; `root` is the worktree of the run."""
+
+    root: Path
+    name: str
+    planned: plan.Plan
+    results: dict[str, Result]
+
+
+def report(about: About, previous: str) -> str:
+    """The report as markdown; its numbers are compared with those of the revision `previous`."""
+    parts = [_summary(about), _outcomes(about), _ladder(about, previous)]
+    parts += [_parameters(about), _pictures(about)]
+    return "\n".join(part for part in parts if part)
+
+
+def publish(about: About, text: str, root: Path) -> None:
+    """Save the report in the checkout `root`, then show it and the table in the UI."""
+    file = places.state(root) / "report.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, text)
+    create_markdown_artifact(text, key=REPORT, description=f"run {about.name}")
+    if table := read_csv(about.root / "reports" / "per_class.csv"):
+        create_table_artifact(table, key=PER_CLASS, description=f"IoU in percent, run {about.name}")
+
+
+def _summary(about: About) -> str:
+    bad = [result for result in about.results.values() if not result.good]
+    total = len(about.results)
+    state = f"{len(bad)} of {total} stages are not" if bad else f"all {total} stages are"
+    counts = Counter(result.outcome for result in about.results.values())
+    parts = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    return f"# {about.name}: {state} up to date\n\n{parts}.\n"
+
+
+def _outcomes(about: About) -> str:
+    rows = []
+    for name, result in about.results.items():
+        row = about.planned.rows.get(name)
+        planned = (row.state, terminal.shorten(row.why)) if row else ("", "")
+        why = result.why or (planned[1] if result.outcome not in ("unchanged", "blocked") else "")
+        outcome = result.outcome if result.outcome in GOOD else f"**{result.outcome}**"
+        took = terminal.clock(result.seconds) if result.outcome != "unchanged" and result.seconds else ""
+        rows.append((name, planned[0], outcome, why, took, result.device))
+    return markdown(("stage", "plan", "outcome", "why", "time", "on"), rows, right=(4,))
+
+
+def _ladder(about: About, previous: str) -> str:
+    rows = read_csv(about.root / "reports" / "ladder.csv")
+    if not rows:
+        return ""
+    before = _metrics(about.root, previous)
+    header = (*rows[0], "change of miou")
+    cells = [(*row.values(), _change(row.get("miou", ""), before.get(f"{row['rung']}.miou"))) for row in rows]
+    table = markdown(header, cells, right=range(2, len(header)))
+    return f"## The ladder\n\nIn percent; the change is against `{previous}`.\n\n{table}"
+
+
+def _change(now: str, before: Any) -> str:
+    if not now or not isinstance(before, int | float):
+        return ""
+    return f"{float(now) - before:+.2f}"
+
+
+def _metrics(root: Path, revision: str) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        values = json.loads(worktrees.git(root, "show", f"{revision}:./reports/metrics.json"))
+        return values if isinstance(values, dict) else {}
+    return {}
+
+
+def _parameters(about: About) -> str:
+    changes = parameter_changes(about.root)
+    if not changes:
+        return ""
+    cells = [(key, json.dumps(old), json.dumps(new)) for key, old, new in changes]
+    return f"## Parameters\n\nAgainst the commit.\n\n{markdown(('parameter', 'before', 'now'), cells)}"
+
+
+def parameter_changes(root: Path) -> list[presets.Change]:
+    """What differs in params.yaml from the commit that the worktree is at."""
+    from ruamel.yaml import YAML
+
+    try:
+        text = worktrees.git(root, "show", "HEAD:./params.yaml")
+    except ValueError:
+        return []
+    base, now = YAML(typ="safe").load(io.StringIO(text)), read_yaml(root / "params.yaml")
+    sections = [*base, *(key for key in now if key not in base)]
+    return [
+        change
+        for key in sections
+        if base.get(key) != now.get(key)
+        for change in presets.leaves(key, base.get(key), now.get(key))
+    ]
+
+
+def _pictures(about: About) -> str:
+    from pipeline import contact
+
+    reports = about.root / "reports"
+    rungs = [(row["rung"], row.get("split", "")) for row in read_csv(reports / "ladder.csv")]
+    sheets = contact.sheets([(rung, split, reports / rung / "gallery.png") for rung, split in rungs])
+    pictures = [f"![The same pictures in every rung, split {split}]({uri})\n" for split, uri in sheets]
+    return "\n".join(["## Pictures\n", *pictures]) if pictures else ""
+
+
+def read_csv(path: Path) -> Table:
+    """The rows of a table; none if it is not there."""
+    try:
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    rule = ["--:" if column in right else "---" for column in range(len(header))]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in (header, rule, *rows))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+@dataclass
+class _Bar:
+    """The progress of one stage, as last told and as last shown."""
+
+    context: contextvars.Context  # of its task run, to which the artifact belongs
+    since: float = field(default_factory=time.monotonic)
+    told: tuple[float, str] = (0.0, "")
+    shown: tuple[float, str] = (0.0, "")
+    note: str = ""
+    artifact: UUID | None = None
+
+
+class Bars:
+    """A progress artifact per stage that takes its time.
+
+    They are sent by a thread of their own: a server that is slow or gone must not hold up who reads a
+    stage's output, or its pipe fills and the stage stands still.
+    """
+
+    def __init__(self) -> None:
+        self._bars: dict[str, _Bar] = {}
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._send, name="progress", daemon=True)
+        self._thread.start()
+
+    def progress(self, stage: str, what: str, done: int, total: int) -> None:
+        bar = self._bar(stage)
+        bar.told = (100 * done / max(total, 1), f"{what}: {done} of {total}{bar.note}")
+
+    def epoch(self, stage: str, text: str) -> None:
+        self._bar(stage).note = f"; {text}"
+
+    def _bar(self, stage: str) -> _Bar:
+        if stage not in self._bars:
+            self._bars[stage] = _Bar(contextvars.copy_context())
+        return self._bars[stage]
+
+    def close(self) -> None:
+        """Show what was told last, if that takes no time."""
+        self._closed.set()
+        self._thread.join(5)
+
+    def _send(self) -> None:
+        last = False
+        while not last:
+            last = self._closed.wait(PAUSE)
+            for stage, bar in list(self._bars.items()):
+                with contextlib.suppress(Exception):  # a bar is no reason to fail
+                    self._show(stage, bar)
+
+    def _show(self, stage: str, bar: _Bar) -> None:
+        told = bar.told
+        if told == bar.shown or (bar.artifact is None and time.monotonic() - bar.since < QUICK):
+            return
+        percent, text = told
+        if bar.artifact is None:
+            key = re.sub("[^a-z0-9]+", "-", f"progress-{stage}".lower())
+            made = bar.context.run(create_progress_artifact, percent, key, f"{stage}, {text}")
+            bar.artifact = cast(UUID, made)
+        else:
+            bar.context.run(update_progress_artifact, bar.artifact, percent, f"{stage}, {text}")
+        bar.shown = told

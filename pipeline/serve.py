@@ -1,0 +1,225 @@
+"""`wsss serve`: Prefect's server, work pools, deployments and a worker on this machine, to look at runs.
+
+It listens on 127.0.0.1 only, keeps its database in the project (.dvc/tmp/wsss/prefect), and so meets no
+other server of the user's. Nothing of it stays when it ends, however it ends (on Linux, kill -9 too).
+"""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline import child, locks, places
+
+HOST = "127.0.0.1"
+POOLS = ("cpu", "gpu")
+POLL = 0.2
+START, CANCEL, STOP = 60.0, 35.0, 15.0  # seconds that a start, a cancel of all runs and an end may take
+UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
+FOREIGN = ("PREFECT_API_", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_", "PREFECT_SERVER_API_HOST")
+
+
+def main(root: Path, port: int) -> int:
+    """Serve until Ctrl-C, SIGTERM, or the terminal's end; 1 if the server or the worker ended by itself.
+
+    Raises ValueError when the port is taken, or the project is served already.
+    """
+    home = places.state(root) / "prefect"
+    with locks.take(home / "lock", f"wsss serve, port {port}", "the Prefect server of this project"):
+        _check_port(port)
+        served = Served(root, home, port)
+        try:
+            served.start()
+            _greet(served)
+            return served.wait()
+        except ValueError:
+            if served.asked:  # Ctrl-C reaches the deployer too
+                return 0
+            raise
+        finally:
+            served.stop()
+
+
+def deploy(root: Path, env: dict[str, str]) -> list[str]:
+    """Make the work pools, send prefect.yaml's deployments to the server; returns what the server has."""
+    for pool in POOLS:
+        done = _prefect(root, env, "work-pool", "create", pool, "--type", "process")
+        if done.returncode and "already exists" not in done.stdout:
+            raise ValueError(f"work pool {pool}: {done.stdout.strip()}")
+    done = _prefect(root, env, "deploy", "--all")
+    if done.returncode:
+        raise ValueError(f"prefect deploy: {done.stdout.strip()}")
+    return [line.split("'")[1] for line in done.stdout.splitlines() if "successfully" in line]
+
+
+def _prefect(root: Path, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+    return subprocess.run(
+        command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            message = f"port {port} is taken ({error.strerror}): choose another with `wsss serve --port N`"
+            raise ValueError(message) from None
+
+
+def environment(home: Path, port: int) -> dict[str, str]:
+    """Of the server, the worker and the deployer: what points to another server of the user's is left out."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    env |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}",
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
+        "PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api",  # the UI's own guess is port 4200
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "NO_COLOR": "1",
+    }
+    env.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")  # a run starts soon after it was asked for
+    if secret := env.get("PREFECT_SERVER_API_AUTH_STRING"):
+        env["PREFECT_API_AUTH_STRING"] = secret
+    return env
+
+
+def _greet(served: "Served") -> None:
+    url = f"http://{HOST}:{served.port}"
+    print(f"The UI: {url}")
+    print("Start a run there under Deployments, on-demand; or in another terminal:")
+    print(f"  PREFECT_API_URL={url}/api prefect deployment run wsss/on-demand --watch")
+    if "PREFECT_API_AUTH_STRING" in served.env:
+        print("  with PREFECT_API_AUTH_STRING set as PREFECT_SERVER_API_AUTH_STRING is here")
+    print(f"Logs are in {served.home.relative_to(served.root)}. Ctrl-C stops it all.", flush=True)
+
+
+class Served:
+    """The server and the worker, as children in sessions of their own: Ctrl-C comes to this process only."""
+
+    def __init__(self, root: Path, home: Path, port: int) -> None:
+        self.root, self.home, self.port = root, home, port
+        self.env = environment(home, port)
+        self.server: subprocess.Popen[bytes] | None = None
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.asked = 0  # how often it was asked to stop
+
+    def start(self) -> None:
+        child.prctl(child.PR_SET_CHILD_SUBREAPER, 1)  # engines of a killed worker come here
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask)
+        at = ("--host", HOST, "--port", str(self.port))
+        self.server = self._start("server", signal.SIGTERM, "server", "start", *at)
+        _until(self._healthy, START, f"the server did not start: see {self.home / 'server.log'}")
+        for run in self._runs():  # of a time when this process was killed
+            self._set(run, "CRASHED", "its server was stopped")
+        deploy(self.root, self.env)
+        # SIGTERM would let the worker finish its runs first. When it is killed, they end in order: ending.py.
+        pool = ("--pool", POOLS[0], "--type", "process", "--name", "serve")
+        self.worker = self._start("worker", signal.SIGKILL, "worker", "start", *pool)
+
+    def _ask(self, *_: object) -> None:
+        self.asked += 1
+
+    def _start(self, name: str, ending: int, *arguments: str) -> subprocess.Popen[bytes]:
+        """A process that gets the signal `ending` when this one is gone."""
+        with (self.home / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "prefect", *arguments],
+                cwd=self.root, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=lambda: child.prctl(child.PR_SET_PDEATHSIG, ending),
+            )  # fmt: skip
+
+    def _healthy(self) -> bool:
+        if self.asked or self.server is None or self.server.poll() is not None:
+            raise ValueError(f"the server ended: see {self.home / 'server.log'}")
+        with suppress(OSError):
+            return bool(self._call("health"))
+        return False
+
+    def wait(self) -> int:
+        """Until it is asked to stop, or something of it ends."""
+        while not self.asked:
+            for name, process in (("server", self.server), ("worker", self.worker)):
+                if process is not None and process.poll() is not None:
+                    print(f"error: the {name} ended: see {self.home / name}.log", file=sys.stderr)
+                    return 1
+            time.sleep(POLL)
+        return 0
+
+    def stop(self) -> None:
+        """Runs first, then the worker, then the server. Asked once more, it waits for nothing."""
+        asked = self.asked
+        with suppress(OSError):  # the terminal may be gone
+            print("stopping: runs, worker, server", flush=True)
+        with suppress(OSError, ValueError):
+            for run in self._runs():
+                self._set(run, "CANCELLING", "wsss serve was stopped")
+            _until(lambda: self.asked > asked or not self._runs(), CANCEL, "")
+        _end(self.worker, lambda: self.asked > asked)
+        with suppress(ValueError):  # what a killed worker left: engines end as their worker has
+            _until(lambda: self.asked > asked + 1 or self._alone(), CANCEL, "")
+        _end(self.server, lambda: self.asked > asked)
+
+    def _alone(self) -> bool:
+        """Whether no child but the server is left; those that have ended are collected."""
+        for pid in child.children(os.getpid()):
+            if self.server is not None and pid == self.server.pid:
+                continue
+            with suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                    return False
+        return True
+
+    # What the server is asked, without importing Prefect.
+
+    def _runs(self) -> list[str]:
+        """The flow runs that have not ended; a scheduled one has not begun."""
+        asked = {"flow_runs": {"state": {"type": {"any_": UNFINISHED}}}}
+        return [run["id"] for run in self._call("flow_runs/filter", asked)]
+
+    def _set(self, run: str, kind: str, message: str) -> None:
+        state = {"type": kind, "name": kind.capitalize(), "message": message}
+        self._call(f"flow_runs/{run}/set_state", {"state": state, "force": True})
+
+    def _call(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The server's answer. Raises OSError."""
+        headers = {"Content-Type": "application/json"}
+        if secret := self.env.get("PREFECT_API_AUTH_STRING"):
+            headers["Authorization"] = f"Basic {base64.b64encode(secret.encode()).decode()}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.env['PREFECT_API_URL']}/{path}", data, headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+def _end(process: subprocess.Popen[bytes] | None, impatient: Callable[[], bool]) -> None:
+    if process is None or process.poll() is not None:
+        return
+    process.terminate()
+    with suppress(ValueError):
+        _until(lambda: impatient() or process.poll() is not None, STOP, "")
+    process.kill()
+    process.wait()
+
+
+def _until(look: Callable[[], bool], seconds: float, problem: str) -> None:
+    """Wait for it to be true. Raises ValueError when it takes longer."""
+    deadline = time.monotonic() + seconds
+    while not look():
+        if time.monotonic() > deadline:
+            raise ValueError(problem)
+        time.sleep(POLL)

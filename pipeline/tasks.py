@@ -1,0 +1,143 @@
+"""One task run per stage: what Prefect shows of a run, and nothing that it decides.
+
+All tasks are submitted at once, so that the graph is seen whole from the start. Each ends in a state with
+the name of its outcome. Prefect's retries and result cache are off: run.py tries again by `meta`, and a
+training then goes on from its checkpoint, and what DVC restores needs no second memory.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from prefect import Task, get_run_logger
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Cancelled, Completed, Failed
+
+from pipeline import plan, publish, runner
+from pipeline.run import BLOCKED, CANCELLED, FAILED, RAN, RESTORED, TIMEOUT, UNCHANGED, Result, Run
+
+LINES = 2000  # of one stage that the server keeps; the stage's log file keeps all
+QUIET = 30.0  # seconds between two lines about the progress of one stage
+STATES: dict[str, Any] = {  # blocked is neither green nor a failure of its own
+    UNCHANGED: Completed, RESTORED: Completed, RAN: Completed,
+    FAILED: Failed, TIMEOUT: Failed, CANCELLED: Cancelled, BLOCKED: Cancelled,
+}  # fmt: skip
+
+
+class After(PrefectFuture[None]):
+    """An edge of the graph: waits for the task above, whatever comes out of it.
+
+    Prefect's own edge refuses to start below a failure, and leaves the task NotReady for ever.
+    """
+
+    def __init__(self, above: PrefectFuture[Any]) -> None:
+        self._above = above
+
+    @property
+    def task_run_id(self) -> UUID:
+        return self._above.task_run_id
+
+    @property
+    def state(self) -> State[Any]:
+        return Completed(data=True)
+
+    def wait(self, timeout: float | None = None) -> None:
+        self._above.wait(timeout)
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> None:
+        self.wait(timeout)
+
+    def add_done_callback(self, fn: Callable[[PrefectFuture[None]], None]) -> None:
+        self._above.add_done_callback(lambda _: fn(self))
+
+
+class Tasks:
+    """The task runs of one flow run, and the results of their stages."""
+
+    def __init__(self, engine: Run, planned: plan.Plan, jobs: int) -> None:
+        self.engine, self.planned = engine, planned
+        self.results: runner.Results = {}
+        self.free = threading.BoundedSemaphore(jobs)
+
+    def run(self) -> runner.Results:
+        """Results in the graph's order."""
+        futures: dict[str, PrefectFuture[Any]] = {}
+        for name in self.planned.rows:
+            above = self.planned.graph.stages[name].upstream
+            edges = [After(futures[other]) for other in above if other in futures]
+            futures[name] = self._task(name).submit(wait_for=edges, return_state=False)
+        for future in futures.values():
+            future.wait()
+        return {name: self.results.get(name, Result(name, CANCELLED)) for name in futures}
+
+    def _task(self, name: str) -> Task[[], State[Any]]:
+        def stage() -> State[Any]:
+            return self._do(name)
+
+        return Task(stage, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+
+    def _do(self, name: str) -> State[Any]:
+        try:
+            result = runner.without_a_process(self.planned, name, self.results, self.engine)
+            result = result or self._stage(name)
+        except Exception as error:
+            get_run_logger().exception("stage %s", name)
+            result = Result(name, FAILED, f"{type(error).__name__}: {error}")
+        self.results[name] = result
+        return state(result)
+
+    def _stage(self, name: str) -> Result:
+        """What needs a look or a process takes one of the free places; an unchanged stage needs none."""
+        while not self.free.acquire(timeout=0.5):
+            if self.engine.stopped():
+                return Result(name, CANCELLED)
+        try:
+            return self.engine.stage(name)
+        finally:
+            self.free.release()
+
+
+def state(result: Result) -> State[Any]:
+    """The state that Prefect shows for an outcome."""
+    made: State[Any] = STATES[result.outcome](name=result.outcome.capitalize(), message=result.why or None)
+    return made
+
+
+class Live:
+    """A listener: lines go to the log of the stage's task run, progress to a bar in the UI."""
+
+    def __init__(self) -> None:
+        self.log = get_run_logger()
+        self.bars = publish.Bars()
+        self.lines: dict[str, int] = {}
+        self.said: dict[str, float] = {}
+
+    def close(self) -> None:
+        self.bars.close()
+
+    def line(self, stage: str, text: str) -> None:
+        count = self.lines[stage] = self.lines.get(stage, 0) + 1
+        if stage and count > LINES:
+            if count > LINES + 1:
+                return
+            text = f"more than {LINES} lines: the rest is in the stage's log file"
+        with suppress(SystemExit):  # of the console, when the worker that reads it was killed
+            (get_run_logger() if stage else self.log).info("%s", text)
+
+    def progress(self, stage: str, what: str, done: int, total: int) -> None:
+        self.bars.progress(stage, what, done, total)
+        now = time.monotonic()
+        if now - self.said.setdefault(stage, now) > QUIET:
+            self.said[stage] = now
+            self.line(stage, f"{what}: {done} of {total}")
+
+    def epoch(self, stage: str, values: dict[str, Any]) -> None:
+        numbers = [f"{name} {value:.4g}" for name, value in values.items() if isinstance(value, float)]
+        text = f"epoch {values.get('epoch')} of {values.get('epochs')}: {', '.join(numbers)}"
+        self.bars.epoch(stage, text)
+        self.line(stage, text)
