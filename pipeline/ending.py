@@ -9,14 +9,29 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prefect.client.schemas.objects import State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import TerminationSignal
+from prefect.states import Crashed
 
 from pipeline import child
 
+FLOWS = ["wsss", "wsss-stage"]
 LAST_WORDS = 15.0  # seconds to tell the server how it ended, once the stages have
 
 
@@ -83,3 +98,22 @@ def _leave_soon() -> None:
     timer = threading.Timer(LAST_WORDS, os._exit, (128 + signal.SIGTERM,))
     timer.daemon = True
     timer.start()
+
+
+def close_dead_tasks() -> int:
+    """End the task runs that killed flow runs have left running: Prefect leaves them so for ever.
+
+    Returns how many. What ended just now is spared, its last events may still be on their way.
+    """
+    before = datetime.now(UTC) - timedelta(seconds=LAST_WORDS)
+    crashed = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED]))
+    running = TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
+    with get_client(sync_client=True) as client:
+        left = client.read_task_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=FLOWS)),
+            flow_run_filter=FlowRunFilter(state=crashed, end_time=FlowRunFilterEndTime(before_=before)),
+            task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=running)),
+        )
+        for task in left:
+            client.set_task_run_state(task.id, Crashed(message="its flow run was killed"), force=True)
+    return len(left)

@@ -17,7 +17,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from pipeline import publish, runner, terminal, worktrees
-from pipeline.ending import die_with_worker, uninterrupted
+from pipeline.ending import close_dead_tasks, die_with_worker, uninterrupted
 from pipeline.project import find_root
 from pipeline.run import BLOCKED
 from pipeline.tasks import Live, Tasks
@@ -71,6 +71,8 @@ def bring_up_to_date(root: Path, order: Order, stop: threading.Event) -> State[A
     if order.jobs < 1:
         raise ValueError(f"jobs must be 1 or more, found {order.jobs}")
     log, listener = get_run_logger(), Live()
+    with _not_vital("task runs of killed runs"):
+        close_dead_tasks()
     try:
         with opened(root, order, listener, log.info) as engine:
             engine.cancelled = stop
@@ -89,24 +91,24 @@ def bring_up_to_date(root: Path, order: Order, stop: threading.Event) -> State[A
 def _finish(root: Path, order: Order, about: publish.About, stop: threading.Event) -> None:
     """The branch of a run in a worktree, and the report."""
     branch = f"{worktrees.BRANCH}{order.place}"
-    text = ""
-    with _not_vital():  # before the branch moves: its last run is what a nightly one is compared with
+    text = ""  # before the branch moves: its last run is what a nightly one is compared with
+    with _not_vital("the report"):
         text = publish.report(about, branch if order.place in worktrees.branches(root) else "HEAD")
     if order.place and all(result.good for result in about.results.values()):
         worktrees.keep(about.root, order.place, f"Run {order.name}")
         get_run_logger().info("kept as branch %s", branch)
     if not stop.is_set():
-        with _not_vital():
+        with _not_vital("the report"):
             publish.publish(about, text, root)
 
 
 @contextmanager
-def _not_vital() -> Iterator[None]:
-    """The outcome stands, whether it can be shown or not."""
+def _not_vital(what: str) -> Iterator[None]:
+    """The outcome of a run is right, whether it can be shown or not."""
     try:
         yield
     except Exception as error:
-        get_run_logger().warning("no report in the UI: %s: %s", type(error).__name__, error)
+        get_run_logger().warning("not in the UI: %s: %s: %s", what, type(error).__name__, error)
 
 
 def verdict(results: runner.Results) -> State[Any]:

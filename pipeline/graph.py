@@ -99,6 +99,9 @@ def open_repo(root: Path) -> Iterator[Any]:
         text = explain(error).replace(f"{os.path.relpath(root)}/", "")
         hint = " (`wsss run` mends it)" if "'dvc.lock'" in text else ""
         raise ValueError(f"DVC: {text}{hint}") from None
+    except sqlite3.Error as error:  # a full disk, mostly
+        place = "/var/tmp/dvc, or core.site_cache_dir if it is set"
+        raise ValueError(f"DVC's database of hashes ({place}): {error}; is the disk full?") from None
 
 
 def explain(error: Exception) -> str:
@@ -112,9 +115,6 @@ def explain(error: Exception) -> str:
     if cause is not None:  # of the syntax
         text += f"; line {cause.problem_mark.line + 1}: {cause.problem}"
     return " ".join(text.replace("'./", "'").split())
-    except sqlite3.Error as error:  # a full disk, mostly
-        place = "/var/tmp/dvc, or core.site_cache_dir if it is set"
-        raise ValueError(f"DVC's database of hashes ({place}): {error}; is the disk full?") from None
 
 
 def read(root: Path) -> Graph:

@@ -1,24 +1,27 @@
-"""Objects of DVC's cache whose bytes are not what their name says.
+"""What is damaged in DVC's cache, and harms a run: found in time, and removed.
 
-DVC trusts an object that is read-only, and makes every object read-only. So one that a disk or a hand
-has damaged is restored as it is, into the workspace and under the right hash. A run therefore hashes
+DVC trusts an object that is read-only, and makes every object read-only. So one whose bytes a disk or a
+hand has changed is restored as it is, into the workspace and under the right hash. A run therefore hashes
 what it is about to restore, which it reads anyway.
 """
 
+import contextlib
 import hashlib
 import json
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import plan
 from pipeline.graph import open_repo
+
+NAMED = 3  # files of a folder, at most
 
 
 def remove_damaged(root: Path, stage: str) -> list[str]:
     """Remove what is damaged of the result that would be restored for `stage`; a line for each object."""
+    from pipeline import plan  # which asks here what was edited
+
     with open_repo(root) as repo:
         entry = plan.cached_result(repo, stage)  # of equal inputs; else the last result
         node = next(node for node in repo.index.stages if node.cmd and node.name == stage)
@@ -29,6 +32,44 @@ def remove_damaged(root: Path, stage: str) -> list[str]:
                     path.unlink()
                     lines.append(f"the cache's copy of {name} was damaged: {path} is removed")
         return list(dict.fromkeys(lines))
+
+
+def edited(repo: Any, out: Any) -> list[str]:
+    """What differs in an output whose hash is not that of the last run, in words: the files of a folder."""
+    folder, place = Path(out.fs_path), Path(repo.cache.local.oid_to_path(out.hash_info.value))
+    if not (out.hash_info.isdir and folder.is_dir() and place.is_file()):
+        return [f"{out.def_path} was edited"]
+    before = {item["relpath"]: item["md5"] for item in json.loads(place.read_bytes())}
+    there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    wrong = [
+        *(f"{name} is missing" for name in before if name not in there),
+        *(f"{name} was edited" for name in before if name in there and _md5(there[name]) != before[name]),
+        *(f"{name} is new" for name in there if name not in before and not _is_ignored(repo, there[name])),
+    ]
+    more = [f"and {len(wrong) - NAMED} more in {out.def_path}"] * (len(wrong) > NAMED)
+    return [f"{out.def_path}/{text}" for text in wrong[:NAMED]] + more or [f"{out.def_path} was edited"]
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def _is_ignored(repo: Any, path: Path) -> bool:
+    return bool(repo.dvcignore.is_ignored_file(str(path)))
+
+
+def clear_run(cache: Path, key: str) -> None:
+    """Remove what a kill or a full disk leaves in the run cache under a key, and DVC would fail on for ever.
+
+    Entries without outputs, and a folder without entries.
+    """
+    folder = cache / "runs" / key[:2] / key
+    with contextlib.suppress(OSError):  # there is none, or entries are left
+        for file in folder.iterdir():
+            if not file.name.startswith(".") and b"\nouts:" not in file.read_bytes():
+                file.unlink()
+        folder.rmdir()
 
 
 def _objects(repo: Any, out: Any) -> Iterator[tuple[Path, str]]:
@@ -45,9 +86,8 @@ def _objects(repo: Any, out: Any) -> Iterator[tuple[Path, str]]:
 def _is_damaged(path: Path) -> bool:
     """Whether DVC would trust it without reason; one that can be written it hashes itself."""
     try:
-        with path.open("rb") as file:
-            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) != 0o444:
-                return False
-            return hashlib.file_digest(file, "md5").hexdigest() != f"{path.parent.name}{path.name}"[:32]
+        if stat.S_IMODE(path.stat().st_mode) != 0o444:
+            return False
+        return _md5(path) != f"{path.parent.name}{path.name}"[:32]
     except FileNotFoundError:
         return False

@@ -1,5 +1,6 @@
 """Where a run keeps what is neither data nor result. One worktree, one host: see locks.py."""
 
+import shutil
 from pathlib import Path
 
 
@@ -20,3 +21,9 @@ def log(root: Path, stage: str) -> Path:
 def input_lock(cache: Path, stage: str, key: str) -> Path:
     """Beside the cache, so that all worktrees and hosts that share it see it."""
     return cache / "locks" / f"{stage.replace('@', '-')}-{key[:32]}.lock"
+
+
+def free(place: Path) -> float:
+    """Bytes that can still be written where `place` is, or will be."""
+    there = next((folder for folder in (place, *place.parents) if folder.exists()), Path("/"))
+    return float(shutil.disk_usage(there).free)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import ledger
+from pipeline import ledger, objects
 from pipeline.files import Files, Found, written_now
 from pipeline.graph import Graph, Stage, nodes, of_repo, open_repo
 from pipeline.presets import leaves
@@ -78,6 +78,13 @@ def make(
         return Plan(graph, view.rows)
 
 
+def each(root: Path, names: Iterable[str]) -> dict[str, Row]:
+    """Judge stages one by one, those of them that dvc.yaml has: what they read is taken as it lies there."""
+    with open_repo(root) as repo:
+        stages, view = of_repo(repo).stages, _View(repo, {}, ahead=False)
+        return {name: view.look(stages[name], False, None) for name in names if name in stages}
+
+
 @dataclass(frozen=True)
 class One:
     """One stage as it is now, and the folder of the cache."""
@@ -88,7 +95,7 @@ class One:
 
 
 def one(root: Path, name: str) -> One:
-    """Judge one stage; what it reads from is taken as it lies there."""
+    """Judge one stage; what it reads from is taken as it lies there. ValueError if it is gone."""
     with open_repo(root) as repo:
         graph = of_repo(repo)
         if name not in graph.stages:
@@ -139,8 +146,9 @@ class _Inputs:
 class _View:
     """The stages that have been looked at so far, in the order of the graph."""
 
-    def __init__(self, repo: Any, seconds: dict[str, float]) -> None:
+    def __init__(self, repo: Any, seconds: dict[str, float], ahead: bool = True) -> None:
         self.repo, self.seconds = repo, seconds
+        self.ahead = ahead  # look at what a run would find, not at what lies there
         self.nodes = nodes(repo)
         self.cache = RunCache(repo)
         self.files = Files(repo)
@@ -150,16 +158,21 @@ class _View:
     def look(self, stage: Stage, forced: bool, problem: str | None) -> Row:
         node = self.nodes[stage.name]
         found = self._judge(stage, node, forced, problem)
+        estimate = self.seconds.get(stage.name) if found.state in (WILL_RUN, MAY_RUN) else None
+        at_work = (NOW,) if self.written.intersection(out.fs_path for out in node.outs) else ()
+        row = Row(stage.name, found.state, (*at_work, *found.why), estimate, found.key)
+        if self.ahead:
+            self.rows[stage.name] = row
+            self._tell(stage, node, found)
+        return row
+
+    def _tell(self, stage: Stage, node: Any, found: _Judgement) -> None:
+        """What the stage's outputs will be, for those that read them."""
         outs = {out.fs_path: Found(out.hash_info, out.meta) for out in found.outs}
         if stage.meta.constant:
             outs |= {out.fs_path: Found(out.hash_info, out.meta) for out in node.outs if out.hash_info}
         for out in node.outs:
             self.files.tell(out.fs_path, stage.name, outs.get(out.fs_path), found.state in AT_REST)
-        estimate = self.seconds.get(stage.name) if found.state in (WILL_RUN, MAY_RUN) else None
-        at_work = (NOW,) if self.written.intersection(out.fs_path for out in node.outs) else ()
-        row = Row(stage.name, found.state, (*at_work, *found.why), estimate, found.key)
-        self.rows[stage.name] = row
-        return row
 
     def _judge(self, stage: Stage, node: Any, forced: bool, problem: str | None) -> _Judgement:
         if stage.frozen:
@@ -252,7 +265,7 @@ class _View:
             elif not out.hash_info:
                 wrong.append(f"{out.def_path} is new")
             elif self._differs(out):
-                wrong.append(f"{out.def_path} was edited")
+                wrong += objects.edited(self.repo, out)
             elif out.use_cache and out.changed_cache():
                 wrong.append(f"{out.def_path} is not in the cache, or damaged there")
         return wrong

@@ -81,8 +81,8 @@ def _outcomes(about: About) -> str:
         why = result.why or (planned[1] if result.outcome not in ("unchanged", "blocked") else "")
         outcome = result.outcome if result.outcome in GOOD else f"**{result.outcome}**"
         took = terminal.clock(result.seconds) if result.outcome != "unchanged" and result.seconds else ""
-        rows.append((name, planned[0], outcome, why, took, result.device))
-    return markdown(("stage", "plan", "outcome", "why", "time", "on"), rows, right=(4,))
+        rows.append((name, planned[0], outcome, took, result.device, why))
+    return markdown(("stage", "plan", "outcome", "time", "on", "why"), rows, right=(3,))
 
 
 def _ladder(about: About, previous: str) -> str:

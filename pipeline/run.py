@@ -35,6 +35,7 @@ GRACE = 20.0  # seconds between SIGTERM and SIGKILL; Prefect's own are 30, and o
 USER_ERROR = 2  # exit status of a stage that says what is wrong: no retry would mend it
 KILLED = -1  # exit status of a dvc whose supervisor could not tell it
 LONGEST_LINE = 2000
+LITTLE = 1e6  # bytes: a disk with less is full
 CHATTER = (  # of dvc, about git, after every stage; the log file keeps it
     "To track the changes with git", "git add ", "To enable auto staging", "dvc config core.autostage",
     "Use `dvc push`", "Updating lock file", "Generating lock file",
@@ -169,7 +170,7 @@ class Run:
             if count and not names:
                 self.listener.line(name, "no GPU on this machine: it runs on the CPU")
         start = time.monotonic()  # of the work: waiting for others would spoil the estimates
-        return replace(self._tries(one.stage, device, names, held), seconds=time.monotonic() - start)
+        return replace(self._tries(one, device, names, held), seconds=time.monotonic() - start)
 
     def _look(self, name: str) -> plan.One:
         with self.dvc:
@@ -183,22 +184,31 @@ class Run:
             self.listener.line(name, line)
         return bool(lines)
 
-    def _tries(self, stage: Stage, device: str, names: list[str], held: list[locks.Lock]) -> Result:
+    def _tries(self, one: plan.One, device: str, names: list[str], held: list[locks.Lock]) -> Result:
         """Run it, and again where a retry can help: a training goes on from its checkpoint."""
         tries, said = 0, ""
         while True:
-            result, retry = self._child(stage, device, names, held)
+            if one.row.key:
+                objects.clear_run(one.cache, one.row.key)
+            result, retry = self._child(one.stage, device, names, held)
             if result.outcome == BUSY:
                 if result.why != said:
-                    self._teller(stage.name)(result.why)
+                    self._teller(one.stage.name)(result.why)
                 said = result.why
                 if not self._sleep(2):
                     return replace(result, outcome=CANCELLED)
                 continue
             tries += 1
-            if not retry or tries > stage.meta.retries or self.stopped():
-                return result
-            self._teller(stage.name)(f"{result.why}; trying again ({tries} of {stage.meta.retries})")
+            if not retry or tries > one.stage.meta.retries or self.stopped():
+                return self._with_full_disks(result, one.cache)
+            self._teller(one.stage.name)(f"{result.why}; trying again ({tries} of {one.stage.meta.retries})")
+
+    def _with_full_disks(self, result: Result, cache: Path) -> Result:
+        """A full disk shows itself in many ways: a failure names it."""
+        full = [str(place) for place in (self.root, cache) if places.free(place) < LITTLE]
+        if result.outcome != FAILED or not full:
+            return result
+        return replace(result, why=f"{result.why}; no space left on the disk of {' and '.join(full)}")
 
     def _child(
         self, stage: Stage, device: str, names: list[str], held: list[locks.Lock]

@@ -25,7 +25,7 @@ class RunCache:
         folder = Path(cache._get_cache_dir(key))
         files = sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime) if folder.is_dir() else []
         entry = cache._load_cache(key, files[-1].name) if files else None
-        return _as_stage(node, entry) if entry else None
+        return _as_stage(node, entry) if entry and entry.get("outs") else None  # else half of it is there
 
     def last(self, node: Any) -> Any:
         """The entry of dvc.lock, whose outputs the cache has (those that git keeps too: runs save them)."""

@@ -69,7 +69,9 @@ def run(
             if engine.stopped() and running and not said:
                 said = True
                 engine.listener.line("", f"cancelling: what runs has {engine.grace:.0f} s to save its work")
-            for name in [name for name in waiting if ready(planned.graph, name, chosen, results)]:
+            for name in list(waiting):  # in the graph's order: what is unchanged frees those after it
+                if not ready(planned.graph, name, chosen, results):
+                    continue
                 early = without_a_process(planned, name, results, engine)
                 if early is not None:
                     results[name] = early
@@ -114,12 +116,16 @@ def blocked_by(above: list[str], results: Results) -> str:
 
 
 def referee(engine: Run, results: Results) -> Results:
-    """Look once more: what is called good must be up to date now (dvc.yaml may have been edited)."""
+    """Look once more: what is called good must be up to date now (dvc.yaml may have been edited).
+
+    Each stage is judged by what it reads as it lies there, so that only those at fault are named.
+    """
     good = [name for name, result in results.items() if result.good]
     if engine.stopped() or all(results[name].outcome == UNCHANGED for name in good):
         return results
     try:
-        rows, fault = engine.make_plan().rows, "it is gone from dvc.yaml"
+        with engine.dvc:
+            rows, fault = plan.each(engine.root, results), "it is gone from dvc.yaml"
     except ValueError as error:
         rows, fault = {}, str(error)
     checked = dict(results)

@@ -127,7 +127,8 @@ def show_results(results: dict[str, Result], seconds: float) -> None:
     table = _table("stage", "outcome", "time", "on", "why")
     for result in results.values():
         outcome = f"[{COLOURS[result.outcome]}]{result.outcome}[/]"
-        took = "" if result.outcome in (UNCHANGED, BLOCKED) else clock(result.seconds)
+        idle = result.outcome in (UNCHANGED, BLOCKED) or not result.seconds
+        took = "" if idle else clock(result.seconds)
         table.add_row(result.stage, outcome, took, result.device, escape(result.why))
     _console().print(table)
     for result in results.values():

@@ -4,6 +4,7 @@ All in one file, so that xdist's loadscope builds the recipe once.
 """
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ ALL = {
     "parameters", "generate", "dataset", "classifier", "seeds", "affinity_labels", "affinity",
     "pseudo_labels", "segmenter", "predictions", *(f"evaluation@{rung}" for rung in ORDER), "report",
 }  # fmt: skip
+STATES = ("unchanged", "restorable", "will run", "may run", "blocked", "frozen")
 
 
 @pytest.fixture
@@ -218,3 +220,29 @@ def test_documentation_page_add_a_method(project):
     before = hashes(project.root / "data/seeds")
     ran = project.stages_that_ran(project.run("dvc", "repro", "seeds").stdout)
     assert ran == {"parameters", "seeds"} and hashes(project.root / "data/seeds") != before
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stages"),
+    [
+        ("pseudo_labels__random_walk__beta", 3, {"pseudo_labels"}),
+        ("predictions__flip", False, {"predictions"}),
+        ("evaluation__threshold", 0.5, {f"evaluation@{rung}" for rung in ORDER}),
+    ],
+)
+def test_a_run_keeps_the_plan_s_word(project, key, value, stages):
+    """All that "will run" has run, and nothing but that and what "may run"; then nothing is left to do."""
+
+    def planned() -> dict[str, set[str]]:
+        rows = json.loads(project.run(*wsss, "plan", "--json").stdout)["stages"]
+        return {state: {row["stage"] for row in rows if row["state"] == state} for state in STATES}
+
+    wsss = [sys.executable, "-m", "pipeline.cli"]
+    assert planned()["unchanged"] == ALL
+    project.change(**{key: value})
+    before = planned()
+    assert before["will run"] == {"parameters", *stages} and "report" in before["may run"]
+    output = project.run(*wsss, "run").stdout
+    ran = {line.split()[0] for line in output.splitlines() if "│ Running stage '" in line}
+    assert before["will run"] <= ran <= before["will run"] | before["may run"], output
+    assert planned()["unchanged"] == ALL

@@ -81,7 +81,9 @@ class Server:
         except httpx.TransportError:
             return False
 
-    def _start(self, log: str, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.Popen[bytes]:
+    def _start(
+        self, log: str, *arguments: str, cwd: Path | None = None, **env: str
+    ) -> subprocess.Popen[bytes]:
         with (self.home / log).open("ab") as file:
             return subprocess.Popen(
                 [sys.executable, "-m", "prefect", *arguments],

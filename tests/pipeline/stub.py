@@ -2,7 +2,8 @@
 
 Each stage `python work.py NAME` reads its section of params.yaml and its dependencies, and writes a
 hash of them. Its section tells it how to behave: `seconds` to take, `fail` to fail, `hang` for ever,
-`bytes` more to write, `meet` as many stages of that section at work at the same time, `ignore` its value.
+`bytes` more to write, `meet` as many stages at work at the same time, or find itself `alone`, and `ignore`
+its value.
 """
 
 import fcntl
@@ -54,6 +55,10 @@ if params.get("meet"):
         if time.monotonic() > until:
             sys.exit("error: it was alone")
         time.sleep(0.02)
+if params.get("alone"):
+    os.close(os.open("here-alone", os.O_CREAT | os.O_EXCL))
+    time.sleep(0.3)
+    os.unlink("here-alone")
 if params.get("fail"):
     sys.exit("error: it was told to fail")
 out = pathlib.Path(sys.argv[2])

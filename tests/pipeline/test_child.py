@@ -15,7 +15,7 @@ from tests.common.conftest import Marked, wait_for
 
 PYTHON = sys.executable
 SLEEP = "import time; time.sleep(600)"
-IGNORE = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
+IGNORE = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEP}"
 # As `dvc` does it: a stage below a process that is spared the SIGTERM.
 STAGE = "import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', sys.argv[1]]).returncode)"
 
@@ -131,8 +131,8 @@ def test_the_signal_reaches_what_a_shell_started(tmp_path, marked, number):
 
 
 def test_who_ignores_sigterm_is_killed_after_the_grace(tmp_path, marked):
-    done = Supervised(tmp_path, marked, PYTHON, "-c", STAGE, f"print('ready', flush=True); {IGNORE}", grace=2)
-    done.process.stdout.readline()
+    done = Supervised(tmp_path, marked, PYTHON, "-c", STAGE, IGNORE, grace=2)
+    assert done.process.stdout.readline() == b"deaf\n"
     start = time.monotonic()
     done.process.send_signal(signal.SIGTERM)
     assert done.end()[1]["code"] == 128 + 9

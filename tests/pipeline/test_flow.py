@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import locks, places, plan
+from pipeline import places, plan
 from stages.common.params import read_yaml
 from tests.conftest import Project
 from tests.pipeline import stub
@@ -175,7 +175,7 @@ def direct(server: Server, project: Project, *asked: dict[str, Any]) -> list[dic
     """Flow runs one after another in a process without a worker; their final states."""
     done = subprocess.run(
         [sys.executable, "-c", DIRECT, json.dumps(asked)],
-        cwd=project.root, env=server.env, capture_output=True, text=True,
+        cwd=project.root, env={**server.env, MARK: server.mark}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -208,7 +208,9 @@ def test_nightly_has_a_worktree_that_stays(server: Server, project: Project) -> 
 
 def test_a_cancel_leaves_nothing_and_a_second_run_is_refused(server: Server, project: Project) -> None:
     """One stage ends at once, as a training that saves its checkpoint; one ignores SIGTERM."""
-    add(project, affinity={"value": 1, "hang": True, "children": True}, evaluation={"value": 2, "seconds": 600})
+    stub.traced(project)
+    add(project, affinity={"value": 1, "hang": True, "children": True})
+    add(project, evaluation={"value": 2, "seconds": 600})
     run = server.order(name="first")
     until(lambda: {"affinity", "evaluation@seeds"} <= set(traces(project)), 40, "two stages at work")
     (refused,) = direct(server, project, {"name": "second"})
@@ -247,8 +249,10 @@ def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
     server: Server, project: Project, victim: str, sign: str, delay: float
 ) -> None:
     value = KILLS.index((victim, sign, delay)) + 10
-    add(project, predictions={"value": value, "children": True, "seconds": 0.4}, report={"value": 0, "seconds": 1})
+    add(project, predictions={"value": value, "children": True, "seconds": 0.4})
+    add(project, report={"value": 0, "seconds": 1})
     stub.traced(project)
+    until(lambda: only_worker(server), 20, "the end of the run before")
     run = server.order()
     engine = until(lambda: engines(server), 40, "an engine")[0]
     if sign == "running":
@@ -262,11 +266,24 @@ def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
         server.worker.wait()
     until(lambda: only_worker(server), 35, "no orphan")
     assert server.wait(run)["type"] == "CRASHED"
+    if (victim, sign) == ("engine", "predictions"):
+        assert server.tasks(run)["predictions"] == ("RUNNING", "Running")  # Prefect's own view
     if victim == "worker":
         server.start_worker(project)
-    run = server.run()
-    assert server.state(run)["type"] == "COMPLETED"
+    add(project, report={"value": 0})
+    assert direct(server, project, {}) == [{"type": "COMPLETED", "message": "all 15 stages are up to date"}]
     assert outputs(project) == expected(project)
+
+
+def test_killed_runs_leave_no_task_running_in_the_ui(server: Server, project: Project) -> None:
+    """Each next run ends them, if they are old enough."""
+    asked = {"targets": ["generate"]}
+    until(lambda: direct(server, project, asked) and not open_tasks(server), 60, "no task at work")
+
+
+def open_tasks(server: Server) -> list[str]:
+    body = {"task_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}}
+    return [row["name"] for row in server.api.post("/task_runs/filter", json=body).json()]
 
 
 def engines(server: Server) -> list[int]:
@@ -286,6 +303,28 @@ def expected(project: Project) -> dict[str, str]:
             digest.update(made[Path(path).name].encode())
         made[Path(stub.out(name)).name] = digest.hexdigest()
     return made
+
+
+def test_the_server_is_gone_in_the_middle(tmp_path: Path) -> None:
+    """The stage goes on, dvc.lock has its outcome, and the exit status says that something was wrong."""
+    project = make(tmp_path / "stub")
+    add(project, generate={"value": 3, "seconds": 3})
+    server = Server(tmp_path / "home")
+    try:
+        done = subprocess.Popen(
+            [sys.executable, "-c", "from pipeline.flow import wsss; wsss(targets=['dataset'])"],
+            cwd=project.root, env={**server.env, "PREFECT_CLIENT_MAX_RETRIES": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        until(lambda: "generate" in traces(project), 40, "the stage")
+        server.process.kill()
+        output, _ = done.communicate(timeout=60)
+    finally:
+        server.stop()
+    assert done.returncode not in (0, None), output
+    assert set(read_yaml(project.root / "dvc.lock")["stages"]) == {"parameters", "generate", "dataset"}
+    assert outputs(project) == {name: expected(project)[name] for name in ("dataset", "generate", "parameters.ok")}
+    assert plan.make(project.root, ["dataset"]).rows["dataset"].state == "unchanged"
 
 
 def add(project: Project, **sections: dict[str, Any]) -> None:

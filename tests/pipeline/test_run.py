@@ -396,3 +396,43 @@ def test_a_damaged_object_is_not_restored(small, where):
         "1",
         "right",
     )
+
+
+@pytest.mark.parametrize("half", [None, "cmd: python work.py\n"])
+def test_what_a_kill_left_in_the_run_cache(small, half):
+    """A folder without an entry, or half of one: DVC would fail on it, now and for ever."""
+    project = small(WRITE)
+    assert project.stage().outcome == RAN
+    entry = next((project.root / ".dvc/cache/runs").glob("*/*/*"))
+    entry.unlink() if half is None else entry.write_text(half)
+    (project.root / "dvc.lock").unlink()
+    words = project.project.run("dvc", "repro", "--single-item", "work", check=False).stdout
+    assert "ERROR: failed to reproduce 'work': " in words  # the day DVC mends it, this can go
+    assert project.stage().outcome == RAN
+    assert "\nouts:\n" in next((project.root / ".dvc/cache/runs").glob("*/*/*")).read_text()
+
+
+def test_files_of_a_folder_that_were_edited_are_named(small):
+    write = "import os; os.makedirs('out')\nfor name in 'abcdefg': open(f'out/{name}', 'w').write(name)"
+    project = small(write)
+    project.stage()
+    out = project.root / "out"
+    assert project.run.make_plan().rows["work"].why == ()
+    (out / "b").write_text("by hand")
+    (out / "c").unlink()
+    (out / "new").write_text("")
+    row = project.run.make_plan().rows["work"]
+    assert row.state == "restorable" and row.why == ("out/c is missing", "out/b was edited", "out/new is new")
+    (out / "d").write_text("by hand")
+    assert project.run.make_plan().rows["work"].why[-1] == "and 1 more in out"
+    assert project.stage().outcome == RESTORED
+    assert {file.name: file.read_text() for file in out.iterdir()} == {name: name for name in "abcdefg"}
+
+
+def test_a_failure_on_a_full_disk_names_the_disk(small, monkeypatch):
+    """DVC says many things then, such as that no kind of link is possible."""
+    project = small("raise RuntimeError('no link')")
+    monkeypatch.setattr(places, "free", lambda place: 5e9 if place == project.root else 4096.0)
+    done = project.stage()
+    cache = project.root / ".dvc/cache"
+    assert done.why == f"RuntimeError: no link; no space left on the disk of {cache}"

@@ -1,7 +1,7 @@
 """Kills a process of a run at its n-th touch of the project's files: for PYTHONPATH, Python imports it first.
 
 WSSS_TEST_KILL is a JSON object: `program` (dvc or stage) and `stage` say which process counts, `at` which
-touch it is (a number, or its words), `victim` whom to kill (self, dvc, supervisor, engine), `share` how much
+touch it is (a number, or a pattern), `victim` whom to kill (self, dvc, supervisor, engine), `share` how much
 of a file is left that is cut then, in percent. With a folder in WSSS_TEST_COUNT instead, all write down what
 they would count, in PROGRAM-STAGE.
 A touch is a moment before a file is opened to write, renamed, removed ..., or before a process is started.
@@ -10,6 +10,7 @@ Where a file is about to be written anew there is a second one, when it is cut s
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -55,7 +56,7 @@ class Saboteur:
         if self.record:
             with open(self.record, "a") as stream:
                 stream.write(what + "\n")
-        elif self.order["at"] in (self.count, what):
+        elif self.count == self.order["at"] or re.fullmatch(str(self.order["at"]), what):
             if cut:
                 os.truncate(cut, os.path.getsize(cut) * int(self.order["share"]) // 100)
             self._strike(str(self.order["victim"]))
