@@ -16,10 +16,10 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from pipeline import publish, runner, terminal, worktrees
+from pipeline import plan, publish, runner, terminal, worktrees
 from pipeline.ending import close_dead_tasks, die_with_worker, uninterrupted
 from pipeline.project import find_root
-from pipeline.run import BLOCKED
+from pipeline.run import BLOCKED, Run
 from pipeline.tasks import Live, Tasks
 from pipeline.worker import elsewhere
 from pipeline.workplace import Order, opened
@@ -70,9 +70,9 @@ def bring_up_to_date(root: Path, order: Order, stop: threading.Event) -> State[A
     """The whole run: where, what, the tasks, the referee, the branch, the report."""
     if order.jobs < 1:
         raise ValueError(f"jobs must be 1 or more, found {order.jobs}")
-    log, listener = get_run_logger(), Live()
     with _not_vital("task runs of killed runs"):
         close_dead_tasks()
+    log, listener = get_run_logger(), Live()
     try:
         with opened(root, order, listener, log.info) as engine:
             engine.cancelled = stop
@@ -81,25 +81,26 @@ def bring_up_to_date(root: Path, order: Order, stop: threading.Event) -> State[A
             engine.force = frozenset(planned.graph.known(order.force))
             log.info("plan: %s", terminal.summary(planned))
             results = runner.referee(engine, Tasks(engine, planned, order.jobs).run())
-            listener.close()
-            _finish(root, order, publish.About(engine.root, order.name, planned, results), stop)
+            report = None if stop.is_set() else _report(root, order, engine, planned, results)
+            if order.place and all(result.good for result in results.values()):
+                log.info("kept as branch %s", worktrees.keep(engine.root, order.place, f"Run {order.name}"))
     finally:
         listener.close()
+    with _not_vital("the report"):
+        if report:
+            publish.show(report, root)
     return verdict(results)
 
 
-def _finish(root: Path, order: Order, about: publish.About, stop: threading.Event) -> None:
-    """The branch of a run in a worktree, and the report."""
-    branch = f"{worktrees.BRANCH}{order.place}"
-    text = ""  # before the branch moves: its last run is what a nightly one is compared with
+def _report(
+    root: Path, order: Order, engine: Run, planned: plan.Plan, results: runner.Results
+) -> publish.Report | None:
+    """Compared with the last run of that name, as nightly ones are, or else with what is committed."""
+    known = order.place in worktrees.branches(root)
+    about = publish.About(engine.root, order.name, planned, results)
     with _not_vital("the report"):
-        text = publish.report(about, branch if order.place in worktrees.branches(root) else "HEAD")
-    if order.place and all(result.good for result in about.results.values()):
-        worktrees.keep(about.root, order.place, f"Run {order.name}")
-        get_run_logger().info("kept as branch %s", branch)
-    if not stop.is_set():
-        with _not_vital("the report"):
-            publish.publish(about, text, root)
+        return publish.report(about, f"{worktrees.BRANCH}{order.place}" if known else "HEAD")
+    return None
 
 
 @contextmanager

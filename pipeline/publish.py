@@ -47,21 +47,33 @@ class About:
     results: dict[str, Result]
 
 
-def report(about: About, previous: str) -> str:
-    """The report as markdown; its numbers are compared with those of the revision `previous`."""
+@dataclass(frozen=True)
+class Report:
+    """What is shown of a run that has ended."""
+
+    name: str
+    text: str  # markdown
+    per_class: Table
+
+
+def report(about: About, previous: str) -> Report:
+    """Read the results; their numbers are compared with those of the revision `previous`."""
     parts = [_summary(about), _outcomes(about), _ladder(about, previous)]
     parts += [_parameters(about), _pictures(about)]
-    return "\n".join(part for part in parts if part)
+    text = "\n".join(part for part in parts if part)
+    return Report(about.name, text, read_csv(about.root / "reports" / "per_class.csv"))
 
 
-def publish(about: About, text: str, root: Path) -> None:
-    """Save the report in the checkout `root`, then show it and the table in the UI."""
+def show(report: Report, root: Path) -> None:
+    """Save the report in the checkout `root`, then show it in the UI."""
     file = places.state(root) / "report.md"
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, text)
-    create_markdown_artifact(text, key=REPORT, description=f"run {about.name}")
-    if table := read_csv(about.root / "reports" / "per_class.csv"):
-        create_table_artifact(table, key=PER_CLASS, description=f"IoU in percent, run {about.name}")
+    write_whole(file, report.text)
+    create_markdown_artifact(report.text, key=REPORT, description=f"run {report.name}")
+    if report.per_class:
+        create_table_artifact(
+            report.per_class, key=PER_CLASS, description=f"IoU in percent, run {report.name}"
+        )
 
 
 def _summary(about: About) -> str:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -30,13 +31,14 @@ STATES: dict[str, Any] = {  # blocked is neither green nor a failure of its own
 
 
 class After(PrefectFuture[None]):
-    """An edge of the graph: waits for the task above, whatever comes out of it.
+    """An edge of the graph: waits for the task above, whatever comes out of it, and then for `turn`.
 
-    Prefect's own edge refuses to start below a failure, and leaves the task NotReady for ever.
+    Prefect's own edge refuses to start below a failure, and leaves the task NotReady for ever. What waits
+    here is shown as Pending, and as Running only from then on.
     """
 
-    def __init__(self, above: PrefectFuture[Any]) -> None:
-        self._above = above
+    def __init__(self, above: PrefectFuture[Any], turn: Callable[[], None]) -> None:
+        self._above, self._turn = above, turn
 
     @property
     def task_run_id(self) -> UUID:
@@ -48,6 +50,7 @@ class After(PrefectFuture[None]):
 
     def wait(self, timeout: float | None = None) -> None:
         self._above.wait(timeout)
+        self._turn()
 
     def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> None:
         self.wait(timeout)
@@ -62,15 +65,18 @@ class Tasks:
     def __init__(self, engine: Run, planned: plan.Plan, jobs: int) -> None:
         self.engine, self.planned = engine, planned
         self.results: runner.Results = {}
-        self.free = threading.BoundedSemaphore(jobs)
+        self.early: dict[str, Result | None] = {}  # of stages whose turn it is; None: to be tried
+        self.places = threading.Semaphore(jobs)
+        self.placed: set[str] = set()
 
     def run(self) -> runner.Results:
         """Results in the graph's order."""
         futures: dict[str, PrefectFuture[Any]] = {}
         for name in self.planned.rows:
             above = self.planned.graph.stages[name].upstream
-            edges = [After(futures[other]) for other in above if other in futures]
+            edges = [After(futures[a], partial(self._turn, name, a)) for a in above if a in futures]
             futures[name] = self._task(name).submit(wait_for=edges, return_state=False)
+            futures[name].add_done_callback(partial(self._leave, name))
         for future in futures.values():
             future.wait()
         return {name: self.results.get(name, Result(name, CANCELLED)) for name in futures}
@@ -81,25 +87,36 @@ class Tasks:
 
         return Task(stage, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
 
+    def _turn(self, name: str, above: str | None = None) -> None:
+        """Wait for a place, once all above has ended; what needs no look or process takes none."""
+        if above:  # has ended; without a result if Prefect did not let it begin
+            self.results.setdefault(above, Result(above, CANCELLED))
+        chosen = frozenset(self.planned.rows)
+        if name in self.early or not runner.ready(self.planned.graph, name, chosen, self.results):
+            return
+        early = runner.without_a_process(self.planned, name, self.results, self.engine)
+        while early is None and name not in self.placed:
+            if self.engine.stopped():
+                early = Result(name, CANCELLED)
+            elif self.places.acquire(timeout=0.5):
+                self.placed.add(name)
+        self.early[name] = early
+
+    def _leave(self, name: str, _: PrefectFuture[Any]) -> None:
+        if name in self.placed:
+            self.places.release()
+
     def _do(self, name: str) -> State[Any]:
+        result = Result(name, FAILED, "its task was ended")
         try:
-            result = runner.without_a_process(self.planned, name, self.results, self.engine)
-            result = result or self._stage(name)
+            self._turn(name)  # of a stage that nothing is above of
+            result = self.early[name] or self.engine.stage(name)
         except Exception as error:
             get_run_logger().exception("stage %s", name)
             result = Result(name, FAILED, f"{type(error).__name__}: {error}")
-        self.results[name] = result
-        return state(result)
-
-    def _stage(self, name: str) -> Result:
-        """What needs a look or a process takes one of the free places; an unchanged stage needs none."""
-        while not self.free.acquire(timeout=0.5):
-            if self.engine.stopped():
-                return Result(name, CANCELLED)
-        try:
-            return self.engine.stage(name)
         finally:
-            self.free.release()
+            self.results[name] = result
+        return state(result)
 
 
 def state(result: Result) -> State[Any]:

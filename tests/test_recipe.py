@@ -4,8 +4,10 @@ All in one file, so that xdist's loadscope builds the recipe once.
 """
 
 import csv
+import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,7 +19,10 @@ from ruamel.yaml import YAML
 
 from stages.common.artifacts import read_json, read_mask, read_npz
 from stages.common.fingerprint import file_hash
+from tests.common.conftest import Marked, wait_for
+from tests.conftest import Project
 
+SABOTEUR = Path(__file__).parent / "pipeline" / "saboteur"
 ORDER = ["seeds", "crf", "pseudo_labels", "predictions"]
 ALL = {
     "parameters", "generate", "dataset", "classifier", "seeds", "affinity_labels", "affinity",
@@ -29,6 +34,13 @@ STATES = ("unchanged", "restorable", "will run", "may run", "blocked", "frozen")
 @pytest.fixture
 def project(recipe, tmp_path):
     return recipe.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def marked():
+    processes = Marked()
+    yield processes
+    processes.left(0)
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -246,3 +258,125 @@ def test_a_run_keeps_the_plan_s_word(project, key, value, stages):
     ran = {line.split()[0] for line in output.splitlines() if "│ Running stage '" in line}
     assert before["will run"] <= ran <= before["will run"] | before["may run"], output
     assert planned()["unchanged"] == ALL
+
+
+# What each stage is killed with: a change of its own parameters, so that no other stage of weight runs.
+CHANGES = {
+    "classifier": {"classifier__epochs": 6},
+    "seeds": {"seeds__flip": False},
+    "affinity_labels": {"affinity_labels__irn__threshold_foreground": 0.4},
+    "affinity": {"affinity__epochs": 5},
+    "pseudo_labels": {"pseudo_labels__random_walk__beta": 4},
+    "segmenter": {"segmenter__epochs": 6},
+    "predictions": {"predictions__flip": False},
+    "evaluation@seeds": {"evaluation__threshold": 0.5},
+}
+WORST = ["classifier", "segmenter"]  # resumed in the middle
+KILLS = [("stage", "self"), ("stage", "dvc"), ("stage", "engine"), ("dvc", "self"), ("dvc", "engine")]
+
+
+def lock_of(project: Project) -> dict[str, object]:
+    return YAML(typ="safe").load(project.root / "dvc.lock")
+
+
+def sabotaged(project: Project, stage: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """`wsss run STAGE` with tests/pipeline/saboteur in all of its processes."""
+    command = [sys.executable, "-m", "pipeline.cli", "run", stage]
+    return project.run(*command, check=False, PYTHONPATH=str(SABOTEUR), **env)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(recipe, tmp_path_factory):
+    """By stage: what dvc.lock says after its change, and what its processes touched; each is made once."""
+    made: dict[str, tuple[dict[str, object], Path]] = {}
+
+    def one(stage: str) -> tuple[dict[str, object], Path]:
+        if stage not in made:
+            folder = tmp_path_factory.mktemp("undisturbed")
+            project = recipe.copy(folder / "project")
+            project.change(**CHANGES[stage])
+            (folder / "touches").mkdir()
+            done = sabotaged(project, stage, WSSS_TEST_COUNT=str(folder / "touches"))
+            assert done.returncode == 0, done.stdout
+            made[stage] = lock_of(project), folder / "touches"
+        return made[stage]
+
+    return one
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_kill_9_anywhere_and_the_next_run_has_equal_outputs(project, undisturbed, marked, seed):
+    """At a seeded touch of the project's files: a checkpoint, a picture's maps, a move into the cache ..."""
+    draw = random.Random(seed)
+    stage = draw.choice([*CHANGES, *WORST])
+    program, victim = KILLS[seed % len(KILLS)]
+    wanted, folder = undisturbed(stage)
+    touches = (folder / f"{program}-{stage}").read_text().splitlines()
+    at = draw.randint(1, len(touches) - 6 * (program == "dvc"))  # a folder of the cache may be there already
+    order = {
+        "program": program,
+        "stage": stage,
+        "victim": victim,
+        "at": at,
+        "share": draw.choice([0, 60, 99]),
+    }
+    where = f"{order}, {touches[at - 1]}"
+
+    project.change(**CHANGES[stage])
+    done = sabotaged(project, stage, WSSS_TEST_KILL=json.dumps(order), WSSS_TEST_MARK=marked.mark)
+    assert (project.root / "struck").exists(), f"{where}:\n{done.stdout}"
+    # A stage with `retries` is run again at once.
+    allowed = (-signal.SIGKILL,) if victim == "engine" else (0, 1)
+    assert done.returncode in allowed, f"{where}:\n{done.stdout}"
+    assert not marked.left(25), where
+    done = project.run(sys.executable, "-m", "pipeline.cli", "run", stage, check=False)
+    assert done.returncode == 0, f"{where}:\n{done.stdout}"
+    assert lock_of(project) == wanted, where
+    assert project.run("dvc", "status", "-q", stage).returncode == 0  # the bytes are what dvc.lock says
+
+
+def test_cancelled_training_is_resumed(project, marked):
+    """SIGTERM to `wsss run`: a checkpoint is saved, nothing is left, the next run goes on from there."""
+    project.change(classifier__epochs=60)
+    command = [sys.executable, "-m", "pipeline.cli", "run", "classifier"]
+    first = subprocess.Popen(command, cwd=project.root, env=marked.env, stdout=subprocess.PIPE, text=True)
+    scratch = project.root / ".scratch/training/classifier"
+    wait_for(lambda: list(scratch.glob("*/last.pt")))
+    start = time.monotonic()
+    first.terminate()
+    output, _ = first.communicate(timeout=35)
+    assert first.returncode == 130 and "cancelled" in output
+    assert not marked.left(max(0.0, 35 - (time.monotonic() - start)))
+    assert len(list(scratch.glob("*/last.pt"))) == 1
+    assert not (project.root / "data/classifier").exists()  # DVC removes it before a stage starts
+
+    project.run(sys.executable, "-m", "pipeline.cli", "run", "classifier")
+    log = (project.root / ".dvc/tmp/wsss/logs/classifier.log").read_text()
+    step = int(log.split("resumed from step ")[1].split()[0])
+    assert 0 < step < 60 * 2
+    weights = file_hash(project.root / "data/classifier/weights.safetensors")
+    subprocess.run(["rm", "-rf", project.root / ".scratch"], check=True)
+    project.run(sys.executable, "-m", "stages.classifier")
+    assert file_hash(project.root / "data/classifier/weights.safetensors") == weights
+
+
+def test_a_damaged_map_is_named_and_restored(project):
+    """By one command, `wsss run`, whether or not the cache's copy is damaged too."""
+    wanted = hashes(project.root / "data/seeds")
+    file = sorted((project.root / "data/seeds").glob("*.npz"))[3]
+    name = f"data/seeds/{file.name}"
+    digest = hashlib.md5(file.read_bytes()).hexdigest()
+    copy = project.root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    wsss = [sys.executable, "-m", "pipeline.cli"]
+    for both in (False, True):
+        file.write_bytes(file.read_bytes()[:50])
+        if both:
+            with copy.open("r+b") as stream:
+                stream.write(b"damage")
+        planned = json.loads(project.run(*wsss, "plan", "seeds", "--json").stdout)["stages"]
+        rows = {row["stage"]: row for row in planned}
+        assert rows["seeds"]["why"] == [f"{name} was edited"] and rows["seeds"]["state"] == "restorable"
+        said = project.run(*wsss, "run", "seeds").stdout
+        assert (f"the cache's copy of {name} was damaged" in said) == both
+        assert hashes(project.root / "data/seeds") == wanted
+        assert hashlib.md5(copy.read_bytes()).hexdigest() == digest

@@ -93,7 +93,7 @@ def test_the_report_has_a_row_per_stage(server: Server, project: Project) -> Non
     assert text == (places.state(project.root) / "report.md").read_text()
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
     assert [row[0].removeprefix("| ") for row in rows[2:]] == ALL
-    assert {tuple(row[1:4]) for row in rows[2:]} == {("will run", "ran", plan.NEVER)}
+    assert {(row[1], row[2], row[5].rstrip(" |")) for row in rows[2:]} == {("will run", "ran", plan.NEVER)}
     assert "all 15 stages are up to date" in text.splitlines()[0]
 
 
@@ -206,12 +206,26 @@ def test_nightly_has_a_worktree_that_stays(server: Server, project: Project) -> 
     assert clean(project)
 
 
+def test_what_waits_for_a_place_is_not_shown_as_running(server: Server, project: Project) -> None:
+    """Four evaluations with two places: never more than two bars beside each other, and two at some time."""
+    add(project, evaluation={"value": 5, "seconds": 0.5})
+    run = server.run(jobs=2)
+    server.ended_tasks(run, len(ALL))
+    body = {"flow_runs": {"id": {"any_": [run]}}}
+    rows = server.api.post("/task_runs/filter", json=body).json()
+    bars = [(row["start_time"], row["end_time"]) for row in rows if row["name"].startswith("evaluation@")]
+    at_once = [sum(start <= begin < end for start, end in bars) for begin, _ in bars]
+    assert len(bars) == 4 and max(at_once) == 2
+    add(project, evaluation={"value": 0})
+    stub.traced(project)
+
+
 def test_a_cancel_leaves_nothing_and_a_second_run_is_refused(server: Server, project: Project) -> None:
     """One stage ends at once, as a training that saves its checkpoint; one ignores SIGTERM."""
     stub.traced(project)
     add(project, affinity={"value": 1, "hang": True, "children": True})
     add(project, evaluation={"value": 2, "seconds": 600})
-    run = server.order(name="first")
+    run = server.order(name="first", jobs=3)
     until(lambda: {"affinity", "evaluation@seeds"} <= set(traces(project)), 40, "two stages at work")
     (refused,) = direct(server, project, {"name": "second"})
     assert refused["type"] == "FAILED" and "is held by flow run first (pid" in refused["message"]
@@ -313,7 +327,7 @@ def test_the_server_is_gone_in_the_middle(tmp_path: Path) -> None:
     try:
         done = subprocess.Popen(
             [sys.executable, "-c", "from pipeline.flow import wsss; wsss(targets=['dataset'])"],
-            cwd=project.root, env={**server.env, "PREFECT_CLIENT_MAX_RETRIES": "1"},
+            cwd=project.root, env={**server.env, "PREFECT_CLIENT_MAX_RETRIES": "0"},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         until(lambda: "generate" in traces(project), 40, "the stage")
@@ -323,7 +337,9 @@ def test_the_server_is_gone_in_the_middle(tmp_path: Path) -> None:
         server.stop()
     assert done.returncode not in (0, None), output
     assert set(read_yaml(project.root / "dvc.lock")["stages"]) == {"parameters", "generate", "dataset"}
-    assert outputs(project) == {name: expected(project)[name] for name in ("dataset", "generate", "parameters.ok")}
+    assert outputs(project) == {
+        name: expected(project)[name] for name in ("dataset", "generate", "parameters.ok")
+    }
     assert plan.make(project.root, ["dataset"]).rows["dataset"].state == "unchanged"
 
 

@@ -17,8 +17,9 @@ import time
 
 TOUCHES = {
     "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.link", "os.symlink", "os.truncate",
-    "os.utime", "subprocess.Popen", "os.posix_spawn", "sqlite3.connect",
+    "os.utime", "sqlite3.connect",
 }  # fmt: skip
+STARTS = {"subprocess.Popen", "os.posix_spawn"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND
 WAITED_FOR = ("/.dvc/tmp/lock", "/.dvc/tmp/rwlock.lock")  # opened again and again until they are free
 WORDS = {"dvc": "dvc --wait-for-lock", "supervisor": "child.py", "engine": "pipeline.cli run"}
@@ -40,13 +41,18 @@ class Saboteur:
         self.busy = False
 
     def _touches(self, event: str, arguments: tuple[object, ...]) -> bool:
+        if event in STARTS:
+            return True
+        path = arguments[0] if arguments and (event in TOUCHES or event == "open") else None
+        if not isinstance(path, str) or not os.path.abspath(path).startswith(self.root):
+            return False
         if event == "open":
-            path, _, flags = arguments
-            here = isinstance(path, str) and os.path.abspath(path).startswith(self.root)
-            if not here or path.endswith(WAITED_FOR):
-                return False
-            return isinstance(flags, int) and bool(flags & WRITES)
-        return event in TOUCHES
+            return (
+                isinstance(arguments[2], int)
+                and bool(arguments[2] & WRITES)
+                and not path.endswith(WAITED_FOR)
+            )
+        return True
 
     def _name(self, path: object) -> str:
         return os.path.relpath(path, self.root) if isinstance(path, str) else repr(path)
@@ -83,12 +89,12 @@ def above(words: str) -> int:
 
 
 def role() -> tuple[str, str]:
-    """Which program this process is, and of which stage."""
+    """Which program this process is, and of which stage; a stage is work.py, or a step of the recipe."""
     command = sys.orig_argv
-    for program, word in (("dvc", "--single-item"), ("stage", "work.py")):
-        if word in command[:-1]:
-            return program, command[command.index(word) + 1]
-    return "", ""
+    if "--single-item" in command[:-1]:
+        return "dvc", command[command.index("--single-item") + 1]
+    is_step = "-m" in command[:-1] and command[command.index("-m") + 1].startswith("stages.")
+    return ("stage", os.environ.get("DVC_STAGE", "")) if is_step or "work.py" in command else ("", "")
 
 
 def watch() -> None:
