@@ -83,7 +83,9 @@ def plan(
 @app.command()
 def run(
     targets: Targets = None,
-    start: Annotated[list[str] | None, typer.Option("--from", help="only this stage and those below it")] = None,
+    start: Annotated[
+        list[str] | None, typer.Option("--from", help="only this stage and all below it")
+    ] = None,
     force: Annotated[list[str] | None, typer.Option(help="run this stage even if nothing changed")] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="stages at the same time")] = 1,
     dry: Annotated[bool, typer.Option("--dry", help="only the plan")] = False,

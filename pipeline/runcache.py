@@ -3,6 +3,7 @@
 An entry lies under a key of the command, the inputs' hashes, the parameters and the outputs' names.
 """
 
+import contextlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,11 @@ class RunCache:
 
     @cached_property
     def _texts(self) -> list[str]:
-        files = Path(self.repo.stage_cache.cache_dir).glob("*/*/*")
-        return [file.read_text(errors="replace") for file in files]
+        texts = []
+        for file in Path(self.repo.stage_cache.cache_dir).glob("*/*/*"):
+            with contextlib.suppress(FileNotFoundError):  # a run beside this one has just renamed it
+                texts.append(file.read_text(errors="replace"))
+        return texts
 
 
 def is_kept(node: Any) -> bool:

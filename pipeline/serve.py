@@ -24,6 +24,7 @@ from pipeline import child, locks, places
 HOST = "127.0.0.1"
 POOLS = ("cpu", "gpu")
 POLL = 0.2
+BUSY = 503  # the answer of a server whose SQLite is busy
 START, CANCEL, STOP = 60.0, 35.0, 15.0  # seconds that a start, a cancel of all runs and an end may take
 UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
 FOREIGN = ("PREFECT_API_", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_", "PREFECT_SERVER_API_HOST")
@@ -202,8 +203,14 @@ class Served:
             headers["Authorization"] = f"Basic {base64.b64encode(secret.encode()).decode()}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.env['PREFECT_API_URL']}/{path}", data, headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
+        for wait in (0.5, 1, 2, 0):
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != BUSY or not wait:
+                    raise
+            time.sleep(wait)
 
 
 def _end(process: subprocess.Popen[bytes] | None, impatient: Callable[[], bool]) -> None:

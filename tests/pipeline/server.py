@@ -51,6 +51,17 @@ def ours(mark: str) -> dict[int, str]:
     return found
 
 
+class Api(httpx.Client):
+    """Asks again when the server's SQLite is busy, as Prefect's own client does."""
+
+    def request(self, *args: Any, **options: Any) -> httpx.Response:
+        deadline = time.monotonic() + 20
+        while (answer := super().request(*args, **options)).status_code == 503:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.2)
+        return answer
+
+
 class Server:
     """`prefect server` on a port of its own with its own database, and at most one worker."""
 
@@ -67,7 +78,7 @@ class Server:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_WORKER_QUERY_SECONDS": "1",
             "DVC_NO_ANALYTICS": "1",
         }  # fmt: skip
-        self.api = httpx.Client(base_url=self.env["PREFECT_API_URL"], timeout=30)
+        self.api = Api(base_url=self.env["PREFECT_API_URL"], timeout=30)
         self.start()
 
     def start(self) -> None:

@@ -129,7 +129,9 @@ def make(root: Path, meta: dict[str, dict[str, Any]] | None = None) -> Project:
     return project
 
 
-IGNORING = ("dataset", "classifier", "seeds", "affinity_labels", "predictions")
+IGNORING = (
+    "dataset", "classifier", "seeds", "affinity_labels", "affinity", "pseudo_labels", "predictions",
+)  # fmt: skip
 
 
 def built(folder: Path) -> Project:

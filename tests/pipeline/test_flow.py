@@ -121,8 +121,8 @@ def test_a_failure_fails_the_run_and_blocks_what_is_below(server: Server, projec
     assert {tasks[name] for name in below} == {("CANCELLED", "Blocked")}  # neither green nor red
     assert {tasks[name] for name in ("evaluation@seeds", "evaluation@crf")} == {("COMPLETED", "Ran")}
     add(project, pseudo_labels={"value": 0}, evaluation={"value": 0})
-    run = server.run()
-    tasks = server.ended_tasks(run, len(ALL))
+    (again,) = direct(server, project, {})
+    tasks = server.ended_tasks(again["run"], len(ALL))
     restored = {"parameters", "pseudo_labels", "evaluation@seeds", "evaluation@crf"}
     assert {name for name, state in tasks.items() if state[1] == "Restored"} == restored
     assert {state for name, state in tasks.items() if name not in restored} == {("COMPLETED", "Unchanged")}
@@ -186,7 +186,8 @@ import json, sys
 from pipeline.flow import wsss
 for asked in json.loads(sys.argv[1]):
     state = wsss(**asked, return_state=True)
-    print(json.dumps({"type": state.type.value, "message": state.message}))
+    run = str(state.state_details.flow_run_id)
+    print(json.dumps({"type": state.type.value, "message": state.message, "run": run}))
 """
 
 
@@ -196,9 +197,9 @@ def test_nightly_has_a_worktree_that_stays(server: Server, project: Project) -> 
     assert schedules == [("0 2 * * *", False)]
     assert deployment["parameters"] == {"revision": "main", "worktree": "nightly"}
     asked = {**deployment["parameters"], "targets": ["dataset"]}
-    first, second = server.run("nightly", **asked), server.run("nightly", **asked)
-    assert {state[1] for state in server.ended_tasks(first, 3).values()} == {"Restored"}
-    assert {state[1] for state in server.ended_tasks(second, 3).values()} == {"Unchanged"}
+    runs = [ended["run"] for ended in direct(server, project, asked, asked)]
+    outcomes = [{name for _, name in server.ended_tasks(run, 3).values()} for run in runs]
+    assert outcomes == [{"Restored"}, {"Unchanged"}]
     place = project.root / ".worktrees" / "nightly"
     assert (place / "data" / "dataset").read_text() == (project.root / "data" / "dataset").read_text()
     branches = project.run("git", "branch", "--list", "wsss/run/*", "--format=%(refname:short)").stdout
@@ -209,9 +210,9 @@ def test_nightly_has_a_worktree_that_stays(server: Server, project: Project) -> 
 def test_what_waits_for_a_place_is_not_shown_as_running(server: Server, project: Project) -> None:
     """Four evaluations with two places: never more than two bars beside each other, and two at some time."""
     add(project, evaluation={"value": 5, "seconds": 0.5})
-    run = server.run(jobs=2)
-    server.ended_tasks(run, len(ALL))
-    body = {"flow_runs": {"id": {"any_": [run]}}}
+    (ended,) = direct(server, project, {"jobs": 2})
+    server.ended_tasks(ended["run"], len(ALL))
+    body = {"flow_runs": {"id": {"any_": [ended["run"]]}}}
     rows = server.api.post("/task_runs/filter", json=body).json()
     bars = [(row["start_time"], row["end_time"]) for row in rows if row["name"].startswith("evaluation@")]
     at_once = [sum(start <= begin < end for start, end in bars) for begin, _ in bars]
@@ -252,9 +253,9 @@ def only_worker(server: Server) -> bool:
 
 # Who is killed, and how many seconds after the first sign of the engine, of its run, or of a stage's work.
 KILLS = [
-    ("engine", "engine", 0.2), ("worker", "running", 0.0), ("engine", "predictions", 0.0),
-    ("worker", "predictions", 0.2), ("engine", "evaluation@predictions", 0.1),
-    ("worker", "evaluation@predictions", 0.0), ("engine", "report", 0.3), ("worker", "report", 0.6),
+    ("engine", "engine", 0.2), ("worker", "running", 0.0), ("engine", "running", 0.4),
+    ("worker", "predictions", 0.0), ("engine", "predictions", 0.2), ("worker", "predictions", 0.5),
+    ("engine", "evaluation@predictions", 0.1), ("worker", "evaluation@predictions", 0.4),
 ]  # fmt: skip
 
 
@@ -263,11 +264,12 @@ def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
     server: Server, project: Project, victim: str, sign: str, delay: float
 ) -> None:
     value = KILLS.index((victim, sign, delay)) + 10
+    asked = {"targets": ["evaluation@predictions"]}
     add(project, predictions={"value": value, "children": True, "seconds": 0.4})
-    add(project, report={"value": 0, "seconds": 1})
+    add(project, evaluation={"value": value, "seconds": 1})
     stub.traced(project)
     until(lambda: only_worker(server), 20, "the end of the run before")
-    run = server.order()
+    run = server.order(**asked)
     engine = until(lambda: engines(server), 40, "an engine")[0]
     if sign == "running":
         server.wait(run, ("RUNNING",))
@@ -280,13 +282,14 @@ def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
         server.worker.wait()
     until(lambda: only_worker(server), 35, "no orphan")
     assert server.wait(run)["type"] == "CRASHED"
-    if (victim, sign) == ("engine", "predictions"):
+    if (victim, sign) == ("engine", "predictions"):  # in the middle of it
         assert server.tasks(run)["predictions"] == ("RUNNING", "Running")  # Prefect's own view
     if victim == "worker":
         server.start_worker(project)
-    add(project, report={"value": 0})
-    assert direct(server, project, {}) == [{"type": "COMPLETED", "message": "all 15 stages are up to date"}]
-    assert outputs(project) == expected(project)
+    (ended,) = direct(server, project, asked)
+    assert ended["message"] == "all 11 stages are up to date"
+    names = [Path(stub.out(name)).name for name in ("parameters", "predictions", "evaluation@predictions")]
+    assert [outputs(project)[name] for name in names] == [expected(project)[name] for name in names]
 
 
 def test_killed_runs_leave_no_task_running_in_the_ui(server: Server, project: Project) -> None:
@@ -319,32 +322,30 @@ def expected(project: Project) -> dict[str, str]:
     return made
 
 
-def test_the_server_is_gone_in_the_middle(tmp_path: Path) -> None:
-    """The stage goes on, dvc.lock has its outcome, and the exit status says that something was wrong."""
-    project = make(tmp_path / "stub")
-    add(project, generate={"value": 3, "seconds": 3})
-    server = Server(tmp_path / "home")
-    try:
-        done = subprocess.Popen(
-            [sys.executable, "-c", "from pipeline.flow import wsss; wsss(targets=['dataset'])"],
-            cwd=project.root, env={**server.env, "PREFECT_CLIENT_MAX_RETRIES": "0"},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        until(lambda: "generate" in traces(project), 40, "the stage")
-        server.process.kill()
-        output, _ = done.communicate(timeout=60)
-    finally:
-        server.stop()
-    assert done.returncode not in (0, None), output
-    assert set(read_yaml(project.root / "dvc.lock")["stages"]) == {"parameters", "generate", "dataset"}
-    assert outputs(project) == {
-        name: expected(project)[name] for name in ("dataset", "generate", "parameters.ok")
-    }
-    assert plan.make(project.root, ["dataset"]).rows["dataset"].state == "unchanged"
-
-
 def add(project: Project, **sections: dict[str, Any]) -> None:
     """Replace whole sections of params.yaml."""
     path = project.root / "params.yaml"
     values = read_yaml(path) | sections
     YAML().dump(values, path)
+
+
+def test_the_server_is_gone_in_the_middle(server: Server, project: Project) -> None:
+    """The last of all, since it ends the server.
+
+    The stage goes on, dvc.lock has its outcome, and the exit status says that something was wrong.
+    """
+    add(project, generate={"value": 3, "seconds": 3})
+    stub.traced(project)
+    done = subprocess.Popen(
+        [sys.executable, "-c", "from pipeline.flow import wsss; wsss(targets=['dataset'])"],
+        cwd=project.root, env={**server.env, MARK: server.mark, "PREFECT_CLIENT_MAX_RETRIES": "0"},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    until(lambda: "generate" in traces(project), 40, "the stage")
+    server.process.kill()
+    output, _ = done.communicate(timeout=60)
+    assert done.returncode == 1, output
+    made = ("dataset", "generate", "parameters.ok")
+    assert [outputs(project)[name] for name in made] == [expected(project)[name] for name in made]
+    assert plan.make(project.root, ["dataset"]).rows["dataset"].state == "unchanged"
+    assert stub.traced(project) == ["generate", "dataset"]

@@ -1,11 +1,13 @@
 """dvc.lock after damage: what comes back, and what is left alone."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import lockfile
+from pipeline import lockfile, plan
 from tests.pipeline import stub
 
 
@@ -185,3 +187,29 @@ def test_list_of_files_in_use(project):
 def commit(project: stub.Project) -> None:
     project.run("git", "add", "-f", "dvc.lock")
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "lock")
+
+
+WRITER = """
+import pathlib, time
+from dvc.repo import Repo
+with Repo(".", _wait_for_lock=True) as repo:
+    for _ in range(20):
+        with repo.lock:
+            text = pathlib.Path("dvc.lock").read_text()
+            pathlib.Path("dvc.lock").write_text(text[:2500])
+            time.sleep(0.1)
+            pathlib.Path("dvc.lock").write_text(text)
+        time.sleep(0.01)
+print("done")
+"""
+
+
+def test_the_plan_never_reads_half_a_file(project):
+    """DVC rewrites dvc.lock in place, for as long as it takes to dump it."""
+    with subprocess.Popen([sys.executable, "-c", WRITER], cwd=project.root, stdout=subprocess.PIPE) as writer:
+        looks = 0
+        while writer.poll() is None:
+            rows = plan.make(project.root).rows
+            assert {row.state for row in rows.values()} == {plan.UNCHANGED}
+            looks += 1
+        assert writer.stdout.read() == b"done\n" and looks >= 2
