@@ -143,12 +143,12 @@ def deploy() -> None:
     """Make the work pools on a Prefect server, PREFECT_API_URL, and send it the deployments."""
     import os
 
-    from pipeline import serve as serving
+    from pipeline import deployments
     from pipeline.project import find_root
 
     if not os.environ.get("PREFECT_API_URL"):
         raise ValueError("PREFECT_API_URL is not set: export PREFECT_API_URL=http://SERVER:4200/api")
-    for name in serving.deploy(find_root(), dict(os.environ)):
+    for name in deployments.deploy(find_root(), dict(os.environ)):
         print(f"{name} is deployed")
 
 

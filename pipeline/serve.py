@@ -4,27 +4,21 @@ It listens on 127.0.0.1 only, keeps its database in the project (.dvc/tmp/wsss/p
 other server of the user's. Nothing of it stays when it ends, however it ends (on Linux, kill -9 too).
 """
 
-import base64
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from pipeline import child, locks, places
+from pipeline.deployments import Api, deploy
 
 HOST = "127.0.0.1"
-POOLS = ("cpu", "gpu")
 POLL = 0.2
-BUSY = 503  # the answer of a server whose SQLite is busy
 START, CANCEL, STOP = 60.0, 35.0, 15.0  # seconds that a start, a cancel of all runs and an end may take
 UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
 FOREIGN = ("PREFECT_API_", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_", "PREFECT_SERVER_API_HOST")
@@ -49,25 +43,6 @@ def main(root: Path, port: int) -> int:
             raise
         finally:
             served.stop()
-
-
-def deploy(root: Path, env: dict[str, str]) -> list[str]:
-    """Make the work pools, send prefect.yaml's deployments to the server; returns what the server has."""
-    for pool in POOLS:
-        done = _prefect(root, env, "work-pool", "create", pool, "--type", "process")
-        if done.returncode and "already exists" not in done.stdout:
-            raise ValueError(f"work pool {pool}: {done.stdout.strip()}")
-    done = _prefect(root, env, "deploy", "--all")
-    if done.returncode:
-        raise ValueError(f"prefect deploy: {done.stdout.strip()}")
-    return [line.split("'")[1] for line in done.stdout.splitlines() if "successfully" in line]
-
-
-def _prefect(root: Path, env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-    return subprocess.run(
-        command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
 
 
 def _check_port(port: int) -> None:
@@ -114,6 +89,7 @@ class Served:
     def __init__(self, root: Path, home: Path, port: int) -> None:
         self.root, self.home, self.port = root, home, port
         self.env = environment(home, port)
+        self.api = Api(self.env)
         self.server: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None
         self.asked = 0  # how often it was asked to stop
@@ -129,7 +105,7 @@ class Served:
             self._set(run, "CRASHED", "its server was stopped")
         deploy(self.root, self.env)
         # SIGTERM would let the worker finish its runs first. When it is killed, they end in order: ending.py.
-        pool = ("--pool", POOLS[0], "--type", "process", "--name", "serve")
+        pool = ("--pool", "cpu", "--type", "process", "--name", "serve")
         self.worker = self._start("worker", signal.SIGKILL, "worker", "start", *pool)
 
     def _ask(self, *_: object) -> None:
@@ -148,7 +124,7 @@ class Served:
         if self.asked or self.server is None or self.server.poll() is not None:
             raise ValueError(f"the server ended: see {self.home / 'server.log'}")
         with suppress(OSError):
-            return bool(self._call("health"))
+            return bool(self.api("health"))
         return False
 
     def wait(self) -> int:
@@ -185,32 +161,14 @@ class Served:
                     return False
         return True
 
-    # What the server is asked, without importing Prefect.
-
     def _runs(self) -> list[str]:
         """The flow runs that have not ended; a scheduled one has not begun."""
         asked = {"flow_runs": {"state": {"type": {"any_": UNFINISHED}}}}
-        return [run["id"] for run in self._call("flow_runs/filter", asked)]
+        return [run["id"] for run in self.api("flow_runs/filter", asked)]
 
     def _set(self, run: str, kind: str, message: str) -> None:
         state = {"type": kind, "name": kind.capitalize(), "message": message}
-        self._call(f"flow_runs/{run}/set_state", {"state": state, "force": True})
-
-    def _call(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The server's answer. Raises OSError."""
-        headers = {"Content-Type": "application/json"}
-        if secret := self.env.get("PREFECT_API_AUTH_STRING"):
-            headers["Authorization"] = f"Basic {base64.b64encode(secret.encode()).decode()}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.env['PREFECT_API_URL']}/{path}", data, headers)
-        for wait in (0.5, 1, 2, 0):
-            try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
-                    return json.load(answer)
-            except urllib.error.HTTPError as error:
-                if error.code != BUSY or not wait:
-                    raise
-            time.sleep(wait)
+        self.api(f"flow_runs/{run}/set_state", {"state": state, "force": True})
 
 
 def _end(process: subprocess.Popen[bytes] | None, impatient: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from pipeline import serve
+from pipeline import deployments
 from tests.conftest import Project
 from tests.pipeline.stub import ROOT
 
@@ -113,7 +113,7 @@ class Server:
 
     def deploy(self) -> None:
         """Pools and deployments, as `wsss deploy` makes them."""
-        serve.deploy(Path(ROOT), self.env)
+        deployments.deploy(Path(ROOT), self.env)
 
     def start_worker(self, project: Project) -> None:
         """Its children carry this server's mark."""

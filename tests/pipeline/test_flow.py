@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ruamel.yaml import YAML
@@ -205,6 +207,40 @@ def test_nightly_has_a_worktree_that_stays(server: Server, project: Project) -> 
     branches = project.run("git", "branch", "--list", "wsss/run/*", "--format=%(refname:short)").stdout
     assert branches.split() == ["wsss/run/nightly", "wsss/run/other"]
     assert clean(project)
+
+
+class Chat(BaseHTTPRequestHandler):
+    """Takes what a webhook posts."""
+
+    heard: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append(json.loads(content)["text"])
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_nightly_run_that_fails_is_told(server: Server, project: Project) -> None:
+    chat = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    threading.Thread(target=chat.serve_forever, daemon=True).start()
+    script = [sys.executable, f"{stub.ROOT}/deploy/nightly_alert.py"]
+    address = f"http://127.0.0.1:{chat.server_port}/"
+    for _ in range(2):  # the second time it replaces
+        subprocess.run([*script, address], cwd=project.root, env=server.env, check=True, capture_output=True)
+    server.prefect("automation", "create", "--from-file", f"{stub.ROOT}/deploy/zombies.yaml")
+    made = server.api.post("/automations/filter", json={}).json()
+    assert sorted((each["name"], each["trigger"]["within"]) for each in made) == [
+        ("wsss-never-began", 600), ("wsss-nightly-failed", 0), ("wsss-zombies", 600),
+    ]  # fmt: skip
+    assert server.state(server.run(targets=["nothing"]))["type"] == "FAILED"  # on demand: nobody is told
+    run = server.run("nightly", revision="nowhere", worktree="nightly")
+    until(lambda: Chat.heard, 60, "the alert")
+    chat.shutdown()
+    assert len(Chat.heard) == 1 and "Failed. git knows no revision 'nowhere'" in Chat.heard[0]
+    assert Chat.heard[0].rstrip().endswith(f"/runs/flow-run/{run}")
 
 
 def test_what_waits_for_a_place_is_not_shown_as_running(server: Server, project: Project) -> None:

@@ -43,8 +43,11 @@ class Serving:
                 self.command(self.port), cwd=self.project.root, env=self.env, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
-        until(lambda: "Ctrl-C stops it all." in self.said() or self.process.poll() is not None, 90, "serve")  # type: ignore[union-attr]
-        assert self.process.poll() is None, self.said()
+        until(lambda: "Ctrl-C stops it all." in self.said() or self._ended(), 90, "serve")
+        assert not self._ended(), self.said()
+
+    def _ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
 
     @staticmethod
     def command(port: int) -> list[str]:
@@ -78,10 +81,9 @@ class Serving:
         return self.process.poll() is not None and not ours(self.mark)
 
 
-@pytest.fixture
-def serving(tmp_path: Path) -> Iterator[Serving]:
-    project = make(tmp_path / "stub")
-    add(project, generate={"value": 1, "seconds": 600, "children": True})
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    project = make(tmp_path_factory.mktemp("serve") / "stub")
     serving = Serving(project, free_port(), SECRET)
     serving.start()
     yield serving
@@ -89,16 +91,15 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_it_serves_and_stops_with_the_terminal(serving: Serving, tmp_path: Path) -> None:
+def test_it_serves_this_machine_only(serving: Serving, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{serving.port}"
     assert f"The UI: {url}" in serving.said()
     assert f"PREFECT_API_URL={url}/api prefect deployment run wsss/on-demand" in serving.said()
     assert SECRET not in serving.said()
-    assert httpx.get(f"{url}/api/flows/count").status_code != 200
     assert httpx.post(f"{url}/api/flows/count", json={}).status_code == 401
     assert httpx.get(f"{url}/ui-settings").json()["api_url"] == f"{url}/api"
-    settings = serving.api.get("/admin/settings").json()
-    assert settings["server"]["analytics_enabled"] is False
+    assert serving.api.get("/admin/settings").json()["server"]["analytics_enabled"] is False
+    assert listening(serving.port) == ["0100007F"]  # 127.0.0.1
     pools = serving.api.post("/work_pools/filter", json={}).json()
     assert {pool["name"]: pool["type"] for pool in pools} == {"cpu": "process", "gpu": "process"}
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -106,35 +107,54 @@ def test_it_serves_and_stops_with_the_terminal(serving: Serving, tmp_path: Path)
         assert "is held by wsss serve, port" in serving.refused(serving.project, port)
         assert f"error: port {port} is taken" in serving.refused(stub.make(tmp_path / "second"), port)
 
-    done = serving.order(targets=["parameters"])
-    until(lambda: serving.state(done) == "COMPLETED", 60, "a run")
-    busy = serving.order()
-    until(lambda: "generate" in traces(serving.project), 60, "a stage at work")
-    with serving.api.stream("GET", "/health"):  # an open connection must not hold the server up
-        serving.send(signal.SIGHUP)
-        until(serving.gone, 60, "nothing left")
-    assert serving.process is not None and serving.process.returncode == 0
 
-    serving.start()  # its database is still there
-    assert (serving.state(done), serving.state(busy)) == ("COMPLETED", "CANCELLED")
-    serving.send(signal.SIGINT)
-    until(serving.gone, 30, "nothing left")
+def listening(port: int) -> list[str]:
+    """The addresses, as the kernel writes them, at which somebody listens on a port."""
+    if sys.platform != "linux":
+        pytest.skip("reads /proc")
+    tables = [Path("/proc/net/tcp").read_text(), Path("/proc/net/tcp6").read_text()]
+    rows = [line.split() for table in tables for line in table.splitlines()[1:]]
+    at = [row[1].split(":") for row in rows if row[3] == "0A"]
+    return [address for address, number in at if int(number, 16) == port]
+
+
+def test_it_ends_with_the_terminal_and_keeps_what_it_knew(serving: Serving) -> None:
+    nightly = serving.api.get("/deployments/name/wsss/nightly").json()
+    (schedule,) = nightly["schedules"]
+    place = f"/deployments/{nightly['id']}/schedules/{schedule['id']}"
+    assert not schedule["active"] and serving.api.patch(place, json={"active": True}).is_success
+    busy = at_work(serving, 1)
+    serving.send(signal.SIGHUP)
+    until(serving.gone, 60, "nothing left")
+    assert serving.process is not None and serving.process.returncode == 0
+    serving.start()
+    assert serving.state(busy) == "CANCELLED"
+    (schedule,) = serving.api.get("/deployments/name/wsss/nightly").json()["schedules"]
+    assert schedule["active"]  # a new deployment would have paused it
 
 
 def test_kill_9_leaves_nothing_and_the_next_one_goes_on(serving: Serving) -> None:
     if sys.platform != "linux":
         pytest.skip("nothing tells a process that its parent is dead")
-    busy = serving.order()
-    until(lambda: "generate" in traces(serving.project), 60, "a stage at work")
+    busy = at_work(serving, 2)
     serving.send(signal.SIGKILL)
     until(serving.gone, 60, "nothing left")
-    add(serving.project, generate={"value": 1})
+    add(serving.project, generate={"value": 2})
     serving.start()
     assert serving.state(busy) == "CRASHED"
     again = serving.order(targets=["generate"])
     until(lambda: serving.state(again) == "COMPLETED", 60, "the next run")
     serving.send(signal.SIGTERM)
     until(serving.gone, 30, "nothing left")
+
+
+def at_work(serving: Serving, value: int) -> str:
+    """A run that will not end by itself."""
+    add(serving.project, generate={"value": value, "seconds": 600, "children": True})
+    stub.traced(serving.project)
+    run = serving.order()
+    until(lambda: "generate" in traces(serving.project), 60, "a stage at work")
+    return run
 
 
 def test_what_points_to_another_server_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
