@@ -181,6 +181,7 @@ class _Bar:
 
     context: contextvars.Context  # of its task run, to which the artifact belongs
     since: float = field(default_factory=time.monotonic)
+    last: float = 0.0
     told: tuple[float, str] = (0.0, "")
     shown: tuple[float, str] = (0.0, "")
     note: str = ""
@@ -202,6 +203,7 @@ class Bars:
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
         bar = self._bar(stage)
+        bar.last = time.monotonic()
         bar.told = (100 * done / max(total, 1), f"{what}: {done} of {total}{bar.note}")
 
     def epoch(self, stage: str, text: str) -> None:
@@ -227,7 +229,7 @@ class Bars:
 
     def _show(self, stage: str, bar: _Bar) -> None:
         told = bar.told
-        if told == bar.shown or (bar.artifact is None and time.monotonic() - bar.since < QUICK):
+        if told == bar.shown or (bar.artifact is None and bar.last - bar.since < QUICK):
             return
         percent, text = told
         if bar.artifact is None:

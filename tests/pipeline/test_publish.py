@@ -194,9 +194,12 @@ def test_a_bar_follows_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_quick_has_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the run goes on for long after it."""
+    monkeypatch.setattr(publish, "QUICK", 0.2)
     shown, bars = Shown(monkeypatch), publish.Bars()
     bars.progress("seeds", "seeds", 1, 2)
     bars.progress("seeds", "seeds", 2, 2)
+    threading.Event().wait(0.5)
     bars.close()
     assert shown.calls == []
 
