@@ -138,7 +138,7 @@ def test_kill_9_leaves_nothing_and_the_next_one_goes_on(serving: Serving) -> Non
         pytest.skip("nothing tells a process that its parent is dead")
     busy = at_work(serving, 2)
     serving.send(signal.SIGKILL)
-    until(serving.gone, 120, "nothing left")
+    until(serving.gone, 60, "nothing left")
     add(serving.project, generate={"value": 2})
     serving.start()
     assert serving.state(busy) == "CRASHED"
