@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from pipeline.project import write_whole
 from stages.common.params import check
@@ -131,13 +132,18 @@ def _yaml() -> YAML:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
-    yaml.representer.add_representer(type(None), _null)
+    yaml.Representer = _Representer
     return yaml
 
 
-def _null(representer: Any, _: None) -> Any:
-    """`null`, and not an empty place, as params.yaml writes it."""
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+class _Representer(RoundTripRepresenter):
+    """Writes None as `null`, as params.yaml does. A class: ruamel adds representers to the whole class."""
+
+    def represent_none(self, data: None) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Representer.add_representer(type(None), _Representer.represent_none)
 
 
 def _read(path: Path) -> CommentedMap:

@@ -1,7 +1,9 @@
+import io
 import shutil
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline import presets
 from stages.common.params import read_yaml
@@ -80,3 +82,12 @@ def test_an_invalid_result_is_not_written(root: Path) -> None:
 def test_an_unknown_name_lists_the_known(root: Path) -> None:
     with pytest.raises(ValueError, match=r"no preset .*psa.; there are demo, irn, psa"):
         presets.apply(root, "../psa")
+
+
+def test_other_yaml_files_are_written_as_before(root: Path) -> None:
+    """ruamel keeps what represents a value in a class that all writers of the process share."""
+    params = presets._read(root / "params.yaml")
+    assert "longest_side: null\n" in presets.dump(params)
+    stream = io.StringIO()
+    YAML().dump({"a": None}, stream)
+    assert stream.getvalue() == "a:\n"
