@@ -39,8 +39,8 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 TWO_STAGES = """\
 stages:
-  one: {cmd: sleep 10 && echo 1 > one, deps: [dvc.yaml], outs: [one]}
-  two: {cmd: sleep 10 && echo 2 > two, deps: [dvc.yaml], outs: [two]}
+  one: {cmd: sleep 10 && echo 1 > one, deps: [params.yaml], outs: [one]}
+  two: {cmd: sleep 10 && echo 2 > two, deps: [params.yaml], outs: [two]}
 """
 
 
