@@ -103,6 +103,17 @@ def leaves(key: str, old: Any, new: Any) -> Iterator[Change]:
         yield key, old, new
 
 
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """What differs between two params.yaml, one change per leaf, in the order of the sections."""
+    sections = [*old, *(key for key in new if key not in old)]
+    return [
+        change
+        for key in sections
+        if old.get(key) != new.get(key)
+        for change in leaves(key, old.get(key), new.get(key))
+    ]
+
+
 def plain(value: Any) -> Any:
     """Plain dicts, lists and numbers: the types that a schema accepts."""
     if isinstance(value, dict):

@@ -5,14 +5,12 @@ The report is also saved as .dvc/tmp/wsss/report.md. Each part is left out where
 
 import contextlib
 import contextvars
-import csv
 import io
 import json
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -28,13 +26,12 @@ from prefect.artifacts import (
 from pipeline import places, plan, presets, terminal, worktrees
 from pipeline.project import write_whole
 from pipeline.run import GOOD, Result
+from pipeline.tables import Table, markdown, read_csv
 from stages.common.params import read_yaml
 
 REPORT, PER_CLASS = "wsss-report", "wsss-per-class"
 QUICK = 5.0  # seconds; what is done sooner gets no bar
 PAUSE = 2.0  # seconds between two updates of the bars
-
-Table = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -137,14 +134,7 @@ def parameter_changes(root: Path) -> list[presets.Change]:
         text = worktrees.git(root, "show", "HEAD:./params.yaml")
     except ValueError:
         return []
-    base, now = YAML(typ="safe").load(io.StringIO(text)), read_yaml(root / "params.yaml")
-    sections = [*base, *(key for key in now if key not in base)]
-    return [
-        change
-        for key in sections
-        if base.get(key) != now.get(key)
-        for change in presets.leaves(key, base.get(key), now.get(key))
-    ]
+    return presets.differences(YAML(typ="safe").load(io.StringIO(text)), read_yaml(root / "params.yaml"))
 
 
 def _pictures(about: About) -> str:
@@ -155,24 +145,6 @@ def _pictures(about: About) -> str:
     sheets = contact.sheets([(rung, split, reports / rung / "gallery.png") for rung, split in rungs])
     pictures = [f"![The same pictures in every rung, split {split}]({uri})\n" for split, uri in sheets]
     return "\n".join(["## Pictures\n", *pictures]) if pictures else ""
-
-
-def read_csv(path: Path) -> Table:
-    """The rows of a table; none if it is not there."""
-    try:
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
-        return []
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    rule = ["--:" if column in right else "---" for column in range(len(header))]
-    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in (header, rule, *rows))
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
 
 
 @dataclass

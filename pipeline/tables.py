@@ -1,0 +1,31 @@
+"""Small tables: CSV as rows by column name, and markdown for pages that others render."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+Table = list[dict[str, str]]
+
+
+def parse_csv(text: str) -> Table:
+    """The rows of a table's text; none of an empty one."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def read_csv(path: Path) -> Table:
+    """The rows of a table; none if it is not there."""
+    try:
+        return parse_csv(path.read_text())
+    except FileNotFoundError:
+        return []
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A table whose columns `right` hold numbers."""
+    rule = ["--:" if column in right else "---" for column in range(len(header))]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in (header, rule, *rows))
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
