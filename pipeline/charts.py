@@ -7,6 +7,7 @@ that one drawing serves the light and the dark scheme. A drawing for elsewhere g
 import io
 import re
 from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -15,7 +16,7 @@ INK, GRID = "#010203", "#040506"  # stand-ins: colours that nothing else has
 COLOURS = ("#2f6fbf", "#d97706", "#2a9d68", "#b0479b", "#7a7f87", "#c0392b")  # legible on both papers
 PAGE = {INK: "var(--ink)", GRID: "var(--grid)"}
 PAPER = {INK: "#1d2024", GRID: "#e2e2dc"}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
     "svg.hashsalt": "wsss",  # equal drawings are equal bytes
     "font.family": "sans-serif",

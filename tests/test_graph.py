@@ -228,7 +228,7 @@ META = {  # of a stage, in dvc.yaml: how to run it
     "retries": lambda value: type(value) is int and value > 0,
     "constant": lambda value: value is True,
 }
-SHORT = ("parameters", "report")
+SHORT = ("parameters",)
 
 
 def test_meta_has_known_keys_and_values(stages: dict[str, Stage]) -> None:

@@ -1,8 +1,9 @@
 """Score one rung of the ladder against the masks: `python -m stages.evaluation seeds`.
 
 Writes reports/<rung>/: metrics.json (percent with two decimals, so that `dvc metrics diff` reads as
-papers do), per_class.csv, confusion.csv and .png, curve.csv and gallery.png. data/masks/index.csv
-says which pictures have a truth: exactly these are scored, and one that cannot be is an error.
+papers do), per_class.csv, per_picture.csv, confusion.csv and .png, curve.csv and gallery.png.
+data/masks/index.csv says which pictures have a truth: exactly these are scored, and one that cannot be
+is an error.
 """
 
 import csv
@@ -13,14 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from stages.common import door
-from stages.common.artifacts import csv_text, read_mask, read_npz, read_picture, write_atomic, write_json
-from stages.common.labels import threshold_labels, upsample
+from stages.common.artifacts import csv_text, read_mask, read_picture, write_atomic, write_json
+from stages.common.labels import threshold_labels
 from stages.common.params import load
 from stages.common.pictures import Pictures, load_pictures
 from stages.common.progress import track
 from stages.evaluation import curve, gallery, metrics, tables
 from stages.evaluation.heat_map import heat_map
 from stages.evaluation.params import Evaluation
+from stages.evaluation.results import read_labels, read_maps
 from stages.evaluation.rungs import REPORTS, RUNGS, Rung
 
 MASKS = Path("data/masks")
@@ -37,7 +39,7 @@ def main() -> str:
     if not ids:
         return _without_truth(name, rung, pictures, params)
 
-    table, histogram = _count(name, rung, ids, len(pictures.classes), params)
+    table, histogram, rows = _count(name, rung, ids, len(pictures.classes), params)
     values = tables.summary(table, pictures.classes) | {"images": len(ids), "split": rung.split}
     line = f"{name}: mIoU {values['miou']:.2f} %"
     thresholds: list[float | None] = [None]
@@ -51,7 +53,7 @@ def main() -> str:
         line += f" at threshold {params.threshold:g}"
         line += f" (best {values['miou_best_threshold']:.2f} % at {values['best_threshold']:g})"
 
-    _write(name, table, pictures.classes, tables.curve(thresholds, stack))
+    _write(name, table, pictures.classes, tables.curve(thresholds, stack), rows)
     _draw(name, rung, ids, pictures, params, scored=True)
     write_json(REPORTS / name / "metrics.json", values)
     return f"{line}, {len(ids)} pictures"
@@ -85,9 +87,13 @@ def _require(files: Sequence[Path], what: str) -> None:
 
 def _count(
     name: str, rung: Rung, ids: Sequence[str], classes: int, params: Evaluation
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """The table of counts (of maps: at the fixed threshold), and of maps the joint histogram."""
+) -> tuple[np.ndarray, np.ndarray | None, list[tuple[str, ...]]]:
+    """The table of counts, of maps the joint histogram, and a row of scores for each picture.
+
+    Maps are counted and scored at the fixed threshold.
+    """
     table = np.zeros((classes, classes + 1), np.int64)
+    rows = []
     histogram = curve.empty_histogram(classes, params.bins) if rung.maps else None
     problems = []
     for identifier in track(ids, len(ids), name):
@@ -97,10 +103,12 @@ def _count(
             if histogram is None:
                 labels = read_mask(file)
             else:
-                maps, present = _read_maps(file, truth.shape, classes)
+                maps, present = read_maps(file, truth.shape, classes)
                 labels = threshold_labels(maps, present, params.threshold)
                 curve.add(histogram, truth, maps, present)
-            table += metrics.confusion(truth, labels, classes)
+            counted = metrics.confusion(truth, labels, classes)
+            table += counted
+            rows.append(tables.picture(identifier, counted))
         except (ValueError, OSError) as error:
             problems.append(f"  {file} against {mask}: {error}")
     if problems:
@@ -108,33 +116,23 @@ def _count(
         raise ValueError("\n".join(lines + ["  ..."] * (len(problems) > SHOWN)))
     if not table.any():
         raise ValueError(f"all masks of split {rung.split} are void (255) everywhere: nothing to score")
-    return table, histogram
-
-
-def _read_maps(file: Path, shape: tuple[int, ...], classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Maps at full size, float32 [K, H, W], and their class indices [K]."""
-    arrays = read_npz(file)
-    maps, present, size = arrays["maps"], arrays["classes"], tuple(arrays["size"].tolist())
-    if size != shape:
-        raise ValueError(f"the truth is {shape[1]}x{shape[0]}, the maps are of {size[1]}x{size[0]}")
-    if len(maps) != len(present) or not all(0 < index < classes for index in present):
-        raise ValueError(f"{len(maps)} maps of the classes {present.tolist()}: classes are 1..{classes - 1}")
-    if not np.isfinite(maps).all():
-        raise ValueError("the maps hold NaN or infinity")
-    return upsample(maps, size), present
+    return table, histogram, rows
 
 
 def _without_truth(name: str, rung: Rung, pictures: Pictures, params: Evaluation) -> str:
-    _write(name, None, pictures.classes, csv_text([tables.CURVE_COLUMNS]))
+    _write(name, None, pictures.classes, csv_text([tables.CURVE_COLUMNS]), [])
     ids = [picture.id for picture in pictures.split(rung.split)]
     _draw(name, rung, ids, pictures, params, scored=False)
     write_json(REPORTS / name / "metrics.json", {"images": 0, "split": rung.split})
     return f"{name}: no truth for split {rung.split}, nothing to score"
 
 
-def _write(name: str, table: np.ndarray | None, classes: Sequence[str], points: str) -> None:
+def _write(
+    name: str, table: np.ndarray | None, classes: Sequence[str], points: str, rows: list[tuple[str, ...]]
+) -> None:
     out = REPORTS / name
     write_atomic(out / "curve.csv", points)
+    write_atomic(out / "per_picture.csv", csv_text([tables.PICTURE_COLUMNS, *rows]))
     write_atomic(out / "per_class.csv", tables.per_class(table, classes))
     write_atomic(out / "confusion.csv", tables.confusion(table, classes))
     title = f"{name}: confusion" if table is not None else f"{name}: no truth"
@@ -152,11 +150,7 @@ def _draw(
         file = rung.file(identifier)
         _require([file], f"results of rung {name}")
         picture = read_picture(paths[identifier])
-        if rung.maps:
-            maps, present = _read_maps(file, picture.shape[:2], len(pictures.classes))
-            result = threshold_labels(maps, present, params.threshold)
-        else:
-            result = read_mask(file)
+        result = read_labels(file, picture.shape[:2], len(pictures.classes), params.threshold)
         truth = read_mask(MASKS / f"{identifier}.png") if scored else None
         rows.append(gallery.Row(identifier, picture, result, truth))
     at = f" at threshold {params.threshold:g}" if rung.maps else ""

@@ -8,6 +8,7 @@ from stages.common.artifacts import csv_text
 from stages.evaluation import metrics
 
 CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "pixels")
+PICTURE_COLUMNS = ("id", "miou", "precision", "recall", "over", "under")
 CURVE_COLUMNS = ("threshold", "miou", "precision", "recall", "over", "under")
 
 
@@ -40,6 +41,15 @@ def per_class(table: np.ndarray | None, classes: Sequence[str]) -> str:
         cells = [f"{percent(column[index]):.2f}" if occurs[index] else "" for column in columns]
         rows.append((name, *cells, pixels[index]))
     return csv_text(rows)
+
+
+def picture(identifier: str, table: np.ndarray) -> tuple[str, ...]:
+    """A row of PICTURE_COLUMNS: means over the classes that are in this picture, true or marked.
+
+    The cells of a picture that is void everywhere are empty.
+    """
+    values = metrics.means(table).values()
+    return (identifier, *("" if np.isnan(value) else f"{percent(value):.2f}" for value in values))
 
 
 def confusion(table: np.ndarray | None, classes: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from stages.evaluation.params import Evaluation
 from stages.generate.params import Generate
 from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels
+from stages.report.params import Report
 from stages.seeds.params import Seeds
 from stages.segmenter.params import Segmenter
 
@@ -26,6 +27,7 @@ class Parameters(Section):
     segmenter: Segmenter
     predictions: Predictions
     evaluation: Evaluation
+    report: Report
 
     @model_validator(mode="after")
     def _together(self) -> "Parameters":
