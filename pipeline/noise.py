@@ -19,6 +19,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 NOISE, BEYOND, UNKNOWN, EQUAL = "noise", "beyond noise", "noise unknown", "equal"
+PAIRED, UNPAIRED, ONE_AGAINST_N, ONE_EACH = "paired", "unpaired", "one against n", "one each"
+RULES = {
+    PAIRED: "Noise: within the 95 % confidence interval of the mean of the differences of equal seeds "
+    "(t(0.975, n - 1) * sd / sqrt(n)).",
+    UNPAIRED: "Noise: within the 95 % confidence interval of the difference of the means (Welch).",
+    ONE_AGAINST_N: "Noise: one side is a single run, taken to scatter as the other side's runs do "
+    "(t(0.975, n - 1) * sd * sqrt(1 + 1 / n)).",
+    ONE_EACH: "One run on each side: how far seeds scatter is not known, so nothing is called more than noise.",
+}
 CONFIDENCE = 0.975  # two-sided 95 %
 EXACT = 1e-9  # percent: below it is arithmetic of floats
 
@@ -35,7 +44,7 @@ class Change:
     sd_b: float | None
     runs_a: int
     runs_b: int
-    rule: str  # paired, unpaired, one against n, one each
+    rule: str  # a key of RULES
     margin: float | None  # a change up to this is noise; None: unknown
     change: float  # b - a
 
@@ -59,7 +68,7 @@ def compare(a: Seeded, b: Seeded) -> Change:
 
 def _change(a: Sequence[float], b: Sequence[float], paired: bool) -> Change:
     differences = [y - x for x, y in zip(a, b, strict=True)] if paired else []
-    rule, margin = ("paired", half_width(differences)) if paired else _unpaired(a, b)
+    rule, margin = (PAIRED, half_width(differences)) if paired else _unpaired(a, b)
     mean_a, mean_b = statistics.fmean(a), statistics.fmean(b)
     return Change(mean_a, mean_b, _sd(a), _sd(b), len(a), len(b), rule, margin, mean_b - mean_a)
 
@@ -72,11 +81,11 @@ def half_width(differences: Sequence[float]) -> float:
 
 def _unpaired(a: Sequence[float], b: Sequence[float]) -> tuple[str, float | None]:
     if len(a) == len(b) == 1:
-        return "one each", None
+        return ONE_EACH, None
     if len(a) == 1 or len(b) == 1:
         many = max(a, b, key=len)
-        return "one against n", _t(len(many) - 1) * statistics.stdev(many) * math.sqrt(1 + 1 / len(many))
-    return "unpaired", welch(statistics.variance(a), len(a), statistics.variance(b), len(b))
+        return ONE_AGAINST_N, _t(len(many) - 1) * statistics.stdev(many) * math.sqrt(1 + 1 / len(many))
+    return UNPAIRED, welch(statistics.variance(a), len(a), statistics.variance(b), len(b))
 
 
 def welch(variance_a: float, n_a: int, variance_b: float, n_b: int) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pipeline import parting
-from pipeline.presets import differences
+from pipeline.changes import between
 from pipeline.sides import Pair, Side, pair_of, seeds
 from pipeline.snapshot import WORKSPACE, Snapshot, hashes
 from pipeline.tables import Table
@@ -80,9 +80,7 @@ def _of_run(run: Snapshot) -> Iterator[str]:
 def _unlike(one: Side) -> Iterator[str]:
     """The runs of a point differ in their seeds and in nothing else; who made some by hand is told."""
     for run in one.runs.values():
-        changes = [
-            key for key, _, _ in differences(one.first.params, run.params) if key not in seeds(run.params)
-        ]
+        changes = [key for key, _, _ in between(one.first.params, run.params) if key not in seeds(run.params)]
         if changes:
             yield f"{one.first.name} and {run.name} differ in more than their seeds: {some(changes)}"
 

@@ -5,14 +5,16 @@ part: its own parameters, code or raw data made the difference, or, with all of 
 or chance did. What merely lies below such a stage follows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.changes import between
 from pipeline.presets import Change, leaves
 from pipeline.snapshot import hashes
 
-PARTS, FOLLOWS, SAME_RESULT, ONLY_A, ONLY_B = "parts here", "follows", "same result", "only in A", "only in B"
+STATES = ("parts here", "follows", "same result", "only in A", "only in B")
+PARTS, FOLLOWS, SAME_RESULT, ONLY_A, ONLY_B = STATES
 Lock = Mapping[str, Any]
 
 
@@ -72,7 +74,7 @@ def _compare(name: str, a: dict[str, Any], b: dict[str, Any], makers: Mapping[st
     moved = [path for path in {**deps_a, **deps_b} if deps_a.get(path) != deps_b.get(path)]
     above = dict.fromkeys(maker for path in moved for maker in _made_by(path, makers))
     own = [path for path in moved if not _made_by(path, makers)]
-    params = tuple(leaves_of(a.get("params") or {}, b.get("params") or {}))
+    params = tuple(_params(a, b))
     command = ["the command"] if a.get("cmd") != b.get("cmd") else []
     equal = hashes(a, "outs") == hashes(b, "outs")
     if equal and not (set(moved) - {"params.yaml"} or params or command):  # a check of all parameters
@@ -87,13 +89,10 @@ def _compare(name: str, a: dict[str, Any], b: dict[str, Any], makers: Mapping[st
     )
 
 
-def leaves_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterable[Change]:
-    """What differs in the parameters of two entries; they are listed by file, then by dotted key."""
-    for file in {**a, **b}:
-        old, new = a.get(file) or {}, b.get(file) or {}
-        for key in {**old, **new}:
-            if old.get(key) != new.get(key):
-                yield from leaves(key, old.get(key), new.get(key))
+def _params(a: dict[str, Any], b: dict[str, Any]) -> list[Change]:
+    """What differs in the parameters of two entries, which list them by file, then by dotted key."""
+    old, new = (entry.get("params") or {} for entry in (a, b))
+    return [change for file in {**old, **new} for change in between(old.get(file) or {}, new.get(file) or {})]
 
 
 def not_run(params: Mapping[str, Any], lock: Lock) -> list[Change]:

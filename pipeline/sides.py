@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.presets import Change, differences
+from pipeline.changes import between
+from pipeline.presets import Change
 from pipeline.snapshot import Snapshot, open_run, runs_of
 
 
@@ -62,4 +63,4 @@ def parameter_changes(a: Side, b: Side) -> list[Change]:
     first, second = pair_of(a, b)
     several = len(a.runs) > 1 or len(b.runs) > 1
     ignored = {*seeds(first.params), *seeds(second.params)} if several else set()
-    return [change for change in differences(first.params, second.params) if change[0] not in ignored]
+    return [change for change in between(first.params, second.params) if change[0] not in ignored]
