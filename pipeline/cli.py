@@ -162,6 +162,32 @@ def plots_setup() -> None:
     print(f"{setup(root).relative_to(root)} is written; `dvc plots show` uses it")
 
 
+@app.command()
+def predict(
+    pictures: Annotated[list[Path], typer.Argument(help="pictures, and folders of them")],
+    out: Annotated[Path, typer.Option(help="a new folder for masks, overlays, areas.csv")],
+    model: Annotated[
+        Path | None, typer.Option(help="of a trained segmenter; without: data/segmenter")
+    ] = None,
+    tile: Annotated[int, typer.Option(help="pixels: a picture with a larger side is cut into tiles")] = 1024,
+    overlap: Annotated[int, typer.Option(help="of neighbouring tiles, in pixels")] = 128,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="pictures at a time; without: 8 on a GPU, else 1")
+    ] = None,
+) -> None:
+    """Label any pictures with the trained segmenter. What cannot be read is listed, the rest is done."""
+    from pipeline import children
+    from pipeline.project import find_root
+
+    options = [f"--out={out.absolute()}", f"--tile={tile}", f"--overlap={overlap}"]
+    if model:
+        options.append(f"--model={model.absolute()}")
+    if batch:
+        options.append(f"--batch={batch}")
+    paths = [path.absolute() for path in pictures]
+    raise SystemExit(children.run(find_root(), "stages.predictions.pictures", [*options, "--", *paths]))
+
+
 def _text(value: Any) -> str:
     """A value in one line, as YAML writes it."""
     import json

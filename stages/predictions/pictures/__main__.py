@@ -1,0 +1,204 @@
+"""Label anybody's pictures with the trained segmenter: `python -m stages.predictions.pictures A B --out DIR`.
+
+DIR gets masks/NAME.png (palette, as data/predictions), overlays/NAME.jpg, areas.csv (how much of each picture
+is of which class) and pictures.csv (which file is which NAME, and what is wrong with those without a mask).
+It appears when all is done. A killed run goes on where it was: results are kept by what they were made from.
+"""
+
+import argparse
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from stages.common import command, fingerprint, items
+from stages.common.artifacts import csv_text, mask_bytes, output_folder, read_json
+from stages.common.device import device
+from stages.common.params import load
+from stages.dataset.decode import ORIENTATION, decode_picture
+from stages.dataset.params import Dataset
+from stages.predictions.params import Predictions
+from stages.predictions.pictures.found import find, names
+from stages.predictions.pictures.labeller import Labeller, read_config
+from stages.predictions.pictures.overlays import overlay_jpeg
+from stages.segmenter.network import DIVISOR
+
+MODEL = Path("data/segmenter")
+AREAS, PICTURES = ("picture", "class", "pixels", "percent"), ("picture", "file", "width", "height", "problem")
+FACTS = "facts"  # in the folder while it fills: a JSON a picture, from which the tables are made
+BATCH = 8  # pictures, or tiles, on a GPU
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 0, or 1 if a picture could not be labelled: the others are."""
+    asked = _parse(arguments)
+    config, place = read_config(asked.model), device()
+    files = find(asked.pictures)
+    if not files:
+        raise ValueError(f"no picture in {', '.join(map(str, asked.pictures))}")
+    batch = asked.batch or (1 if place.type == "cpu" else BATCH)
+    params = load("predictions", Predictions)
+    labeller = Labeller(asked.model, params, str(place), asked.tile, asked.overlap, batch)
+    compute = LabelPictures(labeller, tuple(config["classes"]), load("dataset", Dataset).max_megapixels)
+    work = _work(files, compute, config)
+    items.single_thread()  # the processes are the parallelism
+    compute.prepare()
+    processes = None if place.type == "cpu" else 0
+    with output_folder(asked.out) as folder:
+        line = items.map_items(
+            "pictures", folder, work, compute, batches=compute.batches, processes=processes
+        )
+        problems = _tables(folder, work, config["classes"])
+    print(f"{line}\n{asked.out}: masks, overlays, areas.csv, pictures.csv", flush=True)
+    if problems:
+        print(f"{len(problems)} of {len(files)} could not be labelled:")
+        print("\n".join(f"  {file}: {problem}" for file, problem in problems))
+    return 1 if problems else 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="wsss predict")
+    parser.add_argument("pictures", nargs="+", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--model", default=MODEL, type=Path)
+    parser.add_argument("--tile", default=1024, type=int)
+    parser.add_argument("--overlap", default=128, type=int)
+    parser.add_argument("--batch", default=0, type=int)
+    asked = parser.parse_args(arguments)
+    if asked.tile < 2 * DIVISOR or not 0 <= asked.overlap <= asked.tile // 2:
+        raise ValueError(
+            f"--tile {asked.tile} --overlap {asked.overlap}: a tile has {2 * DIVISOR} pixels or more, and "
+            "overlaps by at most half of them"
+        )
+    if asked.out.exists() and (not asked.out.is_dir() or any(asked.out.iterdir())):
+        raise ValueError(f"{asked.out} is there already: name a new folder, results are never mixed")
+    return asked
+
+
+@dataclass(frozen=True)
+class LabelPictures:
+    """The files of each picture: mask, overlay, and its facts or what is wrong with it."""
+
+    labeller: Labeller
+    classes: tuple[str, ...]
+    max_megapixels: float
+
+    def prepare(self) -> None:
+        self.labeller.prepare()
+
+    def __call__(self, files: list[Path]) -> list[items.Files]:
+        done: list[items.Files] = [{} for _ in files]
+        sizes: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
+        for index, file in enumerate(files):
+            try:
+                picture = pixels(file, self.max_megapixels)
+            except (ValueError, OSError) as error:
+                problem = getattr(error, "strerror", None) or str(error)
+                done[index] = _facts(problem=problem)
+            else:
+                sizes.setdefault(picture.shape, []).append((index, picture))
+        for same in sizes.values():
+            pictures = [picture for _, picture in same]
+            for (index, picture), labels in zip(same, self.labeller.labels(pictures), strict=True):
+                done[index] = self._files(picture, labels)
+        return done
+
+    def _files(self, picture: np.ndarray, labels: np.ndarray) -> items.Files:
+        counts = np.bincount(labels.ravel(), minlength=len(self.classes)).tolist()
+        seen = [(index, f"{self.classes[index]} {percent} %") for index, _, percent in shares(counts)]
+        objects = [entry for entry in seen if entry[0]]
+        return {
+            "masks/*.png": mask_bytes(labels),
+            "overlays/*.jpg": overlay_jpeg(picture, labels, objects or seen),
+            **_facts(width=labels.shape[1], height=labels.shape[0], pixels=counts),
+        }
+
+    def batches(self, work: list[items.Item]) -> list[list[items.Item]]:
+        """Pictures of one size together, as many as the labeller takes; those cut into tiles alone."""
+        most = self.labeller.batch
+        if most == 1:
+            return [[item] for item in work]
+        sizes: dict[tuple[int, int], list[items.Item]] = {}
+        for item in work:
+            sizes.setdefault(_size(item.task), []).append(item)
+        steps = {size: most if max(size) <= self.labeller.tile else 1 for size in sizes}
+        return [
+            group[at : at + steps[size]]
+            for size, group in sizes.items()
+            for at in range(0, len(group), steps[size])
+        ]
+
+
+def pixels(file: Path, max_megapixels: float) -> np.ndarray:
+    """RGB uint8 [H, W, 3] of a file of any format that the step `dataset` takes, converted as there."""
+    content = np.frombuffer(decode_picture(file, max_megapixels).content, np.uint8)
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise ValueError("unreadable or truncated")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def shares(counts: list[int]) -> list[tuple[int, int, str]]:
+    """Class index, pixels and percent of the picture, of each class that is there."""
+    total = sum(counts)
+    return [(index, n, f"{100 * n / total:.2f}") for index, n in enumerate(counts) if n]
+
+
+def _size(file: Path) -> tuple[int, int]:
+    """Width and height by the header, upright; it only groups, so an unreadable file has any."""
+    try:
+        with Image.open(file) as image:
+            turned = image.getexif().get(ORIENTATION, 1) >= 5
+            return image.size[::-1] if turned else image.size
+    except Exception:  # Pillow's readers raise nearly any kind; decoding says what is wrong
+        return 0, 0
+
+
+def _facts(**facts: object) -> items.Files:
+    return {f"{FACTS}/*.json": json.dumps(facts).encode()}
+
+
+def _work(files: list[Path], compute: LabelPictures, config: dict) -> list[items.Item]:
+    labeller = compute.labeller
+    base = (
+        fingerprint.code_hash("stages.predictions.pictures.__main__"), config, compute.max_megapixels,
+        fingerprint.file_hash(labeller.folder / "weights.safetensors"), labeller.params.model_dump(),
+        labeller.tile, labeller.overlap,
+    )  # fmt: skip
+    return [
+        items.Item(name, fingerprint.key(base, _content(file)), file)
+        for name, file in zip(names(files), files, strict=True)
+    ]
+
+
+def _content(file: Path) -> str:
+    try:
+        return fingerprint.file_hash(file)
+    except OSError as error:  # asked for, so it will be named among the problems
+        return f"{file}: {error}"
+
+
+def _tables(folder: Path, work: list[items.Item], classes: list[str]) -> list[tuple[Path, str]]:
+    """Write areas.csv and pictures.csv in place of the facts; the files that have a problem, and which."""
+    areas: list[tuple] = [AREAS]
+    pictures: list[tuple] = [PICTURES]
+    problems = []
+    for item in work:
+        facts = read_json(folder / FACTS / f"{item.id}.json")
+        problem = facts.get("problem", "")
+        areas += [(item.id, classes[index], *rest) for index, *rest in shares(facts.get("pixels", []))]
+        pictures.append((item.id, item.task, facts.get("width", ""), facts.get("height", ""), problem))
+        if problem:
+            problems.append((item.task, problem))
+    (folder / "areas.csv").write_text(csv_text(areas))
+    (folder / "pictures.csv").write_text(csv_text(pictures))
+    shutil.rmtree(folder / FACTS)
+    return problems
+
+
+if __name__ == "__main__":
+    command.run("stages.predictions.pictures.__main__")
