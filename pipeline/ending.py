@@ -31,7 +31,9 @@ from prefect.states import Crashed
 
 from pipeline import child
 
-FLOWS = ["wsss", "wsss-stage"]
+FLOWS = ["wsss", "wsss-stage", "wsss-sweep"]
+# Of the flow that a flow run is a part of, in a thread of its own: signals reach the main thread only.
+STOP: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("stop", default=None)
 LAST_WORDS = 15.0  # seconds to tell the server how it ended, once the stages have
 
 

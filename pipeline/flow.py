@@ -17,9 +17,9 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from pipeline import plan, publish, runner, terminal, worktrees
-from pipeline.ending import close_dead_tasks, die_with_worker, uninterrupted
+from pipeline.ending import STOP, close_dead_tasks, die_with_worker, uninterrupted
 from pipeline.project import find_root
-from pipeline.run import BLOCKED, Run
+from pipeline.run import Run
 from pipeline.tasks import Live, Tasks
 from pipeline.worker import elsewhere
 from pipeline.workplace import Order, opened
@@ -59,7 +59,7 @@ def wsss(
     """
     die_with_worker()
     order = Order(_run_name(), targets, force, overrides, preset, revision, worktree, jobs, pools)
-    stop = threading.Event()
+    stop = STOP.get() or threading.Event()
     try:
         return uninterrupted(lambda: bring_up_to_date(find_root(), order, stop), stop)
     except (ValueError, FileNotFoundError) as error:  # the user's: one message, and no trace
@@ -114,9 +114,7 @@ def _not_vital(what: str) -> Iterator[None]:
 
 def verdict(results: runner.Results) -> State[Any]:
     """Failed, and why, if any stage is not up to date."""
-    bad = [result for result in results.values() if not result.good]
-    if not bad:
-        return Completed(message=f"all {len(results)} stages are up to date")
-    own = [f"{r.stage} {r.outcome}{f': {r.why}' if r.why else ''}" for r in bad if r.outcome != BLOCKED]
-    blocked = [result.stage for result in bad if result.outcome == BLOCKED]
-    return Failed(message="; ".join(own + ([f"blocked: {', '.join(blocked)}"] if blocked else [])))
+    faults = runner.faults(results)
+    return (
+        Failed(message=faults) if faults else Completed(message=f"all {len(results)} stages are up to date")
+    )

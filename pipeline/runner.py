@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -24,7 +25,7 @@ def main(root: Path, targets: list[str], start: list[str], force: list[str], job
     began = time.monotonic()
     with terminal.Terminal() as listener:
         engine = Run(root, f"wsss-run-{os.getpid()}", listener)
-        with engine.open(), _interrupts(engine):
+        with engine.open(), interrupts(engine.cancelled):
             planned = plan.make(root, targets, force, start)  # only now: opening mends dvc.lock
             engine.force = frozenset(planned.graph.known(force))
             listener.make_room(planned.rows)
@@ -36,10 +37,10 @@ def main(root: Path, targets: list[str], start: list[str], force: list[str], job
 
 
 @contextmanager
-def _interrupts(engine: Run) -> Iterator[None]:
-    """Ctrl-C and SIGTERM cancel in order: checkpoints are saved, the table is printed."""
+def interrupts(cancelled: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM cancel in order: checkpoints are saved, the table is printed. Main thread only."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda *_: engine.cancelled.set()) for number in signals]
+    before = [signal.signal(number, lambda *_: cancelled.set()) for number in signals]
     try:
         yield
     finally:
@@ -135,3 +136,11 @@ def referee(engine: Run, results: Results) -> Results:
             why = f"not up to date after the run: {'; '.join(row.why) if row else fault}"
             checked[name] = replace(results[name], outcome=FAILED, why=why)
     return checked
+
+
+def faults(results: Results) -> str:
+    """What is not up to date and why, in one line; "" if all is well."""
+    bad = [result for result in results.values() if not result.good]
+    own = [f"{r.stage} {r.outcome}{f': {r.why}' if r.why else ''}" for r in bad if r.outcome != BLOCKED]
+    blocked = [result.stage for result in bad if result.outcome == BLOCKED]
+    return "; ".join(own + ([f"blocked: {', '.join(blocked)}"] if blocked else []))

@@ -29,6 +29,7 @@ class Order:
     worktree: str | None = None  # one that stays
     jobs: int = 2
     pools: list[str] = field(default_factory=list)
+    kind: str = "flow run"
 
     @property
     def place(self) -> str | None:
@@ -38,7 +39,7 @@ class Order:
 
     @property
     def holder(self) -> str:
-        return f"flow run {self.name}"
+        return f"{self.kind} {self.name}"
 
 
 @contextmanager
