@@ -66,17 +66,17 @@ def _place(values: CommentedMap, key: str) -> tuple[Any, str]:
     for parent in parents:
         place = place.get(parent) if isinstance(place, dict) else None
     if not isinstance(place, dict) or last not in place:
-        near = difflib.get_close_matches(key, _dotted(plain(values)), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(key, dotted(plain(values)), n=1, cutoff=0.5)
         raise ValueError(f"params.yaml has no {key}" + (f"; did you mean {near[0]}?" if near else ""))
     return place, last
 
 
-def _dotted(values: dict[str, Any], prefix: str = "") -> list[str]:
+def dotted(values: dict[str, Any], prefix: str = "") -> list[str]:
     """All dotted keys, those of sections included."""
     keys = []
     for name, value in values.items():
         keys.append(prefix + name)
-        keys += _dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else []
+        keys += dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else []
     return keys
 
 

@@ -35,6 +35,7 @@ GRACE = 20.0  # seconds between SIGTERM and SIGKILL; Prefect's own are 30, and o
 USER_ERROR = 2  # exit status of a stage that says what is wrong: no retry would mend it
 KILLED = -1  # exit status of a dvc whose supervisor could not tell it
 LONGEST_LINE = 2000
+DVC = threading.Lock()  # it is not made for threads; the points of a sweep share a process
 LITTLE = 1e6  # bytes: a disk with less is full
 CHATTER = (  # of dvc, about git, after every stage; the log file keeps it
     "To track the changes with git", "git add ", "To enable auto staging", "dvc config core.autostage",
@@ -78,7 +79,7 @@ class Run:
     elsewhere: Callable[[Stage], bool] | None = None  # runs it on another machine; False: run it here
     cancelled: threading.Event = field(default_factory=threading.Event)
     _worktree: locks.Lock = field(init=False)
-    dvc: threading.Lock = field(default_factory=threading.Lock)  # DVC is not made for threads
+    dvc: threading.Lock = field(default=DVC)
 
     @contextmanager
     def open(self) -> Iterator["Run"]:
