@@ -1,0 +1,118 @@
+"""A comparison in a terminal, as markdown for a pull request, and as JSON for programs."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import diff_tables as tables
+from pipeline import noise
+from pipeline.diff import Diff, Number
+from pipeline.diff_tables import Cell, Grid
+from pipeline.sides import Side
+from pipeline.tables import markdown as markdown_table
+
+WIDE = 200  # columns of a table that goes into a file
+STYLES = {tables.GOOD: "green", tables.BAD: "red", tables.QUIET: "dim"}
+LONG = 20  # parameters; more are folded up in markdown
+EMPTY = "no difference"
+
+
+def show(diff: Diff) -> None:
+    """Print the comparison as tables."""
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=WIDE)
+    console.print(f"[bold]{escape(tables.title(diff.a))}[/] → [bold]{escape(tables.title(diff.b))}[/]")
+    for note in diff.notes:
+        console.print(f"[yellow]note:[/] {escape(note)}")
+    if diff.is_empty:
+        console.print(EMPTY)
+        return
+    for line in tables.where(diff.stages):
+        console.print(escape(line))
+    for grid in (tables.params(diff), tables.ladder(diff), tables.classes(diff), tables.pictures(diff)):
+        if grid.rows:
+            console.print()
+            console.print(_table(grid))
+            if grid.left_out:
+                console.print(f"[dim]and {grid.left_out} more: --json has all, --html too[/]")
+    for line in tables.rule(diff.ladder):
+        console.print(f"\n[dim]{escape(line)}[/]")
+
+
+def _table(grid: Grid) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column, name in enumerate(grid.header):
+        made.add_column(escape(name), justify="right" if column >= grid.numbers else "left", overflow="fold")
+    for row in grid.rows:
+        made.add_row(*(Text(cell.text, STYLES.get(cell.tone, "")) for cell in row))
+    return made
+
+
+def markdown(diff: Diff) -> str:
+    """A comment of a pull request: the ladder first, long lists folded up."""
+    parts = [f"### `{tables.title(diff.a)}` → `{tables.title(diff.b)}`\n"]
+    parts += [f"> **Note:** {_words(note)}\n" for note in diff.notes]
+    if diff.is_empty:
+        return "\n".join([*parts, f"{EMPTY.capitalize()}.\n"])
+    parts += [_grid(tables.ladder(diff)), *(f"{line}\n" for line in map(_words, tables.where(diff.stages)))]
+    params, classes = tables.params(diff), tables.classes(diff)
+    parts.append(_grid(params) if len(params.rows) <= LONG else _folded("Parameters", params))
+    parts += [_folded("Classes that changed most", classes), _folded("Pictures", tables.pictures(diff))]
+    parts += [f"<sub>{_words(line)}</sub>\n" for line in tables.rule(diff.ladder)]
+    return "\n".join(part for part in parts if part)
+
+
+def _grid(grid: Grid) -> str:
+    rows = [[_strong(cell) for cell in row] for row in grid.rows]
+    header = [_words(name) for name in grid.header]
+    return markdown_table(header, rows, range(grid.numbers, len(header))) if rows else ""
+
+
+def _strong(cell: Cell) -> str:
+    return f"**{_words(cell.text)}**" if cell.tone in (tables.GOOD, tables.BAD) else _words(cell.text)
+
+
+def _folded(title: str, grid: Grid) -> str:
+    more = f"\nand {grid.left_out} more\n" if grid.left_out else ""
+    return f"<details><summary>{title}</summary>\n\n{_grid(grid)}{more}\n</details>\n" if grid.rows else ""
+
+
+def _words(text: str) -> str:
+    """Text that markdown shows as it is: names of classes and branches hold anything."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|~" else sign for sign in text)
+
+
+def as_json(diff: Diff) -> str:
+    """Everything, unrounded and not cut short."""
+    values: dict[str, Any] = {
+        "a": _side(diff.a),
+        "b": _side(diff.b),
+        "empty": diff.is_empty,
+        "notes": diff.notes,
+        "params": [{"key": key, "a": old, "b": new} for key, old, new in diff.params],
+        "stages": [asdict(stage) | {"causes": stage.causes} for stage in diff.stages],
+        "ladder": [_number(number, "metric") for number in diff.ladder],
+        "classes": [_number(number, "class") for number in diff.classes],
+        "pictures": [asdict(found) | {"better": found.better} for found in diff.pictures],
+        "rules": noise.RULES,
+    }
+    return json.dumps(values, indent=2, default=str)
+
+
+def _side(side: Side) -> dict[str, Any]:
+    runs = [{"name": run.name, "commit": run.commit} for run in side.runs.values()]
+    return {"name": side.name, "runs": runs}
+
+
+def _number(number: Number, what: str) -> dict[str, Any]:
+    return {
+        "rung": number.rung,
+        what: number.what,
+        **asdict(number.value),
+        "verdict": number.value.verdict,
+    }

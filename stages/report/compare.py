@@ -1,0 +1,100 @@
+"""Draw the same pictures as two runs left them: `python -m stages.report.compare SPEC.json`, for `wsss diff`.
+
+SPEC.json names `a` and `b`, folders laid out as a project (data/dataset, data/masks and the results of the
+rungs, as far as they are needed), the `thresholds` of both, by `rungs` the ids to draw, the longest `side`
+in pixels, and the folder `out`. That gets RUNG/ID/NAME.webp, NAME being picture, truth, a.labels, b.labels,
+a.errors and b.errors. about.json says what was left out, a reason by RUNG/ID, and what the colours mean.
+"""
+
+import filecmp
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.common import command
+from stages.common.artifacts import palette, read_json, read_mask, read_picture, write_atomic, write_json
+from stages.common.pictures import load_pictures
+from stages.evaluation.gallery import ERRORS
+from stages.evaluation.results import read_labels
+from stages.evaluation.rungs import RUNGS
+from stages.report import gallery
+
+
+@dataclass(frozen=True)
+class Run:
+    """One side: its folder, the place of each picture in it, and how its maps become labels."""
+
+    folder: Path
+    pictures: dict[str, Path]
+    classes: tuple[str, ...]  # the background first
+    threshold: float
+
+    def labels(self, rung: str, identifier: str, size: tuple[int, ...]) -> np.ndarray:
+        """Labels uint8 [H, W] of a rung; `size` is the picture's (height, width)."""
+        file = self.folder / RUNGS[rung].file(identifier)
+        if not file.is_file():
+            raise ValueError(f"{RUNGS[rung].file(identifier)} is missing")
+        found = read_labels(file, size, len(self.classes), self.threshold)
+        if found.shape != size:
+            raise ValueError(f"{RUNGS[rung].file(identifier)} is of another size than the picture")
+        return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1:
+        raise ValueError("name one file: python -m stages.report.compare SPEC.json")
+    spec = read_json(Path(arguments[0]))
+    a, b = (_open(Path(spec[name]), spec["thresholds"][name]) for name in ("a", "b"))
+    left_out = {}
+    for rung, identifier in ((rung, one) for rung, ids in spec["rungs"].items() for one in ids):
+        try:
+            files = _draw(a, b, rung, identifier, spec["side"])
+        except (ValueError, OSError) as error:
+            left_out[f"{rung}/{identifier}"] = str(error)
+            continue
+        for name, content in files.items():
+            write_atomic(Path(spec["out"]) / rung / identifier / f"{name}.webp", content)
+    about = {"left_out": left_out, "errors": _css(ERRORS), "classes": _css(_colours(b.classes))}
+    write_json(Path(spec["out"]) / "about.json", about)
+    return 0
+
+
+def _open(folder: Path, threshold: Any) -> Run:
+    known = load_pictures(folder / "data/dataset")
+    return Run(folder, {p.id: p.path for p in known.all}, known.classes, float(threshold))
+
+
+def _draw(a: Run, b: Run, rung: str, identifier: str, side: int) -> dict[str, bytes]:
+    """The tiles of one picture. ValueError if it is not the same on both sides, or something is missing."""
+    if rung not in RUNGS:
+        raise ValueError(f"there is no rung {rung} in this version of the recipe")
+    if not (identifier in a.pictures and identifier in b.pictures):
+        raise ValueError("a side's data set does not have it")
+    mask = Path("data/masks") / f"{identifier}.png"
+    if not _equal(a.pictures[identifier], b.pictures[identifier]):
+        raise ValueError("it is another picture on the other side")
+    if not _equal(a.folder / mask, b.folder / mask):
+        raise ValueError("it has another truth on the other side")
+    picture, truth = read_picture(b.pictures[identifier]), read_mask(b.folder / mask)
+    results = {name: run.labels(rung, identifier, truth.shape) for name, run in (("a", a), ("b", b))}
+    return gallery.tiles(picture, truth, results, side)
+
+
+def _colours(classes: Sequence[str]) -> dict[str, Sequence[int]]:
+    return {name: palette()[index].tolist() for index, name in enumerate(classes) if index}
+
+
+def _css(colours: Mapping[str, Sequence[int]]) -> list[tuple[str, str]]:
+    """Names and colours as a page writes them, in order."""
+    return [(name, f"rgb({', '.join(map(str, colour))})") for name, colour in colours.items()]
+
+
+def _equal(a: Path, b: Path) -> bool:
+    return filecmp.cmp(a, b, shallow=False)
+
+
+if __name__ == "__main__":
+    command.run("stages.report.compare")

@@ -1,0 +1,81 @@
+"""Runs made by hand, in git and in DVC's cache, whose numbers a test chooses: nothing computes them."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.lockfile import dump
+from tests.conftest import Project
+
+GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
+LADDER = "rung,split,miou,miou_best_threshold,precision,recall,images\n"
+PARAMS = """\
+generate: {seed: 0}
+dataset: {name: toy}
+classifier: {lr: 0.1, seed: 0}
+pseudo_labels: {beta: 8}
+segmenter: {seed: 0, epochs: 3}
+evaluation: {threshold: 0.5}
+"""
+
+
+class Runs(Project):
+    """A project with git and DVC, and nothing in its workspace but what a test writes."""
+
+    def write(self, path: str, text: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def commit(self, message: str = "a run") -> str:
+        self.run(*GIT, "add", "-A")
+        self.run(*GIT, "commit", "-q", "--allow-empty", "-m", message)
+        return self.run("git", "rev-parse", "HEAD").stdout.strip()
+
+    def store(self, content: bytes, cache: Path | None = None, suffix: str = "") -> str:
+        """Put an object into the cache, or a remote; returns its hash."""
+        value = hashlib.md5(content).hexdigest() + suffix
+        place = (cache or self.root / ".dvc" / "cache") / "files" / "md5" / value[:2] / value[2:]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            place.write_bytes(content)
+            place.chmod(0o444)
+        return value
+
+    def store_folder(self, files: dict[str, bytes], cache: Path | None = None) -> str:
+        items = [
+            {"md5": self.store(content, cache), "relpath": path} for path, content in sorted(files.items())
+        ]
+        return self.store(json.dumps(items).encode(), cache, ".dir")
+
+
+def make(root: Path) -> Runs:
+    root.mkdir(parents=True)
+    runs = Runs(root)
+    runs.run("git", "init", "-q", "-b", "main")
+    runs.run("dvc", "init", "-q")
+    runs.write("dvc.yaml", "stages: {}\n")
+    runs.write("params.yaml", PARAMS)
+    runs.write(".gitignore", "/data/\n/reports/*/per_picture.csv\n")
+    return runs
+
+
+def entry(
+    deps: dict[str, str] | None = None,
+    params: dict[str, Any] | None = None,
+    outs: dict[str, str] | None = None,
+    cmd: str = "work",
+) -> dict[str, Any]:
+    """A stage of dvc.lock: hashes by path, parameters by key."""
+    made: dict[str, Any] = {
+        "cmd": cmd,
+        "deps": [{"path": path, "md5": md5} for path, md5 in (deps or {}).items()],
+    }
+    if params:
+        made["params"] = {"params.yaml": params}
+    return made | {"outs": [{"path": path, "md5": md5} for path, md5 in (outs or {}).items()]}
+
+
+def lock(runs: Runs, stages: dict[str, Any]) -> None:
+    runs.write("dvc.lock", dump(stages))
