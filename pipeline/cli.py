@@ -45,12 +45,42 @@ def link(name: str, path: Path) -> None:
 
 
 @app.command()
-def ladder() -> None:
+def ladder(
+    svg: Annotated[Path | None, typer.Option(help="draw it into this file instead")] = None,
+) -> None:
     """Print the last run's ladder and where its pictures are."""
-    from pipeline.ladder import show
+    from pipeline.ladder import draw, show
     from pipeline.project import find_root
 
-    show(find_root())
+    draw(find_root(), svg) if svg else show(find_root())
+
+
+@app.command()
+def report() -> None:
+    """Write the page reports/index.html from the last run's results."""
+    from pipeline.pages import report as page
+    from pipeline.project import find_root
+
+    root = find_root()
+    print(f"{page.write(root).relative_to(root)} is written: open it in a browser")
+
+
+@app.command()
+def classes() -> None:
+    """How many pictures of each split show each class."""
+    from pipeline import data_set, tables
+    from pipeline.project import find_root
+
+    tables.show("Pictures by class", data_set.counts(data_set.read(find_root())))
+
+
+@app.command()
+def data() -> None:
+    """What is in the data set: pictures, masks, sizes, classes, and which of them come together."""
+    from pipeline import data_set
+    from pipeline.project import find_root
+
+    data_set.show(data_set.read(find_root()))
 
 
 @app.command()
@@ -186,6 +216,54 @@ def predict(
         options.append(f"--batch={batch}")
     paths = [path.absolute() for path in pictures]
     raise SystemExit(children.run(find_root(), "stages.predictions.pictures", [*options, "--", *paths]))
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(metavar="[A]", help="a revision, run or point of a sweep")] = "HEAD",
+    b: Annotated[str, typer.Argument(metavar="[B]", help="another; workspace: what lies here")] = "workspace",
+    md: Annotated[bool, typer.Option("--md", help="markdown, for a pull request")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs: everything")] = False,
+    html: Annotated[Path | None, typer.Option(help="write a page with pictures")] = None,
+    pictures: Annotated[int, typer.Option(min=0, help="on the page, at each rung")] = 8,
+) -> None:
+    """Compare two runs: parameters, ladder, classes, pictures, and where they part. Changes nothing."""
+    if md and as_json:
+        raise ValueError("--md and --json both write to standard output: choose one")
+    from pipeline import diff as comparing
+    from pipeline import diff_text
+    from pipeline.project import find_root
+
+    found = comparing.make(find_root(), a, b)
+    if html:
+        from pipeline import diff_page
+
+        diff_page.write(found, html.absolute(), pictures)
+    if as_json:
+        print(diff_text.as_json(found))
+    elif md:
+        print(diff_text.markdown(found))
+    else:
+        diff_text.show(found)
+        if html:
+            print(f"{html} is written")
+
+
+@app.command()
+def export(
+    onnx: Annotated[Path, typer.Option(help="the file to write")],
+    model: Annotated[
+        Path | None, typer.Option(help="of a trained segmenter; without: data/segmenter")
+    ] = None,
+) -> None:
+    """Write the trained segmenter as ONNX, checked: ONNX Runtime gives what torch gives."""
+    from pipeline import children
+    from pipeline.project import find_root
+
+    options = [f"--onnx={onnx.absolute()}"]
+    if model:
+        options.append(f"--model={model.absolute()}")
+    raise SystemExit(children.run(find_root(), "stages.segmenter.export", options))
 
 
 def _text(value: Any) -> str:

@@ -23,11 +23,11 @@ from stages.dataset.decode import ORIENTATION, decode_picture
 from stages.dataset.params import Dataset
 from stages.predictions.params import Predictions
 from stages.predictions.pictures.found import find, names
-from stages.predictions.pictures.labeller import Labeller, read_config
+from stages.predictions.pictures.labeller import Labeller
 from stages.predictions.pictures.overlays import overlay_jpeg
 from stages.segmenter.network import DIVISOR
+from stages.segmenter.trained import MODEL, read_config
 
-MODEL = Path("data/segmenter")
 AREAS, PICTURES = ("picture", "class", "pixels", "percent"), ("picture", "file", "width", "height", "problem")
 FACTS = "facts"  # in the folder while it fills: a JSON a picture, from which the tables are made
 BATCH = 8  # pictures, or tiles, on a GPU

@@ -15,7 +15,8 @@ from stages.predictions.__main__ import refined
 from stages.predictions.inference import probabilities
 from stages.predictions.params import Predictions
 from stages.predictions.pictures.tiles import Box, stitched
-from stages.segmenter.network import rebuild_segmenter, scores
+from stages.segmenter.network import scores
+from stages.segmenter.trained import load_trained
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Labeller:
     batch: int
 
     def prepare(self) -> nn.Module:
-        return _segmenter(self.folder, self.place)
+        return load_trained(self.folder, self.place)
 
     def labels(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         """Class indices uint8 [H, W] of RGB pictures uint8 [H, W, 3], all of one size."""
@@ -85,21 +86,3 @@ class Labeller:
         found = np.zeros_like(chances)
         found[live] = infer(picture, [unary_from_scores(chances[live])], self.params.dense_crf)[0]
         return found
-
-
-@functools.cache
-def _segmenter(folder: Path, place: str) -> nn.Module:
-    return networks.load_into(rebuild_segmenter(networks.read_config(folder)), folder).to(place)
-
-
-def read_config(folder: Path) -> dict:
-    """config.json of a trained segmenter. ValueError if the folder holds none."""
-    missing = [name for name in ("config.json", "weights.safetensors") if not (folder / name).is_file()]
-    config = {} if missing else networks.read_config(folder)
-    if missing or "network" not in config:
-        what = f"no {missing[0]}" if missing else "another network"
-        raise ValueError(
-            f"{folder} holds no trained segmenter ({what}): `wsss run segmenter` makes data/segmenter, "
-            "`dvc checkout` fetches it from the cache; or name the folder of another"
-        )
-    return config

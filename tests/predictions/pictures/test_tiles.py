@@ -33,7 +33,7 @@ def test_weights_rise_from_a_tile_s_borders():
 
 
 def test_where_tiles_disagree_the_inner_part_decides():
-    """Tiles at 0 and 2 of 6 pixels; the left one says 1, the right one 0. Weights at pixels 2 and 3: 3:1, 1:3."""
+    """Tiles at 0 and 2 of 6 pixels; the left one says 1, the right one 0. They weigh 3:1, then 1:3."""
 
     def scores(asked: list) -> list[np.ndarray]:
         left = np.array([[[0.0] * 4], [[1.0] * 4]], np.float32)

@@ -1,0 +1,31 @@
+"""A trained segmenter in its folder, for commands that use it."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from stages.common import networks
+from stages.segmenter.network import rebuild_segmenter
+
+MODEL = Path("data/segmenter")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What rebuilds the network, and its classes. ValueError if the folder holds no trained segmenter."""
+    missing = [name for name in ("config.json", "weights.safetensors") if not (folder / name).is_file()]
+    config = {} if missing else networks.read_config(folder)
+    if missing or "network" not in config:
+        what = f"no {missing[0]}" if missing else "another network"
+        raise ValueError(
+            f"{folder} holds no trained segmenter ({what}): `wsss run segmenter` makes data/segmenter, "
+            "`dvc checkout` takes it from the cache"
+        )
+    return config
+
+
+@functools.cache
+def load_trained(folder: Path, place: str = "cpu") -> nn.Module:
+    """The network with its weights, for inference on the device `place`."""
+    return networks.load_into(rebuild_segmenter(read_config(folder)), folder).to(place)

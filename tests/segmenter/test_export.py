@@ -1,0 +1,98 @@
+"""The exported network on a tiny one of our own: ONNX Runtime, and a user who knows the metadata only."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from stages.common import networks
+from stages.common.artifacts import csv_text, write_json
+from stages.common.augment import normalise
+from stages.segmenter import export
+from stages.segmenter.network import rebuild_segmenter, scores
+
+MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
+CONFIG = {
+    "classes": ["background", "cat", "dog"],
+    "network": "unet",
+    "options": {"decoder_channels": [16, 8, 8, 8, 8]},
+    "encoder": {
+        "name": "small", "output_stride": 32, "weights": {"source": "none", "name": "", "sha256": ""},
+        "mean": MEAN, "std": STD, "freeze": [], "batch_norm": "train",
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An untrained segmenter and two val pictures, of two sizes."""
+    import cv2
+
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    networks.save_network(Path("data/segmenter"), rebuild_segmenter(CONFIG), CONFIG, [{"loss": 1.0}])
+    rows = [("id", "file", "split", "width", "height", "labels")]
+    rng = np.random.default_rng(0)
+    Path("data/dataset/images").mkdir(parents=True)
+    for name, width, height in (("a", 50, 70), ("b", 64, 40)):
+        cv2.imwrite(f"data/dataset/images/{name}.png", rng.integers(0, 256, (height, width, 3), np.uint8))
+        rows.append((name, f"{name}.png", "val", str(width), str(height), "cat"))
+    Path("data/dataset/index.csv").write_text(csv_text(rows))
+    write_json(Path("data/dataset/classes.json"), CONFIG["classes"])
+    return tmp_path
+
+
+def test_export(project: Path, capsys: pytest.CaptureFixture[str]):
+    assert export.main(["--onnx", "out/net.onnx"]) == 0
+    # 50x70, 64x40, and their cuts of 28x53 and 40x30, and the first one twice
+    pixels = 50 * 70 + 64 * 40 + 28 * 53 + 40 * 30 + 2 * 50 * 70
+    assert f"argmax equal at {pixels} of {pixels} pixels, 0 ties" in capsys.readouterr().out
+
+    metadata = {entry.key: entry.value for entry in onnx.load("out/net.onnx").metadata_props}
+    assert json.loads(metadata["classes"]) == ["background", "cat", "dog"]
+    assert (json.loads(metadata["mean"]), json.loads(metadata["std"])) == (MEAN, STD)
+    session = onnxruntime.InferenceSession("out/net.onnx", providers=["CPUExecutionProvider"])
+    assert [i.shape for i in session.get_inputs()] == [["batch", 3, "height", "width"]]
+
+    # the way of the step `predictions`, on a size that the check did not see
+    picture = np.random.default_rng(1).integers(0, 256, (45, 33, 3), np.uint8)
+    network = networks.load_into(rebuild_segmenter(CONFIG), Path("data/segmenter"))
+    with torch.inference_mode():
+        wanted = scores(network, torch.from_numpy(normalise(picture, MEAN, STD))[None]).numpy()
+    given = (picture.transpose(2, 0, 1)[None] / 255).astype(np.float32)
+    np.testing.assert_allclose(session.run(None, {"pictures": given})[0], wanted, atol=1e-4)
+
+
+def test_a_file_of_another_network_is_not_written(project: Path, monkeypatch: pytest.MonkeyPatch):
+    honest = export.exported
+
+    def broken(model: torch.nn.Module, metadata: dict[str, str]) -> bytes:
+        model.std[0, 0] *= 3
+        content = honest(model, metadata)
+        model.std[0, 0] /= 3
+        return content
+
+    monkeypatch.setattr(export, "exported", broken)
+    with pytest.raises(ValueError, match=r"ONNX Runtime does not give what torch gives: net\.onnx is not"):
+        export.main(["--onnx", "net.onnx"])
+    assert not Path("net.onnx").exists()
+
+
+def test_missing_packages_are_named_before_anything_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(export, "NEEDED", ("onnx", "no_such_package"))
+    with pytest.raises(ValueError, match=r"no no_such_package here: pip install .*\[onnx\]"):
+        export.main(["--onnx", "net.onnx"])
+
+
+def test_a_folder_without_a_segmenter(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"no trained segmenter \(no config\.json\): `wsss run segmenter`"):
+        export.main(["--onnx", "net.onnx", "--model", str(tmp_path)])
+    for name, content in (("config.json", "{}"), ("weights.safetensors", "")):
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=r"no trained segmenter \(another network\)"):
+        export.main(["--onnx", "net.onnx", "--model", str(tmp_path)])
