@@ -1,26 +1,36 @@
-"""The ladder, as the stage `report` wrote it, for a terminal."""
+"""The ladder, as the stage `report` wrote it: for a terminal, or as a picture."""
 
-import csv
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from pipeline import tables
+from pipeline.project import write_whole
+from pipeline.tables import Table, read_csv
+
+WORDS = ("rung", "split")  # the other columns are numbers
+
+
+def read(root: Path) -> Table:
+    """The rows of reports/ladder.csv. Raises ValueError if nothing was run yet."""
+    rows = read_csv(root / "reports" / "ladder.csv")
+    if not rows:
+        raise ValueError("reports/ladder.csv is missing: `wsss run` makes it")
+    return rows
+
+
+def draw(root: Path, path: Path) -> None:
+    """The ladder as a picture of its own, SVG on white."""
+    from pipeline import charts
+    from pipeline.pages import report_charts
+
+    write_whole(path, charts.standalone(report_charts.ladder(read(root), {})))
+    print(f"{path} is written")
 
 
 def show(root: Path) -> None:
     """Print reports/ladder.csv as a table, and where the pictures are."""
-    path = root / "reports" / "ladder.csv"
-    if not path.is_file():
-        raise ValueError("reports/ladder.csv is missing: `dvc repro` makes it")
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    table = Table(title="The ladder, in percent")
-    for column in rows[0] if rows else ():
-        table.add_column(column.replace("_", " "), justify="left" if column in ("rung", "split") else "right")
-    for row in rows:
-        table.add_row(*row.values())
-    Console().print(table)
-    galleries = [path.parent / row["rung"] / "gallery.png" for row in rows]
+    rows = read(root)
+    tables.show("The ladder, in percent", rows, WORDS)
+    galleries = [root / "reports" / row["rung"] / "gallery.png" for row in rows]
     galleries = [gallery for gallery in galleries if gallery.is_file()]
     if galleries:
         print("Pictures, truth, result and errors side by side:")

@@ -45,6 +45,11 @@ def read(root: Path) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
+def hashes(entry: dict[str, Any]) -> list[str]:
+    """The hashes of a stage's outputs, by its entry of dvc.lock: by these a result is known again."""
+    return [str(out.get("md5", "")) for out in entry.get("outs", [])]
+
+
 def typical_seconds(root: Path) -> dict[str, float]:
     """The median time of each stage's last runs that computed something."""
     times: dict[str, list[float]] = {}

@@ -68,8 +68,13 @@ def mend(text: str, old: str, known: set[str]) -> tuple[str, list[str]]:
     lost = [name for name in before if name not in whole]
     if found is not None and len(whole) == len(found) and not lost:
         return text, []
-    stages = {**before, **whole}
-    return (dump(stages) if stages else ""), lost
+    both = {**before, **whole}
+    return (dump(both) if both else ""), lost
+
+
+def stages(root: Path) -> Stages:
+    """The entries of dvc.lock as it lies there; none if it is not there or cannot be read."""
+    return _stages(_read(root / "dvc.lock") or "") or {}
 
 
 def _stages(text: str) -> Stages | None:
@@ -129,12 +134,12 @@ def _committed(root: Path) -> str | None:
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
-def dump(stages: Stages) -> str:
+def dump(entries: Stages) -> str:
     """The text of a dvc.lock with these stages, as DVC writes it."""
     yaml = YAML()
     yaml.default_flow_style = False
     text = io.StringIO()
-    yaml.dump({"schema": "2.0", "stages": stages}, text)
+    yaml.dump({"schema": "2.0", "stages": entries}, text)
     return text.getvalue()
 
 

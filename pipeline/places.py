@@ -18,6 +18,11 @@ def log(root: Path, stage: str) -> Path:
     return state(root) / "logs" / f"{stage.replace('@', '-')}.log"
 
 
+def page(root: Path) -> Path:
+    """What people open to see a run's results."""
+    return root / "reports" / "index.html"
+
+
 def input_lock(cache: Path, stage: str, key: str) -> Path:
     """Beside the cache, so that all worktrees and hosts that share it see it."""
     return cache / "locks" / f"{stage.replace('@', '-')}-{key[:32]}.lock"

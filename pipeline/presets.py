@@ -29,15 +29,23 @@ def names(root: Path) -> dict[str, str]:
 
 def apply(root: Path, name: str) -> list[Change]:
     """Merge presets/NAME.yaml into params.yaml; nothing is written unless the result is valid."""
+    values, changes = _merged(root, name)
+    check(Parameters, plain(values), f"params.yaml with preset {name}")
+    if changes:
+        write_whole(root / "params.yaml", dump(values))
+    return changes
+
+
+def differences(root: Path, name: str) -> list[Change]:
+    """What the preset would change: (key, the value of params.yaml, the preset's)."""
+    return _merged(root, name)[1]
+
+
+def _merged(root: Path, name: str) -> tuple[CommentedMap, list[Change]]:
     known = names(root)
     if name not in known:
         raise ValueError(f"there is no preset {name!r}; there are {', '.join(known)}")
-    path = root / "params.yaml"
-    values, changes = merge(_read(path), _read(root / "presets" / f"{name}.yaml"))
-    check(Parameters, plain(values), f"params.yaml with preset {name}")
-    if changes:
-        write_whole(path, dump(values))
-    return changes
+    return merge(_read(root / "params.yaml"), _read(root / "presets" / f"{name}.yaml"))
 
 
 def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
@@ -101,17 +109,6 @@ def leaves(key: str, old: Any, new: Any) -> Iterator[Change]:
                 yield from leaves(f"{key}.{name}", old.get(name), new.get(name))
     else:
         yield key, old, new
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """What differs between two params.yaml, one change per leaf, in the order of the sections."""
-    sections = [*old, *(key for key in new if key not in old)]
-    return [
-        change
-        for key in sections
-        if old.get(key) != new.get(key)
-        for change in leaves(key, old.get(key), new.get(key))
-    ]
 
 
 def plain(value: Any) -> Any:

@@ -102,7 +102,7 @@ class Run:
             try:
                 return locks.take(places.worktree_lock(self.root), self.name, "this worktree")
             except locks.HeldError as error:
-                if not _is_dead(error.holder) or time.monotonic() > until:
+                if not is_dead(error.holder) or time.monotonic() > until:
                     raise
                 if not said:
                     self.listener.line("", f"waiting for the stages of a killed run to end: {error.holder}")
@@ -275,6 +275,7 @@ class Run:
                 "stage": result.stage, "outcome": result.outcome, "seconds": round(result.seconds, 3),
                 "memory": result.memory, "device": result.device, "run": self.name,
                 "host": socket.gethostname(), "ended": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "outs": ledger.hashes(lockfile.stages(self.root).get(result.stage, {})),
             })  # fmt: skip
         except Exception as error:
             self.listener.line(result.stage, f"not noted in the ledger: {message(error)}")
@@ -289,7 +290,7 @@ class Run:
         return lambda text: self.listener.line(stage, text)
 
 
-def _is_dead(holder: locks.Holder | None) -> bool:
+def is_dead(holder: locks.Holder | None) -> bool:
     """Whether a lock's holder was a process of this machine that has ended."""
     if holder is None or holder.host != socket.gethostname():
         return False

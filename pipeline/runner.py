@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import plan, terminal
+from pipeline import places, plan, terminal
 from pipeline.graph import Graph
 from pipeline.run import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result, Run
 
@@ -31,9 +31,24 @@ def main(root: Path, targets: list[str], start: list[str], force: list[str], job
             listener.make_room(planned.rows)
             results = run(engine, planned, planned.rows, jobs, listener.result)
     terminal.show_results(results, time.monotonic() - began)
+    _page(root, results)
     if engine.stopped():
         return 130
     return 0 if all(result.good for result in results.values()) else 1
+
+
+def _page(root: Path, results: Results) -> None:
+    """Write the page of the results anew if anything changed, where the recipe has a ladder to show."""
+    page = places.page(root)
+    idle = page.is_file() and all(result.outcome == UNCHANGED for result in results.values())
+    if idle or not (page.with_name("ladder.csv").is_file() and (root / "data" / "dataset").is_dir()):
+        return
+    from pipeline.pages import report  # only now: the drawing library takes its time
+
+    try:
+        print(f"{report.write(root).relative_to(root)} shows it: open it in a browser")
+    except Exception as error:  # the results are there, whatever becomes of their page
+        print(f"{page.relative_to(root)} is not written: {type(error).__name__}: {error}")
 
 
 @contextmanager

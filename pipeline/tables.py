@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 Table = list[dict[str, str]]
@@ -19,6 +19,20 @@ def read_csv(path: Path) -> Table:
         return parse_csv(path.read_text())
     except FileNotFoundError:
         return []
+
+
+def show(title: str, rows: Sequence[Mapping[str, str]], words: Sequence[str] = ()) -> None:
+    """Print rows by column name; columns but the first and `words` hold numbers, set to the right."""
+    from rich.console import Console
+    from rich.table import Table as Drawn
+
+    drawn = Drawn(title=title)
+    for place, column in enumerate(rows[0] if rows else ()):
+        right = place > 0 and column not in words
+        drawn.add_column(column.replace("_", " "), justify="right" if right else "left")
+    for row in rows:
+        drawn.add_row(*row.values())
+    Console().print(drawn)
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

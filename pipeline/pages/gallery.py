@@ -1,0 +1,49 @@
+"""The gallery of the report page: the same pictures through every rung, as the stage `report` drew them."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.pages import data_uri
+from pipeline.tables import read_csv
+
+ERRORS = {  # as stages/evaluation/gallery.py draws them
+    "marked, but background": "#ff9f1c",
+    "missed": "#2e78e6",
+    "wrong class": "#d628a0",
+    "left unknown": "#78dcd7",
+    "void (not scored)": "repeating-linear-gradient(45deg, #ececdc 0 2px, #969692 2px 4px)",
+}
+KINDS = ("sample", "worst", "most improved", "most damaged")
+
+
+def read(folder: Path, rungs: list[str]) -> dict[str, Any]:
+    """The pictures with their tiles as data URIs, and the names to filter by; empty if there is none."""
+    pictures = [_picture(folder, row, rungs) for row in read_csv(folder / "index.csv")]
+    return {
+        "pictures": pictures,
+        "classes": sorted({name for picture in pictures for name in picture["labels"]}),
+        "splits": list(dict.fromkeys(picture["split"] for picture in pictures)),
+        "kinds": [kind for kind in KINDS if any(kind in picture["chosen"] for picture in pictures)],
+        "errors": ERRORS,
+    }
+
+
+def _picture(folder: Path, row: dict[str, str], rungs: list[str]) -> dict[str, Any]:
+    place = folder / row["id"]
+    own = [rung for rung in rungs if (place / f"{rung}.labels.webp").is_file()]
+    return {
+        "id": row["id"],
+        "split": row["split"],
+        "labels": [name for name in row["labels"].split(";") if name],
+        "chosen": row["chosen"].split(";"),
+        "plain": {name: _uri(place / f"{name}.webp") for name in ("picture", "truth")},
+        "rungs": [
+            {"name": rung, "miou": row[rung], "labels": _uri(place / f"{rung}.labels.webp"),
+             "errors": _uri(place / f"{rung}.errors.webp")}
+            for rung in own
+        ],
+    }  # fmt: skip
+
+
+def _uri(path: Path) -> str:
+    return data_uri(path) if path.is_file() else ""

@@ -1,0 +1,143 @@
+"""reports/index.html: what a run found, from the tables that it left; nothing is computed again.
+
+Each part of the page is left out where its table is not there, and says which command makes it.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pipeline import charts, data_set, ladder, lockfile, pages, places
+from pipeline.pages import gallery, protocol, published, report_charts
+from pipeline.project import write_whole
+from pipeline.tables import Table, read_csv
+from stages.common.params import read_yaml
+
+CONFUSED = 12  # pairs of classes that are shown
+SHARES = ("iou", "over", "under")  # of the union; they sum to 100
+TRAININGS = {"classifier": "Classifier", "affinity": "AffinityNet", "segmenter": "Segmenter"}
+
+
+def write(root: Path) -> Path:
+    """Render the page; returns its path. Raises ValueError if nothing was run yet."""
+    path = places.page(root)
+    text = pages.render("report.html", **values(root))
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, text)
+    return path
+
+
+def values(root: Path) -> dict[str, Any]:
+    """All that the template shows."""
+    reports = root / "reports"
+    rows = ladder.read(root)
+    params, lock, data = read_yaml(root / "params.yaml"), lockfile.stages(root), data_set.read(root)
+    rungs = [row["rung"] for row in rows]
+    classes = {rung: read_csv(reports / rung / "per_class.csv") for rung in rungs}
+    bands = published.bands(data.classes, params)
+    return {
+        "name": params["dataset"]["name"],
+        "ladder": with_changes(rows),
+        "bands": bands,
+        "ladder_chart": charts.svg(report_charts.ladder(rows, bands)),
+        "per_class": worst_first(read_csv(reports / "per_class.csv"), rungs),
+        "steps": steps(rows, classes),
+        "areas": _areas(rows, reports),
+        "curve": _curve(reports),
+        "trainings": _trainings(root),
+        "confusions": {rung: confusions(reports / rung / "confusion.csv") for rung in rungs},
+        "confusion_pictures": _pictures(reports, rungs, "confusion.png"),
+        "gallery": gallery.read(reports / "gallery", rungs),
+        "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
+                 "together": data_set.together(data)},
+        "card": protocol.card(root, params, lock, data, rows),
+        "cost": protocol.cost(root, lock),
+    }  # fmt: skip
+
+
+def with_changes(rows: Table) -> Table:
+    """The ladder with `change`: mIoU against the rung below, where that is of the same split."""
+    below: list[dict[str, str]] = [{}, *rows]
+    return [
+        row | {"change": _change(row["miou"], before["miou"]) if before.get("split") == row["split"] else ""}
+        for row, before in zip(rows, below, strict=False)
+    ]
+
+
+def worst_first(rows: Table, rungs: list[str]) -> Table:
+    """IoU by class and rung, sorted by the last rung that has one; a class without any comes last."""
+
+    def worth(row: dict[str, str]) -> float:
+        return next((float(row[rung]) for rung in reversed(rungs) if row.get(rung)), 101.0)
+
+    return sorted(rows, key=worth)
+
+
+def steps(rows: Table, classes: dict[str, Table]) -> list[dict[str, Any]]:
+    """What each step between two rungs of one split gained and lost, by class, the largest loss first.
+
+    Changes of IoU, of `over` (false positives) and `under` (false negatives), in percent of the union.
+    """
+    found = []
+    for below, above in pairwise(rows):
+        before = {row["class"]: row for row in classes[below["rung"]]}
+        if below["split"] != above["split"] or not before:
+            continue
+        lines = [
+            {"class": row["class"]}
+            | {key: _change(row[key], before[row["class"]][key]) for key in ("iou", "over", "under")}
+            for row in classes[above["rung"]]
+            if row["iou"] and before.get(row["class"], {}).get("iou")
+        ]
+        lines.sort(key=lambda line: float(line["iou"]))
+        found.append({"below": below["rung"], "above": above["rung"], "rows": lines})
+    return found
+
+
+def confusions(path: Path) -> Table:
+    """The classes that are most often called another: share of the true class's pixels, in percent."""
+    found = []
+    for row in read_csv(path):
+        truth = row.pop("truth")
+        pixels = {name: int(count) for name, count in row.items()}
+        total = sum(pixels.values())
+        found += [
+            (100 * count / total, truth, name) for name, count in pixels.items() if name != truth and count
+        ]
+    return [
+        {"truth": truth, "called": name, "share": f"{share:.2f}"}
+        for share, truth, name in sorted(found, reverse=True)[:CONFUSED]
+    ]
+
+
+def _change(now: str, before: str) -> str:
+    return f"{float(now) - float(before):+.2f}" if now and before else ""
+
+
+def _areas(rows: Table, reports: Path) -> str:
+    means = []
+    for row in rows:
+        scores = [r for r in read_csv(reports / row["rung"] / "per_class.csv") if r["iou"]]
+        if scores:
+            parts = [sum(float(r[key]) for r in scores) / len(scores) for key in SHARES]
+            means.append((row["rung"], parts[0], parts[1], parts[2]))
+    return charts.svg(report_charts.areas(means)) if means else ""
+
+
+def _curve(reports: Path) -> str:
+    rows = [row for row in read_csv(reports / "seeds" / "curve.csv") if row["threshold"]]
+    metrics = reports / "seeds" / "metrics.json"
+    if not rows or not metrics.is_file():
+        return ""
+    found = read_yaml(metrics)
+    return charts.svg(report_charts.threshold_curve(rows, found["threshold"], found["best_threshold"]))
+
+
+def _trainings(root: Path) -> list[str]:
+    tables = {title: read_csv(root / "data" / name / "history.csv") for name, title in TRAININGS.items()}
+    return [charts.svg(report_charts.training(title, rows)) for title, rows in tables.items() if rows]
+
+
+def _pictures(reports: Path, rungs: list[str], name: str) -> dict[str, str]:
+    files = {rung: reports / rung / name for rung in rungs}
+    return {rung: pages.data_uri(file) for rung, file in files.items() if file.is_file()}
