@@ -34,6 +34,7 @@ def _picture(folder: Path, row: dict[str, str], rungs: list[str]) -> dict[str, A
     return {
         "id": row["id"],
         "split": row["split"],
+        "shape": f"{row['width']} / {row['height']}",  # known before a tile is drawn: nothing jumps
         "labels": [name for name in row["labels"].split(";") if name],
         "chosen": row["chosen"].split(";"),
         "plain": {name: _uri(place / f"{name}.webp") for name in ("picture", "truth")},

@@ -12,6 +12,7 @@ from pipeline.pages.published import Band
 from pipeline.tables import Table
 
 BLUE, ORANGE, GREEN, _, GREY, RED = COLOURS
+WIDTH = 5.6  # inches: text stays legible where a phone shrinks it
 SPLIT = {"train": BLUE, "val": ORANGE}
 
 
@@ -21,7 +22,7 @@ def ladder(rows: Table, bands: Mapping[str, Band], ceiling: float | None = None)
     Rows are those of reports/ladder.csv; one without mIoU has no bar.
     """
     with charts.style():
-        figure = charts.figure(7.4, 3.1)
+        figure = charts.figure(WIDTH, 3.0)
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
             if row["miou"]:
@@ -55,7 +56,7 @@ def _bar(axes: Axes, place: int, row: dict[str, str], below: dict[str, str] | No
 def areas(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
     """Where the area goes: (rung, IoU, over, under), means that sum to 100, as one stacked bar each."""
     with charts.style():
-        figure = charts.figure(7.4, 0.7 + 0.42 * len(rows))
+        figure = charts.figure(WIDTH, 0.7 + 0.42 * len(rows))
         axes = figure.add_subplot()
         for place, (_rung, *parts) in enumerate(rows):
             left = 0.0
@@ -70,7 +71,7 @@ def areas(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
         axes.set_xlim(0, 100)
         axes.grid(visible=False)
         axes.tick_params(length=0)
-        names = ("right (IoU)", "marked too much (false positives)", "missed (false negatives)")
+        names = ("right (IoU)", "marked too much", "missed")
         handles = [axes.barh(0, 0, color=colour, label=name)
                    for name, colour in zip(names, (GREEN, ORANGE, BLUE), strict=True)]  # fmt: skip
         figure.legend(handles=handles, loc="outside upper left", ncols=3, fontsize=8.5)
@@ -80,7 +81,7 @@ def areas(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
 def threshold_curve(rows: Table, fixed: float, best: float) -> Figure:
     """mIoU, precision and recall of the maps by threshold; the fixed and the best one marked."""
     with charts.style():
-        figure = charts.figure(7.4, 2.9)
+        figure = charts.figure(WIDTH, 2.9)
         axes = figure.add_subplot()
         x = [float(row["threshold"]) for row in rows]
         for name, colour, width in (("miou", BLUE, 2.4), ("precision", ORANGE, 1.2), ("recall", GREEN, 1.2)):
@@ -99,7 +100,7 @@ def threshold_curve(rows: Table, fixed: float, best: float) -> Figure:
         axes.set_ylabel("%")
         axes.set_ylim(0, 100)
         axes.set_xlim(0, 1)
-        figure.legend(fontsize=8.5, loc="outside right upper")
+        figure.legend(fontsize=8.5, loc="outside upper left", ncols=3)
     return figure
 
 
