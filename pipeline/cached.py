@@ -18,21 +18,29 @@ def bring(root: Path, hashes: Iterable[str]) -> tuple[dict[str, Path], str]:
     """
     with open_repo(root) as repo:
         places = {value: Path(repo.cache.local.oid_to_path(value)) for value in hashes}
-        missing = [value for value, place in places.items() if not place.is_file()]
-        problem = _pull(repo, missing) if missing else ""
-    return {value: place for value, place in places.items() if place.is_file()}, problem
+        missing = _missing(places)
+        problem = _fetch(repo, missing) if missing else ""
+    found = {value: place for value, place in places.items() if place.is_file()}
+    return found, problem or ("the DVC remote lacks it" if len(found) < len(places) else "")
 
 
-def _pull(repo: Any, hashes: Iterable[str]) -> str:
+def _missing(places: dict[str, Path]) -> list[str]:
+    return [value for value, place in places.items() if not place.is_file()]
+
+
+def _fetch(repo: Any, hashes: Iterable[str]) -> str:
+    """Try to fetch objects; why that was not possible. `repo.fetch` would ask for whole outputs."""
     from dvc_data.hashfile.hash_info import HashInfo
 
     if not repo.config["core"].get("remote"):
         return "the cache lacks it and there is no DVC remote"
     try:
-        failed = repo.cloud.pull([HashInfo("md5", value) for value in hashes]).failed
+        remote = repo.cloud.get_remote_odb(None, "fetch")
+        wanted = [HashInfo("md5", value) for value in hashes]
+        repo.cloud.transfer(remote, repo.cache.local, wanted, verify=remote.verify)
     except Exception as error:  # of any kind of remote: a comparison goes on without what it cannot have
         return f"the DVC remote: {' '.join(str(error).split()) or type(error).__name__}"
-    return "the DVC remote lacks it or did not give it" if failed else ""
+    return ""
 
 
 def listing(place: Path) -> dict[str, str]:

@@ -26,7 +26,7 @@ RULES = {
     UNPAIRED: "Noise: within the 95 % confidence interval of the difference of the means (Welch).",
     ONE_AGAINST_N: "Noise: one side is a single run, taken to scatter as the other side's runs do "
     "(t(0.975, n - 1) * sd * sqrt(1 + 1 / n)).",
-    ONE_EACH: "One run on each side: how far seeds scatter is not known, so nothing is called more than noise.",
+    ONE_EACH: "One run on each side: how far seeds scatter is not known, so no change is called significant.",
 }
 CONFIDENCE = 0.975  # two-sided 95 %
 EXACT = 1e-9  # percent: below it is arithmetic of floats

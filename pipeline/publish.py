@@ -23,7 +23,8 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from pipeline import changes, places, plan, presets, terminal, worktrees
+from pipeline import places, plan, presets, terminal, worktrees
+from pipeline.changes import between
 from pipeline.project import write_whole
 from pipeline.run import GOOD, Result
 from pipeline.tables import Table, markdown, read_csv
@@ -134,7 +135,7 @@ def parameter_changes(root: Path) -> list[presets.Change]:
         text = worktrees.git(root, "show", "HEAD:./params.yaml")
     except ValueError:
         return []
-    return changes.between(YAML(typ="safe").load(io.StringIO(text)), read_yaml(root / "params.yaml"))
+    return between(YAML(typ="safe").load(io.StringIO(text)), read_yaml(root / "params.yaml"))
 
 
 def _pictures(about: About) -> str:
