@@ -128,6 +128,31 @@ def run(
 
 
 @app.command()
+def sweep(
+    axes: Annotated[
+        list[str] | None,
+        typer.Argument(help="KEY=VALUE,VALUE: the grid; KEY,KEY=V,V;V,V: values that go together"),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--from", help="points: .csv, its columns keys, or a .yaml list")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="each point with every seed from 0 on")] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="runs at the same time")] = 1,
+    name: Annotated[str | None, typer.Option(help="of the sweep; its runs are NAME-01, NAME-02, ...")] = None,
+    revision: Annotated[str | None, typer.Option(help="the commit to run; without: HEAD")] = None,
+    through: Annotated[str | None, typer.Option(help="prefect: each run a sub-flow in its UI")] = None,
+    resume: Annotated[str | None, typer.Option(help="go on with this sweep as it was begun")] = None,
+    only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
+) -> None:
+    """Run many sets of parameters, each in a worktree over the one cache, and compare them on a page."""
+    from pipeline.project import find_root
+    from pipeline.sweep.command import Asked, main
+
+    asked = Asked(axes or [], file, seeds, name, revision, resume)
+    raise SystemExit(main(find_root(), asked, jobs, through, only_plan))
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     clear_locks: Annotated[

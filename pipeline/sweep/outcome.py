@@ -1,0 +1,129 @@
+"""What has come out of a sweep, read anew from its branches and the ledger of runs each time."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import ledger, worktrees
+from pipeline.run import RAN, RESTORED
+from pipeline.sweep.definition import Sweep, Trial
+from pipeline.sweep.grid import Values
+from pipeline.sweep.trials import FINISHED, NOT_RUN, Ended
+from pipeline.tables import parse_csv
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run has taken so far, all attempts together."""
+
+    ran: int = 0  # stages computed
+    restored: int = 0  # stages from the cache
+    seconds: float = 0.0  # without waiting for others
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run."""
+
+    trial: Trial
+    outcome: str
+    why: str
+    miou: Mapping[str, float]  # percent by rung, in the ladder's order; empty while it is not finished
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Point:
+    """The runs of one point."""
+
+    name: str
+    values: Values
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        return all(row.outcome == FINISHED for row in self.rows)
+
+    @property
+    def seconds(self) -> float:
+        return sum(row.cost.seconds for row in self.rows)
+
+    def scores(self, rung: str) -> dict[object, float]:
+        """mIoU in percent by seed, of the runs that are finished."""
+        return {row.trial.seed: row.miou[rung] for row in self.rows if rung in row.miou}
+
+    def spread(self, rung: str) -> tuple[float, float | None] | None:
+        """Mean and sample standard deviation over the seeds, None of a single run; None without a run."""
+        values = list(self.scores(rung).values())
+        if not values:
+            return None
+        return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    sweep: Sweep
+    points: list[Point]
+    rungs: list[str]
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for point in self.points for row in point.rows]
+
+    def best(self, rung: str) -> list[Point]:
+        """The points whose runs are all finished, best mean first."""
+        whole = [(point.spread(rung), point) for point in self.points if point.finished]
+        ranked = [(spread[0], point) for spread, point in whole if spread]
+        return [point for _, point in sorted(ranked, key=lambda pair: -pair[0])]
+
+
+def read(
+    root: Path, sweep: Sweep, trials: Sequence[Trial], done: set[str], ended: Sequence[Ended]
+) -> Outcome:
+    """`done` names the finished runs, `ended` says what became of others now."""
+    costs, said = _costs(root, sweep), {one.trial.name: one for one in ended}
+    points = [Point(sweep.point(index), values) for index, values in enumerate(sweep.points)]
+    rungs: dict[str, None] = {}
+    for trial in trials:
+        known = FINISHED if trial.name in done else NOT_RUN
+        one = said.get(trial.name, Ended(trial, known))
+        miou = _ladder(root, trial.name) if one.outcome == FINISHED else {}
+        rungs |= dict.fromkeys(miou)
+        row = Row(trial, one.outcome, one.why, miou, costs.get(trial.name, Cost()))
+        next(point for point in points if point.name == trial.point).rows.append(row)
+    return Outcome(sweep, points, list(rungs))
+
+
+def _ladder(root: Path, name: str) -> dict[str, float]:
+    """mIoU by rung of a finished run; none if its recipe makes no ladder."""
+    try:
+        text = worktrees.git(root, "show", f"refs/heads/{worktrees.BRANCH}{name}:./reports/ladder.csv")
+    except ValueError:
+        return {}
+    return {row["rung"]: float(row["miou"]) for row in parse_csv(text)}
+
+
+def _costs(root: Path, sweep: Sweep) -> dict[str, Cost]:
+    """By run: of the ledger's entries since the sweep began."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for entry in ledger.read(root):
+        if _since(entry, sweep.started):
+            entries.setdefault(str(entry.get("run")).rpartition(" ")[2], []).append(entry)
+    return {
+        name: Cost(
+            sum(entry.get("outcome") == RAN for entry in found),
+            sum(entry.get("outcome") == RESTORED for entry in found),
+            sum(float(entry.get("seconds", 0)) for entry in found),
+        )
+        for name, found in entries.items()
+    }
+
+
+def _since(entry: Mapping[str, Any], started: str) -> bool:
+    try:
+        return datetime.fromisoformat(entry["ended"]) >= datetime.fromisoformat(started)
+    except (KeyError, TypeError, ValueError):
+        return False

@@ -1,0 +1,136 @@
+"""The page of a sweep: points, effects, best points, cost; each claim with the command that re-makes it."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline import charts, noise, pages, terminal
+from pipeline.project import write_whole
+from pipeline.sweep import effects, summary
+from pipeline.sweep.definition import folder
+from pipeline.sweep.effects import Effect
+from pipeline.sweep.grid import word
+from pipeline.sweep.outcome import Outcome, Point
+
+SIZE = (3.4, 2.1)  # inches of a chart
+
+
+def write(root: Path, outcome: Outcome) -> None:
+    write_whole(folder(root, outcome.sweep.name) / "index.html", render(outcome))
+
+
+def render(outcome: Outcome) -> str:
+    found = [effects.effect(factor, outcome) for factor in effects.factors(outcome.sweep.points)]
+    return pages.render(
+        "sweep.html",
+        sweep=outcome.sweep,
+        about=summary.about(outcome),
+        rungs=outcome.rungs,
+        keys=summary.varying(outcome.sweep.points),
+        points=[_point(outcome, point) for point in outcome.points],
+        effects=[_effect(effect, outcome.rungs) for effect in found],
+        best=[_best(outcome, rung) for rung in outcome.rungs if outcome.best(rung)],
+        rows=outcome.rows,
+        clock=terminal.clock,
+    )
+
+
+def diff(a: Point, b: Point) -> str:
+    return f"wsss diff {a.name} {b.name}"
+
+
+def _point(outcome: Outcome, point: Point) -> dict[str, Any]:
+    first, *others = outcome.points
+    other = first if point is not first else others[0] if others else None
+    best = {rung: outcome.best(rung)[:1] for rung in outcome.rungs}
+    return {
+        "name": point.name,
+        "values": [word(point.values[key]) for key in summary.varying(outcome.sweep.points)],
+        "cells": [(summary.spread(point, rung), _mean(point, rung), point in best[rung]) for rung in best],
+        "state": summary.state(point),
+        "minutes": point.seconds / 60,
+        "diff": diff(other, point) if other else "",
+        "again": summary.again(outcome.sweep, point),
+    }
+
+
+def _mean(point: Point, rung: str) -> float | str:
+    found = point.spread(rung)
+    return "" if found is None else found[0]
+
+
+def _effect(effect: Effect, rungs: list[str]) -> dict[str, Any]:
+    return {
+        "name": ", ".join(effect.factor.keys),
+        "complete": effect.complete,
+        "settings": effect.settings,
+        "charts": [(rung, _chart(effect, rung)) for rung in rungs if _complete(effect, rung)],
+        "levels": [_level(effect, n, rungs) for n in range(len(effect.levels))],
+        "first": _label(effect.factor.values[0]),
+    }
+
+
+def _complete(effect: Effect, rung: str) -> bool:
+    return bool(effect.levels) and all(level.scores[rung] for level in effect.levels)
+
+
+def _level(effect: Effect, n: int, rungs: list[str]) -> dict[str, Any]:
+    level, first = effect.levels[n], effect.levels[0]
+    pairs = list(zip(first.points, level.points, strict=True)) if n else []
+    return {
+        "value": _label(level.value),
+        "cells": [(_level_mean(effect, n, rung), level.change.get(rung)) for rung in rungs],
+        "pairs": [(diff(a, b), [_change(a, b, rung) for rung in rungs]) for a, b in pairs],
+    }
+
+
+def _change(a: Point, b: Point, rung: str) -> noise.Change | None:
+    before, after = a.scores(rung), b.scores(rung)
+    return noise.compare(before, after) if before and after else None
+
+
+def _level_mean(effect: Effect, n: int, rung: str) -> str:
+    values = list(effect.levels[n].scores[rung].values())
+    return f"{sum(values) / len(values):.2f}" if values else ""
+
+
+def _best(outcome: Outcome, rung: str) -> dict[str, Any]:
+    """The best point of a rung, and how far the next one is behind."""
+    point, *others = outcome.best(rung)
+    second = others[0] if others else None
+    return {
+        "rung": rung,
+        "point": point.name,
+        "values": ", ".join(
+            f"{key} {word(point.values[key])}" for key in summary.varying(outcome.sweep.points)
+        ),
+        "miou": summary.spread(point, rung),
+        "second": second.name if second else "",
+        "ahead": _change(second, point, rung) if second else None,
+        "diff": diff(second, point) if second else "",
+    }
+
+
+def _label(value: tuple[Any, ...]) -> str:
+    return ", ".join(word(part) for part in value)
+
+
+def _chart(effect: Effect, rung: str) -> str:
+    """The rung's mIoU at each value: the mean over seeds and settings, and each seed as a dot."""
+    labels = [_label(level.value) for level in effect.levels]
+    with charts.style():
+        drawn = charts.figure(*SIZE)
+        axes = drawn.subplots()
+        means = []
+        for place, level in enumerate(effect.levels):
+            values = list(level.scores[rung].values())
+            means.append(sum(values) / len(values))
+            if len(values) > 1:
+                axes.plot(
+                    [place] * len(values), values, "o", color=charts.COLOURS[0], alpha=0.45, markersize=4
+                )
+        axes.plot(range(len(means)), means, "-o", color=charts.COLOURS[0], markersize=6)
+        axes.set_title(rung, fontsize=10, loc="left")
+        axes.set_ylabel("mIoU in %")
+        axes.set_xticks(range(len(labels)), labels)
+        axes.set_xlim(-0.4, len(labels) - 0.6)
+        return charts.svg(drawn)
