@@ -148,7 +148,7 @@ def _verdict(number: Number | None) -> Cell:
 
 
 def signed(change: float) -> str:
-    return f"{round(change, 2) + 0.0:+.2f}"
+    return f"{change:+.2f}" if abs(change) >= 0.005 else "0.00"
 
 
 def plain(value: Any) -> str:

@@ -83,8 +83,8 @@ def _folded(title: str, grid: Grid) -> str:
 
 
 def _words(text: str) -> str:
-    """Text that markdown shows as it is: names of classes and branches hold anything."""
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|~" else sign for sign in text)
+    """Text that markdown shows as it is: names of classes hold anything. The bar is the table's affair."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#~" else sign for sign in text)
 
 
 def as_json(diff: Diff) -> str:
