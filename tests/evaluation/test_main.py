@@ -128,6 +128,26 @@ def test_tables_agree_with_the_metrics(project, monkeypatch):
     )
 
 
+def test_each_picture_has_its_own_means(project, monkeypatch):
+    """Of `a`, all cat is found, and a third of the background is called cat too."""
+    truth, result = np.zeros((2, 4, 4), np.uint8)
+    truth[0], result[:2] = 1, 1  # 4 true cats, 8 called so: IoU 4/8; background 8 of 12
+    write_atomic(Path("data/masks/a.png"), mask_bytes(truth))
+    write_atomic(Path("data/pseudo_labels/a.png"), mask_bytes(result))
+    write_atomic(Path("data/masks/b.png"), mask_bytes(np.full(SIZE, 255, np.uint8)))
+    _run(monkeypatch, "pseudo_labels")
+    rows = {row.pop("id"): row for row in _rows("reports/pseudo_labels/per_picture.csv")}
+    assert list(rows) == TRAIN
+    assert rows["a"] == {
+        "miou": "58.33",
+        "precision": "75.00",
+        "recall": "83.33",
+        "over": "25.00",
+        "under": "16.67",
+    }
+    assert set(rows["b"].values()) == {""}  # void everywhere
+
+
 def test_same_inputs_same_bytes(project, monkeypatch):
     contents = []
     for _ in range(2):
@@ -135,7 +155,8 @@ def test_same_inputs_same_bytes(project, monkeypatch):
         contents.append({file.name: file.read_bytes() for file in Path("reports/seeds").iterdir()})
     assert contents[0] == contents[1]
     assert set(contents[0]) == {
-        "metrics.json", "per_class.csv", "confusion.csv", "confusion.png", "curve.csv", "gallery.png"
+        "metrics.json", "per_class.csv", "per_picture.csv", "confusion.csv", "confusion.png", "curve.csv",
+        "gallery.png",
     }  # fmt: skip
 
 
