@@ -218,6 +218,20 @@ def plots_setup() -> None:
 
 
 @app.command()
+def show(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="of a picture in data/dataset")],
+    html: Annotated[Path | None, typer.Option(help="write a page")] = None,
+    png: Annotated[Path | None, typer.Option(help="write a PNG; without either: reports/show/ID.png")] = None,
+) -> None:
+    """One picture through the recipe: what each step made of it, and its IoU there."""
+    from pipeline import show as showing
+    from pipeline.project import find_root
+
+    files = [path.absolute() if path else None for path in (html, png)]
+    raise SystemExit(showing.main(find_root(), identifier, *files))
+
+
+@app.command()
 def predict(
     pictures: Annotated[list[Path], typer.Argument(help="pictures, and folders of them")],
     out: Annotated[Path, typer.Option(help="a new folder for masks, overlays, areas.csv")],

@@ -1,0 +1,100 @@
+"""One picture through the recipe: `python -m stages.report.show ID --tiles FOLDER [--png FILE]`.
+
+Writes FOLDER/steps.json and a picture of each tile, from which `wsss show` makes its table and its page;
+and on request all of it as one PNG.
+"""
+
+import argparse
+import difflib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from stages.common import command
+from stages.common.artifacts import palette, read_mask, read_picture, write_atomic, write_json
+from stages.common.pictures import Pictures, load_pictures
+from stages.evaluation.drawing import Colour
+from stages.evaluation.gallery import ERRORS
+from stages.report.sheet import sheet
+from stages.report.steps import Case, Step, all_steps
+
+MASKS = Path("data/masks")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="wsss show")
+    parser.add_argument("id")
+    parser.add_argument("--tiles", required=True, type=Path)
+    parser.add_argument("--png", type=Path)
+    asked = parser.parse_args(arguments)
+    case = read_case(asked.id)
+    steps = all_steps(case)
+    save(asked.tiles, case, steps)
+    if asked.png:
+        write_atomic(asked.png, sheet(case, steps))
+    return 0
+
+
+def read_case(identifier: str) -> Case:
+    """ValueError with the nearest ids if there is no such picture."""
+    pictures = load_pictures()
+    found = {picture.id: picture for picture in pictures.all}.get(identifier)
+    if found is None:
+        raise ValueError(f"no picture {identifier} in data/dataset{nearest(identifier, pictures)}")
+    mask = MASKS / f"{identifier}.png"
+    truth = read_mask(mask) if mask.is_file() else None
+    return Case(found, read_picture(found.path), truth, pictures.classes)
+
+
+def nearest(identifier: str, pictures: Pictures) -> str:
+    near = difflib.get_close_matches(Path(identifier).stem, [p.id for p in pictures.all], n=3, cutoff=0.4)
+    return f"; did you mean {', '.join(near)}?" if near else f", which holds {len(pictures.all)}"
+
+
+def save(folder: Path, case: Case, steps: list[Step]) -> None:
+    saved = []
+    for row, step in enumerate(steps):
+        tiles = []
+        for column, tile in enumerate(step.tiles):
+            name = f"{row}-{column}.png"
+            write_atomic(folder / name, png(tile.drawing))
+            tiles.append({"title": tile.title, "file": name, "iou": tile.iou})
+        saved.append(
+            {"name": step.name, "about": step.about, "absent": step.absent, "iou": step.iou, "tiles": tiles}
+        )
+    write_atomic(folder / "picture.png", png(case.rgb))
+    write_json(folder / "steps.json", {**about(case), "steps": saved})
+
+
+def about(case: Case) -> dict[str, Any]:
+    """What the head of the page says; colours of its classes and of errors."""
+    seen = set(case.picture.labels) | (set() if case.truth is None else set(np.unique(case.truth).tolist()))
+    return {
+        "id": case.picture.id,
+        "split": case.picture.split,
+        "width": case.picture.width,
+        "height": case.picture.height,
+        "labels": [case.classes[index] for index in case.picture.labels],
+        "colours": {
+            case.classes[index]: css(tuple(palette()[index].tolist()))
+            for index in sorted(seen)
+            if 0 < index < len(case.classes)
+        },
+        "errors": {name: css(colour) for name, colour in ERRORS.items()},
+    }
+
+
+def css(colour: Colour) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def png(drawing: np.ndarray) -> bytes:
+    done, content = cv2.imencode(".png", cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
+    assert done
+    return content.tobytes()
+
+
+if __name__ == "__main__":
+    command.run("stages.report.show")
