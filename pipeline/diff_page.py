@@ -38,7 +38,7 @@ def _chart(diff: Diff) -> str:
     if not rungs:
         return ""
     with charts.style():
-        drawn = charts.figure(7.2, 0.9 + 0.42 * len(rungs))
+        drawn = charts.figure(5.6, 0.8 + 0.36 * len(rungs))
         axes = drawn.subplots()
         for row, number in enumerate(rungs):
             value = number.value

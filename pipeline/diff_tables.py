@@ -11,6 +11,7 @@ from pipeline.parting import Parting
 from pipeline.sides import Side
 
 GOOD, BAD, QUIET = "good", "bad", "quiet"
+VERDICT = ("that is",)  # the column that tells a change from noise
 MOST = 10  # rows of a table that is read in a terminal
 
 
@@ -48,23 +49,21 @@ def ladder(diff: Diff) -> Grid:
     """A row per rung: its first metric on both sides and what became of it, of the others the change."""
     metrics = list(dict.fromkeys(number.what for number in diff.ladder))
     found = {(number.rung, number.what): number for number in diff.ladder}
-    rows = []
+    rows, told = [], _is_told(diff.ladder)
     for rung in diff.rungs:
         main, *others = (found.get((rung, metric)) for metric in metrics)
-        rows.append((Cell(rung), *_sides(main), _change(main), _verdict(main), *map(_change, others)))
+        rows.append((Cell(rung), *_change_of(main, told), *map(_change, others)))
     names = [metric.replace("_", " ") for metric in metrics] or ["miou"]
-    header = (f"{names[0]}, {diff.a.name}", diff.b.name, "change", "that is", *names[1:])
+    header = (f"{names[0]}, {diff.a.name}", diff.b.name, "change", *VERDICT[:told], *names[1:])
     return Grid(("rung", *header), tuple(rows), numbers=1)
 
 
 def classes(diff: Diff, most: int | None = MOST) -> Grid:
     """Classes at rungs, largest change first, without those that are equal."""
     numbers = [number for number in diff.classes if number.value.verdict != noise.EQUAL]
-    rows = [
-        (Cell(number.what), Cell(number.rung), *_sides(number), _change(number), _verdict(number))
-        for number in numbers[:most]
-    ]
-    header = ("class", "rung", f"IoU, {diff.a.name}", diff.b.name, "change", "that is")
+    told = _is_told(numbers)
+    rows = [(Cell(number.what), Cell(number.rung), *_change_of(number, told)) for number in numbers[:most]]
+    header = ("class", "rung", f"IoU, {diff.a.name}", diff.b.name, "change", *VERDICT[:told])
     return Grid(header, tuple(rows), 2, len(numbers) - len(rows))
 
 
@@ -116,11 +115,18 @@ def rule(numbers: Sequence[Number]) -> list[str]:
     return [noise.RULES[name] for name in used]
 
 
-def _sides(number: Number | None) -> tuple[Cell, Cell]:
+def _is_told(numbers: Sequence[Number]) -> bool:
+    """Whether noise is known of any number: with one run on each side there is nothing to tell."""
+    return any(number.value.margin is not None for number in numbers)
+
+
+def _change_of(number: Number | None, told: bool) -> tuple[Cell, ...]:
+    """Both sides, the change, and what it is."""
     if number is None:
-        return Cell(""), Cell("")
+        return (Cell(""),) * (4 if told else 3)
     value = number.value
-    return _mean(value.a, value.sd_a), _mean(value.b, value.sd_b)
+    sides = _mean(value.a, value.sd_a), _mean(value.b, value.sd_b)
+    return (*sides, _change(number), *((_verdict(number),) if told else ()))
 
 
 def _mean(mean: float, sd: float | None) -> Cell:
@@ -140,8 +146,8 @@ def tone(number: Number) -> str:
     return GOOD if number.value.change > 0 else BAD
 
 
-def _verdict(number: Number | None) -> Cell:
-    if number is None or number.value.verdict == noise.EQUAL:
+def _verdict(number: Number) -> Cell:
+    if number.value.verdict == noise.EQUAL:
         return Cell("")
     margin = number.value.margin
     return Cell(number.value.verdict + (f" (±{margin:.2f})" if margin is not None else ""), QUIET)

@@ -74,7 +74,9 @@ def _grid(grid: Grid) -> str:
 
 
 def _strong(cell: Cell) -> str:
-    return f"**{_words(cell.text)}**" if cell.tone in (tables.GOOD, tables.BAD) else _words(cell.text)
+    """Changes that may count are bold."""
+    is_loud = cell.value is not None and cell.tone in (tables.GOOD, tables.BAD)
+    return f"**{_words(cell.text)}**" if is_loud else _words(cell.text)
 
 
 def _folded(title: str, grid: Grid) -> str:
