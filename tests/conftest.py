@@ -8,7 +8,9 @@ import fcntl
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -76,6 +78,15 @@ def make_project(root: Path) -> Project:
         for key, value in TINY.items():
             project.change(**{f"{step}__{key.replace('.', '__')}": value})
     return project
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    """An empty page of a headless browser."""
+    from tests import browser
+
+    with browser.opened() as empty:
+        yield empty
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,7 @@
-"""A person's view: `wsss serve`, a run started in the Prefect UI, and what its pages show.
-
-Needs Chromium (`apt-get install chromium`). Without it the test is skipped with a message, but where
-WSSS_TEST_BROWSER=required, as in CI: there a missing browser is a failure.
-"""
+"""A person's view: `wsss serve`, a run started in the Prefect UI, and what its pages show."""
 
 import itertools
 import json
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,37 +14,12 @@ from typing import Any
 
 import pytest
 
+from tests import browser
 from tests.conftest import Project
 from tests.test_recipe import ALL
 
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-quic",
-]  # fmt: skip
 DONE = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 MINUTES = 60.0
-
-
-def chromium() -> str:
-    """The browser's path; skips the test, or fails it where a browser is required."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found:
-        return found
-    message = "no Chromium here: apt-get install chromium"
-    if os.environ.get("WSSS_TEST_BROWSER") == "required":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
-@pytest.fixture
-def page() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    path = chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser.new_page(viewport={"width": 1400, "height": 1500})
-        browser.close()
 
 
 @pytest.fixture
@@ -99,8 +68,7 @@ def test_a_run_started_in_the_browser_shows_stages_and_report(served: tuple[Proj
     pictures = page.locator("img[src^='data:image/png']")
     assert pictures.count() >= 1
     assert pictures.first.evaluate("picture => picture.naturalWidth") > 50
-    if folder := os.environ.get("WSSS_TEST_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/report.png", full_page=True)
+    browser.keep(page, "flow-report")
 
 
 def shown_states(page: Any) -> dict[str, str]:
