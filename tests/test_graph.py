@@ -49,7 +49,7 @@ class Stage:
         return self.name.partition("@")[0]
 
 
-def resolve(folder: Path, methods: dict[str, str]) -> dict[str, Stage]:
+def resolve(folder: Path, methods: dict[str, str], ceiling: bool = False) -> dict[str, Stage]:
     """The stages of the project with these methods chosen; `folder` gets a copy of the two files."""
     from dvc.repo import Repo
     from ruamel.yaml import YAML
@@ -58,6 +58,7 @@ def resolve(folder: Path, methods: dict[str, str]) -> dict[str, Stage]:
     values = yaml.load(ROOT / "params.yaml")
     for step, method in methods.items():
         values[step]["method"] = method
+    values["ceiling"]["of"] = ["segmenter"] if ceiling else []
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
@@ -94,7 +95,7 @@ CHOICES = [{}, *({step: method} for step, methods in methods_of_steps().items() 
 @pytest.mark.parametrize("methods", CHOICES, ids=lambda chosen: "-".join(chosen.values()) or "shipped")
 def test_code_deps_are_the_import_closure(tmp_path: Path, methods: dict[str, str]) -> None:
     """A file that a stage runs and does not name: stale results. One too many: results thrown away."""
-    found = resolve(tmp_path / "repo", methods)
+    found = resolve(tmp_path / "repo", methods, ceiling=True)
     lists = [text for stage in found.values() if (text := differences(stage))]
     assert not lists, "dvc.yaml, code deps that differ from what is imported:\n" + "\n".join(lists)
 
@@ -171,19 +172,34 @@ def overlap(one: str, other: str) -> bool:
 
 def test_no_training_sees_a_pixel_label(stages: dict[str, Stage]) -> None:
     """Everything that descends from data/masks is evaluation or report."""
-    tainted, seen = {"data/masks"}, set()
+    seen = tainted(stages)
+    assert seen, "nothing reads data/masks: then nothing is evaluated"
+    assert {stages[name].step for name in seen} <= set(READS_MASKS)
+
+
+def test_the_ceiling_is_outside_the_recipe(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """Asked for, it adds one stage that nothing depends on, and changes no other."""
+    asked = resolve(tmp_path / "repo", {}, ceiling=True)
+    assert set(asked) - set(stages) == {"ceiling@segmenter"}
+    ceiling = asked.pop("ceiling@segmenter")
+    assert asked == stages
+    outs = [out.path for out in ceiling.outs]
+    assert not any(overlap(dep, out) for stage in asked.values() for dep in stage.deps for out in outs)
+
+
+def tainted(stages: dict[str, Stage]) -> set[str]:
+    """The stages that descend from data/masks."""
+    paths, seen = {"data/masks"}, set[str]()
     while True:
         new = {
             stage.name
             for stage in stages.values()
-            if any(overlap(dep, path) for dep in stage.deps for path in tainted)
+            if any(overlap(dep, path) for dep in stage.deps for path in paths)
         }
         if new == seen:
-            break
+            return seen
         seen = new
-        tainted |= {out.path for name in seen for out in stages[name].outs}
-    assert seen, "nothing reads data/masks: then nothing is evaluated"
-    assert {stages[name].step for name in seen} <= set(READS_MASKS)
+        paths |= {out.path for name in seen for out in stages[name].outs}
 
 
 def test_every_stage_has_a_dep_an_out_and_waits_for_the_check(stages: dict[str, Stage]) -> None:
@@ -259,11 +275,11 @@ def test_outs_do_not_overlap(stages: dict[str, Stage]) -> None:
     assert not clashes
 
 
-def test_one_name_per_step(stages: dict[str, Stage]) -> None:
+def test_one_name_per_step(tmp_path: Path) -> None:
     """A step's stage, folder, section of params.yaml and output have one name."""
     from stages.common.params import read_yaml
 
-    steps = {stage.step for stage in stages.values()}
+    steps = {stage.step for stage in resolve(tmp_path / "repo", {}, ceiling=True).values()}
     folders = {file.parent.name for file in (ROOT / "stages").glob("*/__main__.py")}
     assert steps == folders
     assert set(read_yaml(ROOT / "params.yaml")) <= steps

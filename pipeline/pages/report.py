@@ -34,12 +34,13 @@ def values(root: Path) -> dict[str, Any]:
     params, lock, data = read_yaml(root / "params.yaml"), lockfile.stages(root), data_set.read(root)
     rungs = [row["rung"] for row in rows]
     classes = {rung: read_csv(reports / rung / "per_class.csv") for rung in rungs}
-    bands = published.bands(data.classes, params)
+    bands, ceiling = published.bands(data.classes, params), _ceiling(reports, params)
     return {
         "name": params["dataset"]["name"],
         "ladder": with_changes(rows),
         "bands": bands,
-        "ladder_chart": charts.svg(report_charts.ladder(rows, bands)),
+        "ceiling": ceiling,
+        "ladder_chart": charts.svg(report_charts.ladder(rows, bands, ceiling.get("miou"))),
         "per_class": worst_first(read_csv(reports / "per_class.csv"), rungs),
         "steps": steps(rows, classes),
         "areas": _areas(rows, reports),
@@ -108,6 +109,12 @@ def confusions(path: Path) -> Table:
         {"truth": truth, "called": name, "share": f"{share:.2f}"}
         for share, truth, name in sorted(found, reverse=True)[:CONFUSED]
     ]
+
+
+def _ceiling(reports: Path, params: dict[str, Any]) -> dict[str, Any]:
+    """What the segmenter reaches when trained on the masks; empty where that was not asked for, or not run."""
+    metrics = reports / "ceiling" / "metrics.json"
+    return read_yaml(metrics) if params["ceiling"]["of"] and metrics.is_file() else {}
 
 
 def _change(now: str, before: str) -> str:

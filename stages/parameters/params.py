@@ -4,6 +4,7 @@ from pydantic import model_validator
 
 from stages.affinity.params import Affinity
 from stages.affinity_labels.params import AffinityLabels
+from stages.ceiling.params import Ceiling
 from stages.classifier.params import Classifier
 from stages.common.params import Section
 from stages.dataset.params import Dataset
@@ -28,6 +29,7 @@ class Parameters(Section):
     predictions: Predictions
     evaluation: Evaluation
     report: Report
+    ceiling: Ceiling
 
     @model_validator(mode="after")
     def _together(self) -> "Parameters":

@@ -77,12 +77,12 @@ def about(case: Case) -> dict[str, Any]:
         "width": case.picture.width,
         "height": case.picture.height,
         "labels": [case.classes[index] for index in case.picture.labels],
-        "colours": {
-            case.classes[index]: css(tuple(palette()[index].tolist()))
+        "colours": [
+            (case.classes[index], css(tuple(palette()[index].tolist())))
             for index in sorted(seen)
             if 0 < index < len(case.classes)
-        },
-        "errors": {name: css(colour) for name, colour in ERRORS.items()},
+        ],
+        "errors": [(name, css(colour)) for name, colour in ERRORS.items()],
     }
 
 

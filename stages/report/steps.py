@@ -229,4 +229,4 @@ def predictions(case: Case) -> Step:
 def truth(case: Case) -> Step:
     if case.truth is None:
         return Step("truth", absent="data/masks has none of this picture")
-    return Step("truth", tiles=[Tile("labels", gallery.overlay(case.rgb, case.truth))])
+    return Step("truth", "only ever used to score", [Tile("labels", gallery.overlay(case.rgb, case.truth))])

@@ -1,0 +1,1 @@
+"""What full supervision would reach, outside the recipe."""

@@ -1,0 +1,81 @@
+"""The fully supervised ceiling: the segmenter of the recipe, trained on the masks and scored on val.
+
+It is outside the recipe: the graph has this stage only where `ceiling.of` asks for it, and nothing reads
+what it makes but the page of the report. Same network, same training, same inference as the segmenter and
+the predictions; only the labels differ.
+"""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stages.common import door, fingerprint, networks, training
+from stages.common.artifacts import read_mask, read_picture, write_atomic, write_json
+from stages.common.device import device, training_place
+from stages.common.params import load
+from stages.common.pictures import Picture, Pictures, load_pictures
+from stages.common.progress import track
+from stages.common.samples import MaskedSamples
+from stages.evaluation import metrics, tables
+from stages.evaluation.rungs import REPORTS
+from stages.predictions.params import Predictions
+from stages.predictions.pictures.labeller import Labeller
+from stages.segmenter.__main__ import cross_entropy
+from stages.segmenter.network import build_segmenter
+from stages.segmenter.params import Segmenter
+
+MASKS, OUT = Path("data/masks"), Path("data/ceiling")
+WHOLE = 1 << 30  # pixels, the side from which a picture would be cut into tiles: none is
+
+
+def main() -> str:
+    params = load("segmenter", Segmenter, "ceiling")
+    pictures = load_pictures()
+    train, val = (with_masks(pictures, split) for split in ("train", "val"))
+    torch.manual_seed(params.seed)
+    model = build_segmenter(params.network, params.encoder, len(pictures.classes), params.options)
+    samples, key = MaskedSamples(train, params, MASKS), training_key(params, train)
+    history = training.fit("ceiling", model, samples, cross_entropy, params, key)
+    config = {"classes": list(pictures.classes)}
+    config |= params.model_dump(include={"network", "options", "encoder"})
+    networks.save_network(OUT, model, config, history)
+    values = score(val, pictures, load("predictions", Predictions, "ceiling"))
+    training.forget("ceiling", key)
+    return f"ceiling: mIoU {values['miou']:.2f} % of val, {len(val)} pictures, trained on {len(train)} masks"
+
+
+def with_masks(pictures: Pictures, split: str) -> list[Picture]:
+    """The pictures of a split that data/masks/index.csv promises a mask of. ValueError if there are none."""
+    with (MASKS / "index.csv").open(newline="") as file:
+        promised = {row["id"] for row in csv.DictReader(file) if row["split"] == split}
+    found = [picture for picture in pictures.split(split) if picture.id in promised]
+    if not found:
+        raise ValueError(f"no picture of {split} has a mask, and ceiling.of asks for full supervision")
+    return found
+
+
+def training_key(params: Segmenter, train: list[Picture]) -> str:
+    hashed = fingerprint.file_hash
+    files = [(p.id, hashed(p.path), hashed(MASKS / f"{p.id}.png")) for p in train]
+    code = fingerprint.code_hash("stages.ceiling.__main__")
+    return fingerprint.key(code, params.model_dump(), files, training_place())
+
+
+def score(val: list[Picture], pictures: Pictures, params: Predictions) -> dict:
+    """Write reports/ceiling/ as the evaluation writes a rung's; returns what metrics.json holds."""
+    labeller = Labeller(OUT, params, str(device()), tile=WHOLE, overlap=0, batch=1)
+    number = len(pictures.classes)
+    table = np.zeros((number, number + 1), np.int64)
+    for picture in track(val, len(val), "scoring"):
+        labels = labeller.labels([read_picture(picture.path)])[0]
+        table += metrics.confusion(read_mask(MASKS / f"{picture.id}.png"), labels, number)
+    values = tables.summary(table, pictures.classes) | {"images": len(val), "split": "val"}
+    write_atomic(REPORTS / "ceiling" / "per_class.csv", tables.per_class(table, pictures.classes))
+    write_json(REPORTS / "ceiling" / "metrics.json", values)
+    return values
+
+
+if __name__ == "__main__":
+    door.run("ceiling")
