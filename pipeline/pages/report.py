@@ -112,7 +112,7 @@ def confusions(path: Path) -> Table:
 
 
 def _ceiling(reports: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """What the segmenter reaches when trained on the masks; empty where that was not asked for, or not run."""
+    """What the segmenter reaches when trained on the masks; empty where nobody asked, or it was not run."""
     metrics = reports / "ceiling" / "metrics.json"
     return read_yaml(metrics) if params["ceiling"]["of"] and metrics.is_file() else {}
 
