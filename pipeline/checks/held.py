@@ -127,11 +127,16 @@ def clear_locks(root: Path) -> list[str]:
 
 
 def leftover(root: Path) -> Iterator[Line]:
-    """Worktrees of runs that nobody works in."""
+    """Worktrees of runs that nobody works in, and the sweeps that they belong to."""
+    from pipeline.sweep.definition import sweep_of
+
     lines = []
     for name in worktrees.names(root):
         if name != KEPT and not _in_use(worktrees.folder(root, name)):
-            lines.append(Line(WARNING, "worktrees", f".worktrees/{name} is left over", CLEAR_WORKTREES))
+            sweep = sweep_of(worktrees.main_root(root), name)
+            text = f".worktrees/{name} is left over{f' by sweep {sweep}' if sweep else ''}"
+            do = f"`wsss sweep --resume {sweep}` goes on with it, or {CLEAR_WORKTREES}"
+            lines.append(Line(WARNING, "worktrees", text, do if sweep else CLEAR_WORKTREES))
     names = worktrees.names(root)
     yield from lines or [Line(OK, "worktrees", f"{', '.join(names)}: in use" if names else "none left over")]
 

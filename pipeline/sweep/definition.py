@@ -73,9 +73,11 @@ def write(root: Path, sweep: Sweep) -> None:
     place = folder(root, sweep.name)
     place.mkdir(parents=True, exist_ok=True)
     values = {**vars(sweep), "points": [dict(values) for values in sweep.points]}
-    text = io.StringIO()
-    text.write(f"# wsss sweep --resume {sweep.name} goes on with it\n")
-    YAML(typ="safe", pure=True).dump(values, text)
+    text = io.StringIO(f"# wsss sweep --resume {sweep.name} goes on with it\n")
+    text.seek(0, io.SEEK_END)
+    yaml = YAML()  # keeps the order of keys
+    yaml.default_flow_style = None
+    yaml.dump(values, text)
     write_whole(place / "sweep.yaml", text.getvalue())
 
 

@@ -30,7 +30,7 @@ def points(texts: Iterable[str], file: Path | None, known: Sequence[str]) -> lis
             axes.append(read())
         except ValueError as error:
             problems.append(str(error))
-    keys = [key for values in axes for key in values[0]]
+    keys = [key for found in axes for key in {key: None for values in found for key in values}]
     problems += [f"{key}: given twice" for key in dict.fromkeys(keys) if keys.count(key) > 1]
     if problems:
         raise ValueError("\n".join(problems))
@@ -50,6 +50,8 @@ def axis(text: str, known: Sequence[str]) -> Axis:
         raise ValueError(f"{text!r}: write {FORM}")
     if len(keys) == 1:
         return [{keys[0]: value} for value in _sequence(rest, text)]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"{text!r}: a key is given twice")
     rows = [_sequence(part, text) for part in rest.split(";")]
     if wrong := [row for row in rows if len(row) != len(keys)]:
         raise ValueError(f"{text!r}: {len(keys)} keys, but {len(wrong[0])} values in {wrong[0]}")

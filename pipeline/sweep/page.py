@@ -19,13 +19,14 @@ def write(root: Path, outcome: Outcome) -> None:
 
 
 def render(outcome: Outcome) -> str:
+    keys = summary.varying(outcome.sweep.points)
     found = [effects.effect(factor, outcome) for factor in effects.factors(outcome.sweep.points)]
     return pages.render(
         "sweep.html",
         sweep=outcome.sweep,
         about=summary.about(outcome),
         rungs=outcome.rungs,
-        keys=summary.varying(outcome.sweep.points),
+        keys=list(zip(keys, summary.short(keys), strict=True)),
         points=[_point(outcome, point) for point in outcome.points],
         effects=[_effect(effect, outcome.rungs) for effect in found],
         best=[_best(outcome, rung) for rung in outcome.rungs if outcome.best(rung)],
@@ -97,12 +98,12 @@ def _best(outcome: Outcome, rung: str) -> dict[str, Any]:
     """The best point of a rung, and how far the next one is behind."""
     point, *others = outcome.best(rung)
     second = others[0] if others else None
+    keys = summary.varying(outcome.sweep.points)
+    named = zip(keys, summary.short(keys), strict=True)
     return {
         "rung": rung,
         "point": point.name,
-        "values": ", ".join(
-            f"{key} {word(point.values[key])}" for key in summary.varying(outcome.sweep.points)
-        ),
+        "values": ", ".join(f"{name} {word(point.values[key])}" for key, name in named),
         "miou": summary.spread(point, rung),
         "second": second.name if second else "",
         "ahead": _change(second, point, rung) if second else None,

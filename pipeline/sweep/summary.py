@@ -57,6 +57,12 @@ def varying(points: Sequence[Values]) -> list[str]:
     return [key for factor in factors(points) for key in factor.keys] or list(points[0])
 
 
+def short(keys: Sequence[str]) -> list[str]:
+    """The keys' last parts, where those differ from each other; else the keys."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return last if len(set(last)) == len(last) else list(keys)
+
+
 def spread(point: Point, rung: str) -> str:
     """Mean and standard deviation in percent, of a single run its value, of none nothing."""
     found = point.spread(rung)
@@ -114,8 +120,8 @@ def show(outcome: Outcome, place: Path) -> None:
     keys = varying(outcome.sweep.points)
     best = {rung: outcome.best(rung)[:1] for rung in outcome.rungs}
     table = Table(box=None, pad_edge=False)
-    for column in ("point", *keys, *outcome.rungs, "runs"):
-        table.add_column(column.rpartition(".")[2], justify="right" if column in outcome.rungs else "left")
+    for column in ("point", *short(keys), *outcome.rungs, "runs"):
+        table.add_column(column, justify="right" if column in outcome.rungs else "left")
     for point in outcome.points:
         miou = [
             f"[bold]{spread(point, r)}[/]" if point in best[r] else spread(point, r) for r in outcome.rungs
@@ -127,6 +133,6 @@ def show(outcome: Outcome, place: Path) -> None:
     for row in outcome.rows:
         if row.why:
             print(f"{row.trial.name}: {row.why}")
-    for log in sorted((place / "logs").glob("*")):
+    for log in sorted((place / "logs").glob("*/*")):
         print(f"the output of a failed stage: {log}")
     print(about(outcome))

@@ -99,6 +99,7 @@ def run(
 def _one(root: Path, sweep: Sweep, trial: Trial, listener: "_Lines", stop: threading.Event) -> Ended:
     if stop.is_set():
         return Ended(trial, NOT_RUN)
+    shutil.rmtree(logs(root, sweep) / trial.name, ignore_errors=True)  # of an attempt before
     order = Order(trial.name, overrides=trial.overrides, revision=sweep.revision, kind="sweep run")
     try:
         with opened(root, order, listener, lambda _: None) as engine:
@@ -115,14 +116,19 @@ def _one(root: Path, sweep: Sweep, trial: Trial, listener: "_Lines", stop: threa
     return Ended(trial, CANCELLED if stop.is_set() else FAILED, why)
 
 
+def logs(root: Path, sweep: Sweep) -> Path:
+    """A folder per run whose last attempt failed, with what the failed stages said."""
+    return folder(root, sweep.name) / "logs"
+
+
 def _keep_logs(root: Path, sweep: Sweep, trial: Trial, place: Path, results: runner.Results) -> None:
     """The worktree goes: what a failed stage has said goes to the sweep's folder."""
     for result in results.values():
         log = places.log(place, result.stage)
         if result.outcome in (STAGE_FAILED, TIMEOUT) and log.is_file():
-            kept = folder(root, sweep.name) / "logs" / f"{trial.name}-{log.name}"
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(log, kept)
+            kept = logs(root, sweep) / trial.name
+            kept.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log, kept / log.name)
 
 
 class _Lines:

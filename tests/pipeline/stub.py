@@ -3,7 +3,7 @@
 Each stage `python work.py NAME` reads its section of params.yaml and its dependencies, and writes a
 hash of them. Its section tells it how to behave: `seconds` to take, `fail` to fail, `hang` for ever,
 `bytes` more to write, `meet` as many stages at work at the same time, or find itself `alone`, and `ignore`
-its value.
+its value. That it ran is noted in the file `trace`, or in that of STUB_TRACE.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ digest = hashlib.sha256(b"" if params.get("ignore") else repr(params["value"]).e
 for path in sys.argv[3:]:
     digest.update(pathlib.Path(path).read_bytes())
 print(f"{name}: working", flush=True)
-with open("trace", "a") as file:
+with open(os.environ.get("STUB_TRACE", "trace"), "a") as file:
     file.write(name + "\\n")
 if params.get("children"):
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
