@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import ledger, worktrees
+from pipeline.noise import EXACT
 from pipeline.run import RAN, RESTORED
 from pipeline.sweep.definition import Sweep, Trial
 from pipeline.sweep.grid import Values
@@ -73,11 +74,16 @@ class Outcome:
     def rows(self) -> list[Row]:
         return [row for point in self.points for row in point.rows]
 
-    def best(self, rung: str) -> list[Point]:
-        """The points whose runs are all finished, best mean first."""
+    def ranked(self, rung: str) -> list[tuple[float, Point]]:
+        """The points whose runs are all finished, with their means, best first."""
         whole = [(point.spread(rung), point) for point in self.points if point.finished]
-        ranked = [(spread[0], point) for spread, point in whole if spread]
-        return [point for _, point in sorted(ranked, key=lambda pair: -pair[0])]
+        found = [(spread[0], point) for spread, point in whole if spread]
+        return sorted(found, key=lambda pair: -pair[0])
+
+    def best(self, rung: str) -> list[Point]:
+        """The best point, and those that are equal to it."""
+        ranked = self.ranked(rung)
+        return [point for mean, point in ranked if ranked[0][0] - mean <= EXACT]
 
 
 def read(

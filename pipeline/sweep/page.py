@@ -1,6 +1,7 @@
 """The page of a sweep: points, effects, best points, cost; each claim with the command that re-makes it."""
 
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pipeline import charts, noise, pages, terminal
@@ -11,7 +12,7 @@ from pipeline.sweep.effects import Effect
 from pipeline.sweep.grid import word
 from pipeline.sweep.outcome import Outcome, Point
 
-SIZE = (3.4, 2.1)  # inches of a chart
+SIZE = (3.3, 2.1)  # inches of a chart
 
 
 def write(root: Path, outcome: Outcome) -> None:
@@ -42,7 +43,7 @@ def diff(a: Point, b: Point) -> str:
 def _point(outcome: Outcome, point: Point) -> dict[str, Any]:
     first, *others = outcome.points
     other = first if point is not first else others[0] if others else None
-    best = {rung: outcome.best(rung)[:1] for rung in outcome.rungs}
+    best = {rung: outcome.best(rung) for rung in outcome.rungs}
     return {
         "name": point.name,
         "values": [word(point.values[key]) for key in summary.varying(outcome.sweep.points)],
@@ -64,14 +65,17 @@ def _effect(effect: Effect, rungs: list[str]) -> dict[str, Any]:
         "name": ", ".join(effect.factor.keys),
         "complete": effect.complete,
         "settings": effect.settings,
-        "charts": [(rung, _chart(effect, rung)) for rung in rungs if _complete(effect, rung)],
+        "charts": [_chart(effect, rung) for rung in rungs if _moves(effect, rung)],
+        "still": [rung for rung in rungs if not _moves(effect, rung)],
         "levels": [_level(effect, n, rungs) for n in range(len(effect.levels))],
         "first": _label(effect.factor.values[0]),
     }
 
 
-def _complete(effect: Effect, rung: str) -> bool:
-    return bool(effect.levels) and all(level.scores[rung] for level in effect.levels)
+def _moves(effect: Effect, rung: str) -> bool:
+    """Whether the rung is not the same at every value."""
+    changes = [level.change[rung] for level in effect.levels if rung in level.change]
+    return any(change.verdict != noise.EQUAL for change in changes)
 
 
 def _level(effect: Effect, n: int, rungs: list[str]) -> dict[str, Any]:
@@ -91,23 +95,23 @@ def _change(a: Point, b: Point, rung: str) -> noise.Change | None:
 
 def _level_mean(effect: Effect, n: int, rung: str) -> str:
     values = list(effect.levels[n].scores[rung].values())
-    return f"{sum(values) / len(values):.2f}" if values else ""
+    return f"{fmean(values):.2f}" if values else ""
 
 
 def _best(outcome: Outcome, rung: str) -> dict[str, Any]:
-    """The best point of a rung, and how far the next one is behind."""
-    point, *others = outcome.best(rung)
-    second = others[0] if others else None
+    """The best point of a rung, those equal to it, and how far the next one is behind."""
+    point, *equal = outcome.best(rung)
+    others = [other for _, other in outcome.ranked(rung)[1 + len(equal) :]]
     keys = summary.varying(outcome.sweep.points)
     named = zip(keys, summary.short(keys), strict=True)
     return {
         "rung": rung,
         "point": point.name,
+        "equal": [other.name for other in equal],
         "values": ", ".join(f"{name} {word(point.values[key])}" for key, name in named),
         "miou": summary.spread(point, rung),
-        "second": second.name if second else "",
-        "ahead": _change(second, point, rung) if second else None,
-        "diff": diff(second, point) if second else "",
+        "ahead": _change(others[0], point, rung) if others else None,
+        "diff": diff(others[0], point) if others else "",
     }
 
 
@@ -116,22 +120,18 @@ def _label(value: tuple[Any, ...]) -> str:
 
 
 def _chart(effect: Effect, rung: str) -> str:
-    """The rung's mIoU at each value: the mean over seeds and settings, and each seed as a dot."""
-    labels = [_label(level.value) for level in effect.levels]
+    """The rung's mIoU at each value: the mean over seeds and settings, and a thin line per seed."""
+    levels = [level for level in effect.levels if level.scores[rung]]
+    places = range(len(levels))
     with charts.style():
         drawn = charts.figure(*SIZE)
         axes = drawn.subplots()
-        means = []
-        for place, level in enumerate(effect.levels):
-            values = list(level.scores[rung].values())
-            means.append(sum(values) / len(values))
-            if len(values) > 1:
-                axes.plot(
-                    [place] * len(values), values, "o", color=charts.COLOURS[0], alpha=0.45, markersize=4
-                )
-        axes.plot(range(len(means)), means, "-o", color=charts.COLOURS[0], markersize=6)
-        axes.set_title(rung, fontsize=10, loc="left")
-        axes.set_ylabel("mIoU in %")
-        axes.set_xticks(range(len(labels)), labels)
-        axes.set_xlim(-0.4, len(labels) - 0.6)
+        for seed in levels[0].scores[rung] if len(levels[0].scores[rung]) > 1 else ():
+            line = [level.scores[rung].get(seed, float("nan")) for level in levels]
+            axes.plot(places, line, "-o", color=charts.COLOURS[4], alpha=0.6, linewidth=0.8, markersize=3)
+        means = [fmean(level.scores[rung].values()) for level in levels]
+        axes.plot(places, means, "-o", color=charts.COLOURS[0], linewidth=2, markersize=6)
+        axes.set_title(f"{rung}, mIoU in %", fontsize=10, loc="left")
+        axes.set_xticks(places, [_label(level.value) for level in levels])
+        axes.set_xlim(-0.4, len(levels) - 0.6)
         return charts.svg(drawn)

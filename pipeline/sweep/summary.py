@@ -42,7 +42,7 @@ def to_markdown(outcome: Outcome) -> str:
     """A row per point: mean and standard deviation over its seeds per rung, the best in bold, the minutes."""
     keys = varying(outcome.sweep.points)
     header = ["point", *keys, *outcome.rungs, "minutes", "runs"]
-    best = {rung: outcome.best(rung)[:1] for rung in outcome.rungs}
+    best = {rung: outcome.best(rung) for rung in outcome.rungs}
     rows = []
     for point in outcome.points:
         miou = [_bold(spread(point, rung), point in best[rung]) for rung in outcome.rungs]
@@ -93,7 +93,7 @@ def about(outcome: Outcome) -> str:
     ran, restored = sum(row.cost.ran for row in rows), sum(row.cost.restored for row in rows)
     return (
         f"{size(sweep)} at commit {sweep.revision[:10]}: {done} of {len(rows)} runs finished, {ran} stages"
-        f" computed and {restored} restored in {terminal.clock(sum(row.cost.seconds for row in rows))};"
+        f" computed and {restored} restored, {terminal.clock(sum(row.cost.seconds for row in rows))} of work;"
         " mIoU in percent, mean ± standard deviation over the seeds."
     )
 
@@ -118,7 +118,7 @@ def show(outcome: Outcome, place: Path) -> None:
     from rich.table import Table
 
     keys = varying(outcome.sweep.points)
-    best = {rung: outcome.best(rung)[:1] for rung in outcome.rungs}
+    best = {rung: outcome.best(rung) for rung in outcome.rungs}
     table = Table(box=None, pad_edge=False)
     for column in ("point", *short(keys), *outcome.rungs, "runs"):
         table.add_column(column, justify="right" if column in outcome.rungs else "left")
