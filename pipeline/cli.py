@@ -238,8 +238,16 @@ def predict(
     model: Annotated[
         Path | None, typer.Option(help="of a trained segmenter; without: data/segmenter")
     ] = None,
-    tile: Annotated[int, typer.Option(help="pixels: a picture with a larger side is cut into tiles")] = 1024,
-    overlap: Annotated[int, typer.Option(help="of neighbouring tiles, in pixels")] = 128,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="pixels: a larger picture is cut into tiles; without: 2 x segmenter.augment.crop",
+        ),
+    ] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="of tiles, in pixels; without: a quarter of a tile")
+    ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="pictures at a time; without: 8 on a GPU, else 1")
     ] = None,
@@ -248,11 +256,11 @@ def predict(
     from pipeline import children
     from pipeline.project import find_root
 
-    options = [f"--out={out.absolute()}", f"--tile={tile}", f"--overlap={overlap}"]
+    options = [f"--out={out.absolute()}"]
     if model:
         options.append(f"--model={model.absolute()}")
-    if batch:
-        options.append(f"--batch={batch}")
+    numbers = {"tile": tile, "overlap": overlap, "batch": batch}
+    options += [f"--{name}={number}" for name, number in numbers.items() if number is not None]
     paths = [path.absolute() for path in pictures]
     raise SystemExit(children.run(find_root(), "stages.predictions.pictures", [*options, "--", *paths]))
 

@@ -40,6 +40,8 @@ def rows(steps: list[dict[str, Any]]) -> list[dict[str, str]]:
     """A row per step, and one per stop of the walk."""
     found = []
     for step in steps:
+        if step["name"] == "truth" and not step["absent"]:
+            continue
         found.append(_row(step["name"], step["iou"], step["absent"] or step["about"]))
         if step["name"] == "random_walk":
             found += [_row(f"  {tile['title']}", tile["iou"], "") for tile in step["tiles"]]
@@ -60,7 +62,7 @@ def page(shown: dict[str, Any], folder: Path) -> str:
         "show.html",
         shown=shown,
         picture=pages.data_uri(folder / "picture.png"),
-        chart=chart(scored) if scored else "",
+        chart=chart(scored) if len(scored) > 1 else "",
     )
 
 
@@ -72,7 +74,7 @@ def chart(steps: list[dict[str, Any]]) -> str:
         points += [(tile["title"], tile["iou"], True) for tile in step["tiles"]] if walk else []
         points += [] if walk else [(step["name"], step["iou"], False)]
     with charts.style():
-        figure = charts.figure(7.6, 2.6)
+        figure = charts.figure(8, 2.6)
         axes = figure.add_subplot()
         axes.plot([value for _, value, _ in points], color=charts.COLOURS[0], linewidth=1.2)
         for place, (_, value, walk) in enumerate(points):
@@ -80,8 +82,7 @@ def chart(steps: list[dict[str, Any]]) -> str:
             axes.annotate(
                 f"{value:.0f}", (place, value), textcoords="offset points", xytext=(0, 7), ha="center"
             )
-        names = [name.removesuffix("s").removesuffix(" step") + " st." * walk for name, _, walk in points]
-        axes.set_xticks(range(len(points)), names, rotation=35, ha="right")
+        axes.set_xticks(range(len(points)), [name for name, *_ in points], rotation=35, ha="right")
         axes.set_ylim(0, 112)
         axes.set_yticks(range(0, 101, 25))
         axes.set_ylabel("IoU, %")

@@ -14,17 +14,7 @@ from stages.common.artifacts import csv_text, write_json
 from stages.common.augment import normalise
 from stages.segmenter import export
 from stages.segmenter.network import rebuild_segmenter, scores
-
-MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
-CONFIG = {
-    "classes": ["background", "cat", "dog"],
-    "network": "unet",
-    "options": {"decoder_channels": [16, 8, 8, 8, 8]},
-    "encoder": {
-        "name": "small", "output_stride": 32, "weights": {"source": "none", "name": "", "sha256": ""},
-        "mean": MEAN, "std": STD, "freeze": [], "batch_norm": "train",
-    },
-}  # fmt: skip
+from tests.segmenter.tiny import CONFIG, MEAN, STD, save_segmenter
 
 
 @pytest.fixture
@@ -33,8 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import cv2
 
     monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    networks.save_network(Path("data/segmenter"), rebuild_segmenter(CONFIG), CONFIG, [{"loss": 1.0}])
+    save_segmenter(Path("data/segmenter"))
     rows = [("id", "file", "split", "width", "height", "labels")]
     rng = np.random.default_rng(0)
     Path("data/dataset/images").mkdir(parents=True)
