@@ -25,8 +25,8 @@ from prefect.artifacts import (
 
 from pipeline import places, plan, presets, terminal, worktrees
 from pipeline.changes import between
+from pipeline.outcomes import GOOD, Result
 from pipeline.project import write_whole
-from pipeline.run import GOOD, Result
 from pipeline.tables import Table, markdown, read_csv
 from stages.common.params import read_yaml
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from pipeline import plan, worktrees
 from pipeline.graph import Graph, Stage, of_repo, open_repo
+from pipeline.outcomes import Listener, Result
 from pipeline.project import write_whole
-from pipeline.run import Listener, Result, Run
+from pipeline.run import Run
 
 TRAVELS = ("params.yaml", "dvc.lock")  # as text; everything else must be in the commit
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pipeline import places, plan, terminal
 from pipeline.graph import Graph
-from pipeline.run import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result, Run
+from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result
+from pipeline.run import Run
 
 Results = dict[str, Result]
 

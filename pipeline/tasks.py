@@ -20,7 +20,8 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline import plan, publish, runner
-from pipeline.run import BLOCKED, CANCELLED, FAILED, RAN, RESTORED, TIMEOUT, UNCHANGED, Result, Run
+from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, RAN, RESTORED, TIMEOUT, UNCHANGED, Result
+from pipeline.run import Run
 
 LINES = 2000  # of one stage that the server keeps; the stage's log file keeps all
 QUIET = 30.0  # seconds between two lines about the progress of one stage

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.table import Table
 
 from pipeline import places, plan
-from pipeline.run import BLOCKED, FAILED, TIMEOUT, UNCHANGED, Result
+from pipeline.outcomes import BLOCKED, FAILED, TIMEOUT, UNCHANGED, Result
 
 WIDE = 200  # columns of a table that goes into a file
 COLOURS = {

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import locks, places, worktrees
-from pipeline.run import Listener, Run
+from pipeline.outcomes import Listener
+from pipeline.run import Run
 
 Say = Callable[[str], None]
 

@@ -14,7 +14,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import lockfile, runner
-from pipeline.run import BLOCKED, RAN, TIMEOUT, UNCHANGED, Run
+from pipeline.outcomes import BLOCKED, RAN, TIMEOUT, UNCHANGED
+from pipeline.run import Run
 from tests.common.conftest import Marked, wait_for
 from tests.conftest import Project
 from tests.pipeline import stub

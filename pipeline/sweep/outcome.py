@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import ledger, worktrees
 from pipeline.noise import EXACT
-from pipeline.run import RAN, RESTORED
+from pipeline.outcomes import RAN, RESTORED
 from pipeline.sweep.definition import Sweep, Trial
 from pipeline.sweep.grid import Values
 from pipeline.sweep.trials import FINISHED, NOT_RUN, Ended

@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline import plan, terminal, worktrees
 from pipeline.graph import Graph
+from pipeline.outcomes import Listener
 from pipeline.project import write_whole
-from pipeline.run import Listener
 from pipeline.sweep.definition import Sweep, Trial, value_at
 from pipeline.workplace import Order, opened
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import locks, places, runner, terminal, worktrees
-from pipeline.run import FAILED as STAGE_FAILED
-from pipeline.run import GRACE, TIMEOUT, Result, is_dead, message
+from pipeline.outcomes import FAILED as STAGE_FAILED
+from pipeline.outcomes import TIMEOUT, Result
+from pipeline.run import GRACE, is_dead, message
 from pipeline.sweep.definition import Sweep, Trial, base_values, folder, sweep_of, with_values
 from pipeline.workplace import Order, opened
 

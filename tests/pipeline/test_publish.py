@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline import contact, plan, publish
 from pipeline.graph import Graph
-from pipeline.run import Result
+from pipeline.outcomes import Result
 from stages.evaluation import gallery
 from tests.conftest import Project
 from tests.pipeline import stub

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import gpus, ledger, leftovers, locks, places
+from pipeline import gpus, ledger, leftovers, locks, output, places
 from pipeline import run as running
 from pipeline.graph import Meta, Stage
-from pipeline.run import CANCELLED, FAILED, RAN, RESTORED, TIMEOUT, UNCHANGED, Result, Run
+from pipeline.outcomes import CANCELLED, FAILED, RAN, RESTORED, TIMEOUT, UNCHANGED, Result
+from pipeline.run import Run
 from tests.common.conftest import wait_for
 from tests.conftest import Project
 
@@ -106,7 +107,7 @@ def test_words_of_dvc(small):
     project = small(WRITE)
     said = {}
     for case in ("ran", "unchanged", "restored"):
-        reader = running._Reader("work", Recorder())
+        reader = output.Reader("work", Recorder())
         reader.feed(project.project.run("dvc", "repro", "--single-item", "work").stdout.encode())
         said[case] = reader.outcome
         if case == "unchanged":
@@ -175,11 +176,11 @@ def test_after_its_deadline_a_stage_is_tried_again():
     meta = Meta(timeout=60)
     work = Stage("work", "", (), (), (), (), meta, False)
     late, _ = fed(b'@exit {"code": 255, "memory": 1}\n')
-    assert running.judge(work, late, "CPU", timed_out=True, cancelled=False) == (
+    assert output.judge(work, late, "CPU", timed_out=True, cancelled=False) == (
         Result("work", TIMEOUT, "longer than 60 s (meta.timeout)", device="CPU", memory=1), True,
     )  # fmt: skip
     good, _ = fed(b'Running stage \'work\':\n@exit {"code": 0, "memory": 1}\n')
-    assert running.judge(work, good, "CPU", timed_out=True, cancelled=True) == (
+    assert output.judge(work, good, "CPU", timed_out=True, cancelled=True) == (
         Result("work", RAN, device="CPU", memory=1), False,
     )  # fmt: skip
 
@@ -231,9 +232,9 @@ def test_lines_for_programs_and_progress_bars(small):
     assert "100 %" in project.listener.lines and not project.says("50 %")
 
 
-def fed(*chunks: bytes) -> tuple[running._Reader, Recorder]:
+def fed(*chunks: bytes) -> tuple[output.Reader, Recorder]:
     listener = Recorder()
-    reader = running._Reader("work", listener)
+    reader = output.Reader("work", listener)
     for chunk in chunks:
         reader.feed(chunk)
     reader.close()
@@ -265,7 +266,7 @@ def test_long_lines_and_bars_without_an_end():
 )  # fmt: skip
 def test_what_only_looks_like_a_line_for_programs(text):
     reader, listener = fed(text.encode() + b"\n")
-    assert listener.lines == [text] and not listener.told and reader.code == running.KILLED
+    assert listener.lines == [text] and not listener.told and reader.code == output.KILLED
 
 
 def test_environment(small, monkeypatch):

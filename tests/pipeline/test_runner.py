@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import ledger, locks, places, runner
-from pipeline.run import BLOCKED, CANCELLED, FAILED, RAN, UNCHANGED, Result, Run
+from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, RAN, UNCHANGED, Result
+from pipeline.run import Run
 from stages.common.params import read_yaml
 from tests.common.conftest import wait_for
 from tests.conftest import Project

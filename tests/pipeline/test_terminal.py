@@ -7,8 +7,8 @@ import pytest
 
 from pipeline import plan, terminal
 from pipeline.graph import Graph
+from pipeline.outcomes import BLOCKED, FAILED, RAN, RESTORED, UNCHANGED, Result
 from pipeline.plan import Plan, Row
-from pipeline.run import BLOCKED, FAILED, RAN, RESTORED, UNCHANGED, Result
 
 
 @pytest.mark.parametrize(
