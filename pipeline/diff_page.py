@@ -18,7 +18,7 @@ def write(diff: Diff, file: Path, most: int) -> None:
         diff=diff,
         titles=[tables.title(side) for side in (diff.a, diff.b)],
         notes=[*diff.notes, *drawn.notes],
-        where=tables.where(diff.stages),
+        where=tables.where(diff),
         ladder=tables.ladder(diff),
         rules=tables.rule(diff.ladder),
         params=tables.params(diff),

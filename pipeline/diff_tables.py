@@ -1,6 +1,6 @@
 """A comparison as tables and sentences, the same for a terminal, markdown and a page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,10 +78,9 @@ def pictures(diff: Diff, most: int = 3) -> Grid:
     return Grid(("rung", "most changed", "better", "worse", "equal"), tuple(rows), 2)
 
 
-def where(stages: Iterable[Parting]) -> list[str]:
+def where(diff: Diff) -> list[str]:
     """Sentences: where the runs part and why, what follows, and what made no difference."""
-    stages = list(stages)
-    by_state = {state: [stage for stage in stages if stage.state == state] for state in parting.STATES}
+    by_state = {state: [stage for stage in diff.stages if stage.state == state] for state in parting.STATES}
     lines = [f"The runs part at {stage.stage}: {_because(stage)}." for stage in by_state[parting.PARTS]]
     follow = by_state[parting.FOLLOWS]
     if follow:
@@ -91,9 +90,9 @@ def where(stages: Iterable[Parting]) -> list[str]:
         for stage in follow
         if stage.causes
     ]
-    for state in (parting.ONLY_A, parting.ONLY_B):
+    for side, state in ((diff.a, parting.ONLY_A), (diff.b, parting.ONLY_B)):
         if found := by_state[state]:
-            lines.append(f"Ran {state}: {', '.join(stage.stage for stage in found)}.")
+            lines.append(f"Only {side.name} ran {', '.join(stage.stage for stage in found)}.")
     if same := by_state[parting.SAME_RESULT]:
         names = ", ".join(f"{stage.stage} ({', '.join(stage.causes) or 'inputs'})" for stage in same)
         lines.append(f"Other inputs, the same result: {names}.")

@@ -32,7 +32,7 @@ def show(diff: Diff) -> None:
     if diff.is_empty:
         console.print(EMPTY)
         return
-    for line in tables.where(diff.stages):
+    for line in tables.where(diff):
         console.print(escape(line))
     for grid in (tables.params(diff), tables.ladder(diff), tables.classes(diff), tables.pictures(diff)):
         if grid.rows:
@@ -59,7 +59,7 @@ def markdown(diff: Diff) -> str:
     parts += [f"> **Note:** {_words(note)}\n" for note in diff.notes]
     if diff.is_empty:
         return "\n".join([*parts, f"{EMPTY.capitalize()}.\n"])
-    parts += [_grid(tables.ladder(diff)), *(f"{line}\n" for line in map(_words, tables.where(diff.stages)))]
+    parts += [_grid(tables.ladder(diff)), *(f"{line}\n" for line in map(_words, tables.where(diff)))]
     params, classes = tables.params(diff), tables.classes(diff)
     parts.append(_grid(params) if len(params.rows) <= LONG else _folded("Parameters", params))
     parts += [_folded("Classes that changed most", classes), _folded("Pictures", tables.pictures(diff))]

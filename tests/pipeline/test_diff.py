@@ -166,6 +166,8 @@ def test_a_revision_where_nothing_was_run_is_named(runs):
         "HEAD has no reports/ladder.csv: it has no numbers to compare",
     )
     assert found.ladder == () and {stage.state for stage in found.stages} == {parting.ONLY_A}
+    names = "dataset, pseudo_labels, evaluation@seeds, evaluation@labels"
+    assert diff_tables.where(found) == [f"Only HEAD~1 ran {names}."]
 
 
 def test_points_are_paired_by_seed_and_a_change_within_the_scatter_is_noise(runs):

@@ -39,6 +39,14 @@ def file(changed: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def plots(changed: Project) -> Path:
+    """The page of `dvc plots diff`, the drawing script beside it."""
+    stub.wsss(changed, "plots-setup")
+    changed.run("dvc", "plots", "diff", "HEAD", "workspace")
+    return changed.root / "dvc_plots" / "index.html"
+
+
 def look(page: Any, file: Path, width: int, scheme: str) -> list[str]:
     """Open the file; all that it says to the console or asks of anybody."""
     said: list[str] = []
@@ -132,7 +140,7 @@ def test_pictures_that_neither_cache_nor_remote_has_are_named(changed, tmp_path)
     assert "The runs part at pseudo_labels: params (pseudo_labels.random_walk.beta)." in text
 
 
-def test_dvc_s_own_diffs_say_the_same_offline(changed):
+def test_dvc_s_own_diffs_say_the_same(changed):
     params = json.loads(changed.run("dvc", "params", "diff", "--json").stdout)
     assert params["params.yaml"] == {"pseudo_labels.random_walk.beta": {"old": 8, "new": 4, "diff": -4}}
     moved = json.loads(changed.run("dvc", "metrics", "diff", "--json").stdout)
@@ -140,9 +148,9 @@ def test_dvc_s_own_diffs_say_the_same_offline(changed):
     assert (change["old"], change["new"]) == (metrics(changed, "HEAD"), metrics(changed, "workspace"))
     assert moved.keys() == {"reports/pseudo_labels/metrics.json"}
 
-    stub.wsss(changed, "plots-setup")
-    changed.run("dvc", "plots", "diff", "HEAD", "workspace")
-    text = (changed.root / "dvc_plots" / "index.html").read_text()
+
+def test_the_page_of_dvc_plots_diff_names_nothing_outside(plots):
+    text = plots.read_text()
     assert (
         "Seeds by threshold" in text and text.count("reports_pseudo_labels_gallery.png") == 2
     )  # old and new
@@ -151,8 +159,8 @@ def test_dvc_s_own_diffs_say_the_same_offline(changed):
     assert not re.search(r"(?:src|href)=[\"']https?:", loaded)
 
 
-def test_the_page_of_dvc_plots_diff_draws_without_a_network(changed, page):
-    said = look(page, changed.root / "dvc_plots" / "index.html", 1300, "light")
+def test_the_page_of_dvc_plots_diff_draws_without_a_network(plots, page):
+    said = look(page, plots, 1300, "light")
     page.wait_for_selector("canvas, svg.marks")
     assert [line for line in said if line.startswith("http")] == []  # Vega warns of its own version
     assert page.locator("canvas, svg.marks").count() == 4
