@@ -46,11 +46,17 @@ def _chart(diff: Diff) -> str:
             for mean, sd, colour in ((value.a, value.sd_a, 4), (value.b, value.sd_b, 0)):
                 axes.errorbar(mean, row, xerr=sd, fmt="none", ecolor=charts.COLOURS[colour], zorder=1)
                 axes.scatter(mean, row, s=44, color=charts.COLOURS[colour], zorder=2)
-            said = tables.signed(value.change) if value.verdict != noise.EQUAL else "equal"
-            axes.annotate(said, (max(value.a, value.b), row), (9, -3), textcoords="offset points", fontsize=9)
+            right = max(value.a + (value.sd_a or 0), value.b + (value.sd_b or 0))
+            axes.annotate(_said(value), (right, row), (9, -3), textcoords="offset points", fontsize=9)
         axes.set_yticks(range(len(rungs)), [number.rung for number in rungs])
         axes.set_ylim(len(rungs) - 0.5, -0.5)
-        axes.margins(x=0.16)
+        axes.margins(x=0.2)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"{metric.replace('_', ' ')} in percent: grey {diff.a.name}, blue {diff.b.name}")
     return charts.svg(drawn)
+
+
+def _said(value: noise.Change) -> str:
+    if value.verdict == noise.EQUAL:
+        return noise.EQUAL
+    return tables.signed(value.change) + f" ({noise.NOISE})" * (value.verdict == noise.NOISE)

@@ -111,7 +111,7 @@ def _because(stage: Parting) -> str:
 def rule(numbers: Sequence[Number]) -> list[str]:
     """How noise was told, in a sentence for each rule that was used."""
     used = dict.fromkeys(number.value.rule for number in numbers if number.value.verdict != noise.EQUAL)
-    return [noise.RULES[name] for name in used]
+    return [noise.RULES[name] for name in used] + [noise.CAUTION] * _is_told(numbers)
 
 
 def _is_told(numbers: Sequence[Number]) -> bool:

@@ -28,6 +28,7 @@ RULES = {
     "(t(0.975, n - 1) * sd * sqrt(1 + 1 / n)).",
     ONE_EACH: "One run on each side: how far seeds scatter is not known, so no change is called significant.",
 }
+CAUTION = "Of many numbers that did not change, one in twenty passes as beyond noise."
 CONFIDENCE = 0.975  # two-sided 95 %
 EXACT = 1e-9  # percent: below it is arithmetic of floats
 
