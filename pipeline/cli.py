@@ -277,21 +277,20 @@ def diff(
     """Compare two runs: parameters, ladder, classes, pictures, and where they part. Changes nothing."""
     if md and as_json:
         raise ValueError("--md and --json both write to standard output: choose one")
-    from pipeline import diff as comparing
-    from pipeline import diff_text
+    from pipeline.diff import comparison, text
     from pipeline.project import find_root
 
-    found = comparing.make(find_root(), a, b)
+    found = comparison.make(find_root(), a, b)
     if html:
-        from pipeline import diff_page
+        from pipeline.diff import page
 
-        diff_page.write(found, html.absolute(), pictures)
+        page.write(found, html.absolute(), pictures)
     if as_json:
-        print(diff_text.as_json(found))
+        print(text.as_json(found))
     elif md:
-        print(diff_text.markdown(found))
+        print(text.markdown(found))
     else:
-        diff_text.show(found)
+        text.show(found)
         if html:
             print(f"{html} is written")
 

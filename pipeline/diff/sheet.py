@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import children, pages, parting
-from pipeline.diff import Diff
-from pipeline.notes import some
+from pipeline import children, pages
+from pipeline.diff import parting
+from pipeline.diff.comparison import Diff
+from pipeline.diff.notes import some
 from pipeline.snapshot import Snapshot, hashes
 
 INDEX = ("index.csv", "classes.json")  # of a data set: what the child reads besides pictures

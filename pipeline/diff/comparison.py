@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import noise, notes, parting
-from pipeline.parting import Parting
+from pipeline import noise
+from pipeline.diff import notes, parting
+from pipeline.diff.parting import Parting
+from pipeline.diff.sides import Pair, Side, pair_of, parameter_changes, side
 from pipeline.presets import Change
-from pipeline.sides import Pair, Side, pair_of, parameter_changes, side
 from pipeline.tables import Table
 
 LADDER, PER_CLASS = "reports/ladder.csv", "reports/per_class.csv"

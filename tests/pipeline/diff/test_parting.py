@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import parting
+from pipeline.diff import parting
 from tests.pipeline.made_runs import entry
 
 BASE = {

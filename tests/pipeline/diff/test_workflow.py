@@ -100,9 +100,10 @@ def test_a_comment_is_made_once_and_then_brought_up_to_date(job, runs, tmp_path,
 def test_what_it_installs_is_enough(job, runs):
     """The comparison imports nothing heavy, and nothing but what the first script names and that brings."""
     code = (
-        "import sys; from pathlib import Path; from pipeline import cli, diff, diff_text, noise\n"
-        "found = diff.make(Path.cwd(), 'origin/main', 'HEAD')\n"
-        "diff_text.markdown(found); diff_text.show(found)\n"
+        "import sys; from pathlib import Path; from pipeline import cli, noise\n"
+        "from pipeline.diff import comparison, text\n"
+        "found = comparison.make(Path.cwd(), 'origin/main', 'HEAD')\n"
+        "text.markdown(found); text.show(found)\n"
         "noise.compare({0: 1, 1: 2}, {0: 1, 1: 2})\n"
         f"print('heavy:', [name for name in {HEAVY} if name in sys.modules])"
     )

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from pipeline import parting
 from pipeline.changes import between
-from pipeline.sides import Pair, Side, pair_of, seeds
+from pipeline.diff import parting
+from pipeline.diff.sides import Pair, Side, pair_of, seeds
 from pipeline.snapshot import WORKSPACE, Snapshot, hashes
 from pipeline.tables import Table
 

@@ -9,11 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import diff_tables as tables
 from pipeline import noise
-from pipeline.diff import Diff, Number
-from pipeline.diff_tables import Cell, Grid
-from pipeline.sides import Side
+from pipeline.diff import tables
+from pipeline.diff.comparison import Diff, Number
+from pipeline.diff.sides import Side
+from pipeline.diff.tables import Cell, Grid
 from pipeline.tables import markdown as markdown_table
 
 WIDE = 200  # columns of a table that goes into a file

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import noise, parting
-from pipeline.diff import Diff, Number
-from pipeline.notes import some
-from pipeline.parting import Parting
-from pipeline.sides import Side
+from pipeline import noise
+from pipeline.diff import parting
+from pipeline.diff.comparison import Diff, Number
+from pipeline.diff.notes import some
+from pipeline.diff.parting import Parting
+from pipeline.diff.sides import Side
 
 GOOD, BAD, QUIET = "good", "bad", "quiet"
 VERDICT = ("that is",)  # the column that tells a change from noise

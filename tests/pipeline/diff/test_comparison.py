@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import diff, diff_tables, diff_text, noise, parting
+from pipeline import noise
+from pipeline.diff import comparison, parting, tables
+from pipeline.diff import text as in_words
 from tests.pipeline import made_runs, stub
 from tests.pipeline.made_runs import LADDER, PARAMS, Runs, entry
 
@@ -56,8 +58,8 @@ def runs(tmp_path: Path) -> Runs:
 
 
 @pytest.fixture
-def found(runs: Runs) -> diff.Diff:
-    return diff.make(runs.root, "HEAD~1", "HEAD")
+def found(runs: Runs) -> comparison.Diff:
+    return comparison.make(runs.root, "HEAD~1", "HEAD")
 
 
 def point(runs: Runs, name: str, mious: dict[int, float], beta: int = 8) -> None:
@@ -103,7 +105,7 @@ def test_pictures_that_both_scored_come_by_the_size_of_their_change(found):
 
 
 def test_a_run_against_itself_is_empty_and_says_so_in_one_line(runs):
-    assert diff.make(runs.root, "HEAD", "HEAD").is_empty
+    assert comparison.make(runs.root, "HEAD", "HEAD").is_empty
     for arguments in (("HEAD", "HEAD"), ("HEAD", "workspace"), ()):
         done = stub.wsss(runs, "diff", *arguments)
         assert done.stdout.splitlines()[1:] == ["no difference"]
@@ -119,7 +121,7 @@ def test_the_workspace_is_not_touched(runs):
 
 def test_a_side_without_scores_of_pictures_is_named_and_the_rest_goes_on(runs):
     runs.write("reports/labels/per_picture.csv", "")
-    found = diff.make(runs.root, "HEAD~1", "workspace")
+    found = comparison.make(runs.root, "HEAD~1", "workspace")
     assert found.pictures == () and found.ladder
     assert found.notes == ("workspace has no scores of single pictures at labels: none are compared there",)
 
@@ -128,7 +130,7 @@ def test_other_classes_and_other_pictures_are_said_first(runs):
     made_runs.lock(runs, stages(runs, 4, "l4", "new", dataset="d1"))
     runs.write("reports/per_class.csv", "class,seeds,labels\ndog,50.00,74.00\ncow,46.00,71.00\n")
     runs.commit()
-    found = diff.make(runs.root, "HEAD~1", "HEAD")
+    found = comparison.make(runs.root, "HEAD~1", "HEAD")
     assert found.notes[:2] == (
         "the classes differ (cat only in HEAD~1; cow only in HEAD): means are over different classes",
         "the data sets differ (data/dataset): the numbers are not of the same pictures",
@@ -138,7 +140,7 @@ def test_other_classes_and_other_pictures_are_said_first(runs):
 
 def test_parameters_that_were_not_run_are_said(runs):
     runs.write("params.yaml", PARAMS)  # beta is 8 again, results are of 4
-    found = diff.make(runs.root, "HEAD", "workspace")
+    found = comparison.make(runs.root, "HEAD", "workspace")
     assert found.params == (("pseudo_labels.beta", 4, 8),)
     assert found.notes == (
         "workspace was not run with its pseudo_labels.beta; its numbers are of the values before: `wsss run`",
@@ -148,7 +150,7 @@ def test_parameters_that_were_not_run_are_said(runs):
 def test_a_rung_of_one_side_and_another_number_of_pictures_are_said(runs):
     text = (runs.root / "reports/ladder.csv").read_text().replace("82.00,3", "82.00,2")
     runs.write("reports/ladder.csv", text + "ceiling,val,90.00,,90.00,90.00,3\n")
-    found = diff.make(runs.root, "HEAD", "workspace")
+    found = comparison.make(runs.root, "HEAD", "workspace")
     assert found.notes == (
         "only workspace has the rung ceiling",
         "labels is scored on 3 pictures in HEAD, 2 in workspace",
@@ -160,21 +162,21 @@ def test_a_revision_where_nothing_was_run_is_named(runs):
     for name in ("dvc.lock", "reports/ladder.csv", "reports/per_class.csv"):
         (runs.root / name).unlink()
     runs.commit()
-    found = diff.make(runs.root, "HEAD~1", "HEAD")
+    found = comparison.make(runs.root, "HEAD~1", "HEAD")
     assert found.notes == (
         "HEAD has no dvc.lock: nothing was run there",
         "HEAD has no reports/ladder.csv: it has no numbers to compare",
     )
     assert found.ladder == () and {stage.state for stage in found.stages} == {parting.ONLY_A}
     names = "dataset, pseudo_labels, evaluation@seeds, evaluation@labels"
-    assert diff_tables.where(found) == [f"Only HEAD~1 ran {names}."]
+    assert tables.where(found) == [f"Only HEAD~1 ran {names}."]
 
 
 def test_points_are_paired_by_seed_and_a_change_within_the_scatter_is_noise(runs):
     point(runs, "lr-01", {0: 80.0, 1: 82.0, 2: 84.0})
     point(runs, "lr-02", {0: 81.0, 1: 84.0, 2: 85.0}, beta=4)
     point(runs, "lr-03", {0: 83.0, 1: 85.0, 2: 87.5}, beta=2)
-    noisy, clear = (diff.make(runs.root, "lr-01", name) for name in ("lr-02", "lr-03"))
+    noisy, clear = (comparison.make(runs.root, "lr-01", name) for name in ("lr-02", "lr-03"))
     assert noisy.params == (("pseudo_labels.beta", 8, 4),)  # not the seeds
     values = {number.rung: number.value for number in noisy.ladder if number.what == "miou"}
     assert (values["labels"].a, values["labels"].sd_a, values["labels"].rule) == (82.0, 2.0, noise.PAIRED)
@@ -190,7 +192,7 @@ def test_points_are_paired_by_seed_and_a_change_within_the_scatter_is_noise(runs
 
 def test_a_single_run_against_a_point_does_not_compare_seeds(runs):
     point(runs, "lr-01", {1: 80.0, 2: 82.0})
-    found = diff.make(runs.root, "HEAD~2", "lr-01")
+    found = comparison.make(runs.root, "HEAD~2", "lr-01")
     assert {number.value.rule for number in found.ladder} == {noise.ONE_AGAINST_N}
     assert found.params == (("pseudo_labels.beta", 4, 8),)
 
@@ -198,7 +200,7 @@ def test_a_single_run_against_a_point_does_not_compare_seeds(runs):
 def test_runs_of_a_point_that_differ_in_more_than_their_seeds_are_named(runs):
     point(runs, "lr-01", {0: 80.0})
     point(runs, "lr-01", {1: 80.0}, beta=4)
-    notes = diff.make(runs.root, "lr-01", "HEAD").notes
+    notes = comparison.make(runs.root, "lr-01", "HEAD").notes
     assert "lr-01-s0 and lr-01-s1 differ in more than their seeds: pseudo_labels.beta" in notes
 
 
@@ -212,7 +214,7 @@ def test_json_holds_everything(runs):
 
 
 def test_markdown_is_a_comment_of_a_pull_request(runs, found):
-    text = diff_text.markdown(found)
+    text = in_words.markdown(found)
     commits = [runs.run("git", "rev-parse", "--short=7", name).stdout.strip() for name in ("HEAD~1", "HEAD")]
     assert text.startswith(f"### `HEAD~1 ({commits[0]})` → `HEAD ({commits[1]})`\n")
     assert "| labels | 70.00 | 72.50 | **+2.50** |  | 0.00 | 0.00 |\n" in text
@@ -243,7 +245,7 @@ def test_the_terminal_says_where_they_part_and_how_much(runs):
 
 
 def test_a_rounded_nothing_has_no_sign():
-    assert diff_tables.signed(-0.001) == "0.00"
+    assert tables.signed(-0.001) == "0.00"
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import tempfile
 from pathlib import Path
 
-from pipeline import charts, noise, pages, sheet
-from pipeline import diff_tables as tables
-from pipeline.diff import Diff
+from pipeline import charts, noise, pages
+from pipeline.diff import sheet, tables
+from pipeline.diff.comparison import Diff
 from pipeline.project import write_whole
 
 
