@@ -45,8 +45,7 @@ def create(root: Path, name: str, revision: str = "HEAD") -> Path:
     Returns the project's folder in it. Raises ValueError for a bad name, and for a revision that git does
     not know or that has no project.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name) or re.search(r"\.\.|\.lock$|\.$", name):
-        raise ValueError(f"{name!r} is no name of a run: letters, digits and . _ - only")
+    check_name(name)
     commit = resolve(root, revision)
     place, top = folder(root, name), _top(root, name)
     for path in NEEDED:
@@ -59,6 +58,12 @@ def create(root: Path, name: str, revision: str = "HEAD") -> Path:
         git(root, "worktree", "add", "-q", "--detach", "--force", str(top), commit)
     _share(main_root(root), place)
     return place
+
+
+def check_name(name: str) -> None:
+    """ValueError for what git would not take as a part of a branch, or a file system as a folder."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name) or re.search(r"\.\.|\.lock$|\.$", name):
+        raise ValueError(f"{name!r} is no name of a run: letters, digits and . _ - only, 61 of them at most")
 
 
 def _has(root: Path, commit: str, path: str) -> bool:

@@ -76,6 +76,8 @@ def _sweep(root: Path, asked: Asked) -> Sweep:
     points = grid.unique(
         {key: values.get(key, definition.value_at(base, key)) for key in keys} for values in points
     )
+    if asked.name:
+        worktrees.check_name(f"{asked.name}-{len(points):02}-s{asked.seeds or 0}")  # the longest of its runs
     name = asked.name or definition.default_name(revision, points, asked.seeds)
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     sweep = Sweep(name, revision, asked.seeds, tuple(points), started)
