@@ -61,7 +61,7 @@ def page(shown: dict[str, Any], folder: Path) -> str:
     return pages.render(
         "show.html",
         shown=shown,
-        picture=pages.data_uri(folder / "picture.png"),
+        picture=pages.data_uri(folder / "picture.webp"),
         chart=chart(scored) if len(scored) > 1 else "",
     )
 

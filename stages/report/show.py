@@ -21,6 +21,8 @@ from stages.report.sheet import sheet
 from stages.report.steps import Case, Step, all_steps
 
 MASKS = Path("data/masks")
+LARGEST, SMALL = 640, 256  # pixels
+QUALITY, LOSSLESS = 88, 101  # of WebP; above 100 it is lossless
 
 
 def main(arguments: list[str]) -> int:
@@ -58,13 +60,13 @@ def save(folder: Path, case: Case, steps: list[Step]) -> None:
     for row, step in enumerate(steps):
         tiles = []
         for column, tile in enumerate(step.tiles):
-            name = f"{row}-{column}.png"
-            write_atomic(folder / name, png(tile.drawing))
+            name = f"{row}-{column}.webp"
+            write_atomic(folder / name, webp(tile.drawing))
             tiles.append({"title": tile.title, "file": name, "iou": tile.iou})
         saved.append(
             {"name": step.name, "about": step.about, "absent": step.absent, "iou": step.iou, "tiles": tiles}
         )
-    write_atomic(folder / "picture.png", png(case.rgb))
+    write_atomic(folder / "picture.webp", webp(case.rgb))
     write_json(folder / "steps.json", {**about(case), "steps": saved})
 
 
@@ -90,8 +92,17 @@ def css(colour: Colour) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def png(drawing: np.ndarray) -> bytes:
-    done, content = cv2.imencode(".png", cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
+def webp(drawing: np.ndarray) -> bytes:
+    """WebP of at most LARGEST pixels a side; to the pixel where it is small, as pixels can be seen then."""
+    height, width = drawing.shape[:2]
+    scale = min(1, LARGEST / max(height, width))
+    if scale < 1:
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        drawing = cv2.resize(drawing, size, interpolation=cv2.INTER_AREA)
+    quality = LOSSLESS if max(drawing.shape) <= SMALL else QUALITY
+    done, content = cv2.imencode(
+        ".webp", cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, quality]
+    )
     assert done
     return content.tobytes()
 

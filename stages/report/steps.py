@@ -148,8 +148,9 @@ def affinity(case: Case) -> Step:
     tiles = [Tile("1 - mean affinity", heat(boundaries(values, offsets, 1), case.size))]
     params = load("pseudo_labels", PseudoLabels).random_walk
     if params is not None:
-        shown = boundaries(values, offsets, params.beta)
-        tiles.append(Tile(f"with affinity ^ {params.beta:g}, as the walk", heat(shown, case.size)))
+        field = boundaries(values, offsets, params.beta)
+        field = (field - field.min()) / max(np.ptp(field), 1e-6)
+        tiles.append(Tile(f"the same of affinity ^ {params.beta:g}, stretched", heat(field, case.size)))
     return Step("affinity", about, tiles)
 
 

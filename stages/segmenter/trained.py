@@ -25,7 +25,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-@functools.cache
 def load_trained(folder: Path, place: str = "cpu") -> nn.Module:
-    """The network with its weights, for inference on the device `place`."""
+    """The network with its weights, for inference on the device `place`; loaded once in a process."""
+    return _load(folder.resolve(), place)
+
+
+@functools.cache
+def _load(folder: Path, place: str) -> nn.Module:
     return networks.load_into(rebuild_segmenter(read_config(folder)), folder).to(place)

@@ -41,6 +41,11 @@ def test_the_page_is_whole_and_asks_nobody(recipe: Project, tmp_path: Path, page
     assert page.locator("figure.chart svg").count() == 1
     drawn = page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth)")
     assert len(drawn) > 20 and set(drawn) == {64}
+    figure = page.locator("section figure").first
+    assert figure.bounding_box()["width"] == 150
+    figure.click()
+    assert figure.bounding_box()["width"] == 640
+    figure.click()
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 400
 

@@ -146,7 +146,7 @@ def test_files_of_the_door(small: Project):
     assert main(["train_00001", "--tiles", "tiles", "--png", "new/sheet.png"]) == 0
     shown = json.loads(Path("tiles/steps.json").read_text())
     named = {tile["file"] for step in shown["steps"] for tile in step["tiles"]} | {
-        "picture.png",
+        "picture.webp",
         "steps.json",
     }
     assert named == set(os.listdir("tiles"))

@@ -56,19 +56,34 @@ def test_export(project: Path, capsys: pytest.CaptureFixture[str]):
     np.testing.assert_allclose(session.run(None, {"pictures": given})[0], wanted, atol=1e-4)
 
 
-def test_a_file_of_another_network_is_not_written(project: Path, monkeypatch: pytest.MonkeyPatch):
-    honest = export.exported
-
-    def broken(model: torch.nn.Module, metadata: dict[str, str]) -> bytes:
-        model.std[0, 0] *= 3
-        content = honest(model, metadata)
-        model.std[0, 0] /= 3
-        return content
-
-    monkeypatch.setattr(export, "exported", broken)
+def test_a_file_that_gives_something_else_is_not_written(project: Path, monkeypatch: pytest.MonkeyPatch):
+    """A valid one of three classes, too, but whose scores are the picture's colours."""
+    places = [onnx.helper.make_tensor_value_info(n, 1, ["b", 3, "h", "w"]) for n in ("pictures", "scores")]
+    node = onnx.helper.make_node("Identity", ["pictures"], ["scores"])
+    graph = onnx.helper.make_graph([node], "colours", places[:1], places[1:])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    content = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+    monkeypatch.setattr(export, "exported", lambda model, metadata: content)
     with pytest.raises(ValueError, match=r"ONNX Runtime does not give what torch gives: net\.onnx is not"):
         export.main(["--onnx", "net.onnx"])
     assert not Path("net.onnx").exists()
+
+
+def test_agreement_by_hand(monkeypatch: pytest.MonkeyPatch):
+    """Four pixels, two classes: equal, another class, a tie, equal but for a little."""
+    wanted = torch.tensor([[1.0, 2.0, 5.0, 7.0], [0.0, 1.5, 5.0004, 2.0]])[None, :, None]
+    given = torch.tensor([[1.0, 2.0, 5.0005, 7.0], [0.0, 2.25, 5.0004, 2.25]])[None, :, None]
+
+    class Session:
+        def __init__(self, content: bytes, providers: list[str]) -> None:
+            pass
+
+        def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            return [given.numpy()]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    found = export.compare(lambda batch: wanted, b"", [torch.zeros(1, 3, 1, 4)])
+    assert found == export.Agreement(pixels=4, different=1, ties=1, largest=0.75)
 
 
 def test_missing_packages_are_named_before_anything_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
