@@ -21,11 +21,11 @@ from dataclasses import dataclass
 NOISE, BEYOND, UNKNOWN, EQUAL = "noise", "beyond noise", "noise unknown", "equal"
 PAIRED, UNPAIRED, ONE_AGAINST_N, ONE_EACH = "paired", "unpaired", "one against n", "one each"
 RULES = {
-    PAIRED: "Noise: within the 95 % confidence interval of the mean of the differences of equal seeds "
-    "(t(0.975, n - 1) * sd / sqrt(n)).",
-    UNPAIRED: "Noise: within the 95 % confidence interval of the difference of the means (Welch).",
-    ONE_AGAINST_N: "Noise: one side is a single run, taken to scatter as the other side's runs do "
-    "(t(0.975, n - 1) * sd * sqrt(1 + 1 / n)).",
+    PAIRED: "Noise: no more than t(0.975, n - 1) * sd / sqrt(n) of the differences between runs of equal "
+    "seed (a 95 % confidence interval of their mean).",
+    UNPAIRED: "Noise: within Welch's 95 % confidence interval of the difference of the means.",
+    ONE_AGAINST_N: "Noise: no more than t(0.975, n - 1) * sd * sqrt(1 + 1 / n) of the side with several "
+    "runs (95 %); the single run of the other is taken to scatter as they do.",
     ONE_EACH: "One run on each side: how far seeds scatter is not known, so no change is called significant.",
 }
 CAUTION = "Of many numbers that did not change, one in twenty passes as beyond noise."
