@@ -4,7 +4,10 @@ import csv
 import io
 import re
 
+import pytest
+
 from pipeline.sweep import page, summary
+from tests import browser
 from tests.pipeline.sweep.conftest import outcome
 
 KEYS = ("seeds.method", "walk.beta")
@@ -86,3 +89,28 @@ def test_the_page_of_a_single_point_and_of_nothing_finished():
     text = words(html)
     assert "A single point: nothing varies." in text and "No point has all its runs finished." in text
     assert text.count("wsss diff") == 1  # with itself made anew
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1300, "light"), (400, "dark")])
+def test_the_page_in_a_browser(tmp_path, width, scheme):
+    """It says nothing to the console, asks nobody, fits its window, and sorts by a click."""
+    file = tmp_path / "index.html"
+    file.write_text(page.render(outcome(FOUND, KEYS, 2)))
+    said: list[str] = []
+    with browser.opened() as window:
+        window.on("console", lambda message: said.append(message.text))
+        window.on("pageerror", lambda error: said.append(str(error)))
+        window.on("request", lambda asked: said.append(asked.url) if asked.url.startswith("http") else None)
+        window.set_viewport_size({"width": width, "height": 900})
+        window.emulate_media(color_scheme=scheme)
+        window.goto(file.as_uri())
+        assert window.evaluate("document.documentElement.scrollWidth") == width
+        points = window.locator("table.sortable").first
+        points.locator("th", has_text="walk").click()
+        assert points.locator("tbody td:first-child").all_inner_texts() == ["s-04", "s-03", "s-02", "s-01"]
+        points.locator("th", has_text="walk").click()
+        assert points.locator("tbody td:first-child").all_inner_texts() == ["s-01", "s-02", "s-03", "s-04"]
+        assert window.locator("svg").count() == 3
+        assert all(drawing.bounding_box()["width"] > 200 for drawing in window.locator("svg").all())
+        browser.keep(window, f"sweep-{width}-{scheme}")
+    assert said == []
