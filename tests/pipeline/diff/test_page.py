@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.snapshot import open_run
 from tests.conftest import ROOT, Project
 from tests.pipeline import stub
 from tests.pipeline.made_runs import GIT
@@ -138,6 +139,16 @@ def test_pictures_that_neither_cache_nor_remote_has_are_named(changed, tmp_path)
     why = "the cache lacks it and there is no DVC remote"
     assert f"note: HEAD has no scores of single pictures at pseudo_labels ({why})" in text
     assert "The runs part at pseudo_labels: params (pseudo_labels.random_walk.beta)." in text
+
+
+def test_a_page_without_the_pictures_of_a_side_is_written_all_the_same(changed, tmp_path):
+    copy = changed.copy(tmp_path / "project")
+    value = str(open_run(copy.root, "HEAD").hash("data/dataset"))
+    (copy.root / ".dvc/cache/files/md5" / value[:2] / value[2:]).unlink()
+    stub.wsss(copy, "diff", "--html", str(tmp_path / "diff.html"))
+    text = (tmp_path / "diff.html").read_text()
+    assert "no pictures: HEAD has none to draw (the cache lacks it and there is no DVC remote)" in text
+    assert "The ladder" in text and "<img" not in text
 
 
 def test_dvc_s_own_diffs_say_the_same(changed):
