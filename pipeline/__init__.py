@@ -5,6 +5,7 @@ Read it in this order:
 - what would happen: graph, files, runcache, plan, ledger
 - one stage as one child process: run, child, objects, leftovers, locks, gpus, lockfile, places
 - many stages: runner, terminal; in a worktree of their own: worktrees; on another machine: remote
+- many sets of parameters: sweep/
 - the same through Prefect: flow, tasks, workplace, ending, worker, publish, contact, serve, deployments
 - upkeep: doctor, checks/, prune, rwlock, sizes
 - the user's other commands: cli, project, presets, links, ladder, plots

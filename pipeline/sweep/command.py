@@ -153,7 +153,7 @@ def _run(
     elif through:
         from pipeline.sweep.flow import run as run_as_flow  # imports Prefect, which takes seconds
 
-        cancelled = run_as_flow(root, sweep, open_, jobs, tell)
+        cancelled = run_as_flow(sweep, open_, jobs, tell)
     else:
         with terminal.Terminal() as listener:
             cancelled = trials.run(root, sweep, open_, jobs, listener, tell)

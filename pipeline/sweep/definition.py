@@ -65,7 +65,7 @@ def folder(root: Path, name: str) -> Path:
 def default_name(revision: str, points: list[Values], seeds: int | None) -> str:
     """The same command at the same commit is the same sweep."""
     text = json.dumps([revision, points, seeds], sort_keys=True)
-    return f"sweep-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    return f"grid-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def write(root: Path, sweep: Sweep) -> None:

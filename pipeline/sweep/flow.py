@@ -7,7 +7,6 @@ import contextvars
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -22,8 +21,8 @@ from pipeline.sweep.definition import Sweep, Trial
 from pipeline.sweep.trials import CANCELLED, FAILED, FINISHED, NOT_RUN, Ended, Tell
 
 
-def run(root: Path, sweep: Sweep, trials: Sequence[Trial], jobs: int, tell: Tell) -> bool:
-    """As trials.run, through the server of PREFECT_API_URL; `root` must be the working folder's project."""
+def run(sweep: Sweep, trials: Sequence[Trial], jobs: int, tell: Tell) -> bool:
+    """As trials.run, of the working folder's project, through the server of PREFECT_API_URL."""
     stop = threading.Event()
 
     @flow(name="wsss-sweep", flow_run_name=sweep.name, persist_result=False)

@@ -4,7 +4,8 @@ import csv
 import difflib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ def points(texts: Iterable[str], file: Path | None, known: Sequence[str]) -> lis
 
     `known` are the dotted keys that there are. Raises ValueError with all that is wrong, a line each.
     """
+    reads = [partial(axis, text, known) for text in texts]
+    reads += [partial(table, file, known)] if file else []
     problems: list[str] = []
-    readers: list[Callable[[], Axis]] = [lambda text=text: axis(text, known) for text in texts]  # type: ignore[misc]
-    readers += [lambda: table(file, known)] if file else []
     axes: list[Axis] = []
-    for read in readers:
+    for read in reads:
         try:
             axes.append(read())
         except ValueError as error:
@@ -60,7 +61,7 @@ def axis(text: str, known: Sequence[str]) -> Axis:
 
 def _sequence(text: str, where: str) -> list[Any]:
     values = _yaml(f"[{text}]", where)
-    if not values or any(value is None and "null" not in text for value in values):
+    if not values:
         raise ValueError(f"{where!r}: a value is missing")
     return list(values)
 

@@ -94,7 +94,7 @@ def about(outcome: Outcome) -> str:
     return (
         f"{size(sweep)} at commit {sweep.revision[:10]}: {done} of {len(rows)} runs finished, {ran} stages"
         f" computed and {restored} restored, {terminal.clock(sum(row.cost.seconds for row in rows))} of work;"
-        " mIoU in percent, mean ± standard deviation over the seeds."
+        f" mIoU in percent{', mean ± standard deviation over the seeds' if sweep.seeds else ''}."
     )
 
 

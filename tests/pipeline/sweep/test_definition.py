@@ -60,7 +60,7 @@ def test_a_name_of_its_own():
     def name(revision="f", points=POINTS, seeds=None):
         return definition.default_name(revision, list(points), seeds)
 
-    assert name() == name() and name().startswith("sweep-")
+    assert name() == name() and name().startswith("grid-")
     assert len({name(), name("e"), name(points=POINTS[:1]), name(seeds=2)}) == 4
 
 

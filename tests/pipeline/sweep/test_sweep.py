@@ -147,7 +147,7 @@ def refused(swept, *arguments, **env):
         (["seeds.valeu=1", "value=2"], "params.yaml has no seeds.valeu; did you mean seeds.value, "),
         (
             ["seeds.seed=1,2", "--seeds", "2"],
-            "sweep sweep-.*: 1 problem.*\n  --seeds sets seeds.seed: leave it out",
+            "sweep grid-.*: 1 problem.*\n  --seeds sets seeds.seed: leave it out",
         ),
         (["seeds.value=1", "--revision", "v9"], "git knows no revision 'v9'"),
         (
