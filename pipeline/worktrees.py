@@ -7,6 +7,7 @@ dvc.lock and the small reports.
 """
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,8 +142,14 @@ def keep(place: Path, name: str, message: str) -> str:
 
 
 def remove(root: Path, name: str) -> None:
-    """Remove the worktree; its branch stays."""
-    git(root, "worktree", "remove", "--force", "--force", str(_top(root, name)))
+    """Remove the worktree, or what is left of one; its branch stays. Another run may have been quicker."""
+    top = _top(root, name)
+    try:
+        git(root, "worktree", "remove", "--force", "--force", str(top))
+    except ValueError:  # git does not know it, or half of it is missing
+        if top.exists():
+            shutil.rmtree(top)
+        git(root, "worktree", "prune")
 
 
 def names(root: Path) -> list[str]:

@@ -173,6 +173,17 @@ def test_one_that_was_deleted_by_hand_is_made_again(clean):
     assert worktrees.create(clean.root, "first") == place and (place / "dvc.yaml").is_file()
 
 
+def test_what_is_left_of_one_can_be_removed(clean):
+    """After a power cut in the middle of its making, or when another run was quicker."""
+    place = worktrees.create(clean.root, "first")
+    (place / ".git").unlink()
+    (clean.root / ".worktrees" / "half").mkdir()
+    for name in ("first", "half", "first"):
+        worktrees.remove(clean.root, name)
+    assert worktrees.names(clean.root) == []
+    assert len(clean.run("git", "worktree", "list").stdout.splitlines()) == 1
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".a", "-a", "a b", "a..b", "a.lock", "a.", "x" * 62])
 def test_a_name_that_git_would_refuse_is_refused_at_once(clean, name):
     with pytest.raises(ValueError, match=r"is no name of a run: letters, digits and . _ - only"):
