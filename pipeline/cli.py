@@ -58,8 +58,8 @@ def ladder(
 @app.command()
 def report() -> None:
     """Write the page reports/index.html from the last run's results."""
-    from pipeline.pages import report as page
     from pipeline.project import find_root
+    from pipeline.report import page
 
     root = find_root()
     print(f"{page.write(root).relative_to(root)} is written: open it in a browser")

@@ -20,9 +20,9 @@ def read(root: Path) -> Table:
 def draw(root: Path, path: Path) -> None:
     """The ladder as a picture of its own, SVG on white."""
     from pipeline import charts
-    from pipeline.pages import report_charts
+    from pipeline.report import charts as drawings
 
-    write_whole(path, charts.standalone(report_charts.ladder(read(root), {})))
+    write_whole(path, charts.standalone(drawings.ladder(read(root), {})))
     print(f"{path} is written")
 
 

@@ -44,10 +44,10 @@ def _page(root: Path, results: Results) -> None:
     idle = page.is_file() and all(result.outcome == UNCHANGED for result in results.values())
     if idle or not (page.with_name("ladder.csv").is_file() and (root / "data" / "dataset").is_dir()):
         return
-    from pipeline.pages import report  # only now: the drawing library takes its time
+    from pipeline.report import page as made  # only now: the drawing library takes its time
 
     try:
-        print(f"{report.write(root).relative_to(root)} shows it: open it in a browser")
+        print(f"{made.write(root).relative_to(root)} shows it: open it in a browser")
     except Exception as error:  # the results are there, whatever becomes of their page
         print(f"{page.relative_to(root)} is not written: {type(error).__name__}: {error}")
 

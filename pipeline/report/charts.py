@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pipeline import charts
 from pipeline.charts import COLOURS, INK
-from pipeline.pages.published import Band
+from pipeline.report.published import Band
 from pipeline.tables import Table
 
 BLUE, ORANGE, GREEN, _, GREY, RED = COLOURS

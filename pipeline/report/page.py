@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import charts, data_set, ladder, lockfile, pages, places
-from pipeline.pages import gallery, protocol, published, report_charts
 from pipeline.project import write_whole
+from pipeline.report import charts as drawings
+from pipeline.report import gallery, protocol, published
 from pipeline.tables import Table, read_csv
 from stages.common.params import read_yaml
 
@@ -40,7 +41,7 @@ def values(root: Path) -> dict[str, Any]:
         "ladder": with_changes(rows),
         "bands": bands,
         "ceiling": ceiling,
-        "ladder_chart": charts.svg(report_charts.ladder(rows, bands, ceiling.get("miou"))),
+        "ladder_chart": charts.svg(drawings.ladder(rows, bands, ceiling.get("miou"))),
         "per_class": worst_first(read_csv(reports / "per_class.csv"), rungs),
         "steps": steps(rows, classes),
         "areas": _areas(rows, reports),
@@ -128,7 +129,7 @@ def _areas(rows: Table, reports: Path) -> str:
         if scores:
             parts = [sum(float(r[key]) for r in scores) / len(scores) for key in SHARES]
             means.append((row["rung"], parts[0], parts[1], parts[2]))
-    return charts.svg(report_charts.areas(means)) if means else ""
+    return charts.svg(drawings.areas(means)) if means else ""
 
 
 def _curve(reports: Path) -> str:
@@ -137,12 +138,12 @@ def _curve(reports: Path) -> str:
     if not rows or not metrics.is_file():
         return ""
     found = read_yaml(metrics)
-    return charts.svg(report_charts.threshold_curve(rows, found["threshold"], found["best_threshold"]))
+    return charts.svg(drawings.threshold_curve(rows, found["threshold"], found["best_threshold"]))
 
 
 def _trainings(root: Path) -> list[str]:
     tables = {title: read_csv(root / "data" / name / "history.csv") for name, title in TRAININGS.items()}
-    return [charts.svg(report_charts.training(title, rows)) for title, rows in tables.items() if rows]
+    return [charts.svg(drawings.training(title, rows)) for title, rows in tables.items() if rows]
 
 
 def _pictures(reports: Path, rungs: list[str], name: str) -> dict[str, str]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline import data_set, ledger, lockfile
-from pipeline.pages import protocol, published
-from pipeline.pages import report as report_page
+from pipeline.report import page as report_page
+from pipeline.report import protocol, published
 from tests import browser
 from tests.conftest import Project
 

@@ -1,0 +1,1 @@
+"""The page of a run, reports/index.html: page gathers, from charts, gallery, protocol and published."""
