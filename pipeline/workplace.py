@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline import locks, places, worktrees
 from pipeline.outcomes import Listener
-from pipeline.run import Run
+from pipeline.run import DVC, Run
 
 Say = Callable[[str], None]
 
@@ -78,7 +78,8 @@ def _make(root: Path, main: Path, order: Order) -> Path:
     held = places.worktree_lock(worktrees.folder(main, order.place))
     if locks.is_held(held):
         raise locks.HeldError(f"the worktree {order.place}", locks.holder(held))
-    place = worktrees.create(root, order.place, order.revision or "HEAD")
+    with DVC:  # it looks at the graph, and another run of this process may do so now
+        place = worktrees.create(root, order.place, order.revision or "HEAD")
     if order.worktree in worktrees.branches(main):  # what lies there is as its last run left it
         lock = worktrees.git(main, "show", f"{worktrees.BRANCH}{order.place}:./dvc.lock")
         worktrees.write_lock(place, lock + "\n")
