@@ -3,10 +3,12 @@
 Read it in this order:
 
 - what would happen: graph, files, runcache, plan, ledger
-- one stage as one child process: run, child, objects, leftovers, locks, gpus, lockfile, places
+- one stage as one child process: run, output, outcomes, child, objects, leftovers, locks, gpus, lockfile, places
 - many stages: runner, terminal; in a worktree of their own: worktrees; on another machine: remote
 - many sets of parameters: sweep/
 - the same through Prefect: flow, tasks, workplace, ending, worker, publish, contact, serve, deployments
+- what was found: tables, ladder, data_set; report/; of any run: snapshot, cached, changes; diff/, noise
+- how that is drawn: pages/ (templates), charts; pictures by children that compute: children, show
 - upkeep: doctor, checks/, prune, rwlock, sizes
-- the user's other commands: cli, project, presets, links, ladder, plots
+- the user's other commands: cli, project, presets, links, plots
 """

@@ -11,7 +11,7 @@ ERRORS = {  # as stages/evaluation/gallery.py draws them
     "missed": "#2e78e6",
     "wrong class": "#d628a0",
     "left unknown": "#78dcd7",
-    "void (not scored)": "repeating-linear-gradient(45deg, #ececdc 0 2px, #969692 2px 4px)",
+    "void (not scored)": "repeating-linear-gradient(45deg, #ecece6 0 2px, #969692 2px 4px)",
 }
 KINDS = ("sample", "worst", "most improved", "most damaged")
 

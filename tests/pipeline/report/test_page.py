@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline import data_set, ledger, lockfile
+from pipeline.report import gallery, protocol, published
 from pipeline.report import page as report_page
-from pipeline.report import protocol, published
 from tests import browser
 from tests.conftest import Project
 
@@ -104,6 +104,14 @@ def test_what_is_in_a_data_set() -> None:
     assert (train["pictures"], train["with a mask"], train["labels each"]) == ("3", "2", "2.00")
     assert (train["smallest"], train["median"], train["largest"]) == ("10x20", "20x20", "30x20")
     assert (val["labels each"], val["with a mask"]) == ("0.00", "0")
+
+
+def test_the_legend_has_the_colours_of_the_drawings() -> None:
+    from stages.evaluation.gallery import ERRORS
+
+    assert list(gallery.ERRORS) == list(ERRORS)
+    for name, colour in ERRORS.items():
+        assert "#{:02x}{:02x}{:02x}".format(*colour) in gallery.ERRORS[name]
 
 
 def test_before_any_run_it_says_what_makes_it(tmp_path: Path) -> None:
