@@ -81,8 +81,10 @@ class Outcome:
         return sorted(found, key=lambda pair: -pair[0])
 
     def best(self, rung: str) -> list[Point]:
-        """The best point, and those that are equal to it."""
+        """The best point, and those that are equal to it; none where all points are equal."""
         ranked = self.ranked(rung)
+        if len(ranked) > 1 and ranked[0][0] - ranked[-1][0] <= EXACT:
+            return []
         return [point for mean, point in ranked if ranked[0][0] - mean <= EXACT]
 
 

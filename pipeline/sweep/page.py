@@ -31,6 +31,8 @@ def render(outcome: Outcome) -> str:
         points=[_point(outcome, point) for point in outcome.points],
         effects=[_effect(effect, outcome.rungs) for effect in found],
         best=[_best(outcome, rung) for rung in outcome.rungs if outcome.best(rung)],
+        equal=[rung for rung in outcome.rungs if outcome.ranked(rung) and not outcome.best(rung)],
+        whole=all(point.finished for point in outcome.points),
         rows=outcome.rows,
         clock=terminal.clock,
     )

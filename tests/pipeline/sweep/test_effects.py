@@ -86,3 +86,15 @@ def test_without_seeds_nobody_knows_the_noise():
     level = effects.effect(effects.factors(found.sweep.points)[1], found).levels[1]
     assert level.scores["walk"] == {None: 63.0}
     assert (level.change["walk"].change, level.change["walk"].verdict) == (2.0, noise.UNKNOWN)
+
+
+def test_the_best_points():
+    """Equal ones share the place; where all are equal none is best; a point that lacks a run is out."""
+    found = outcome(GRID | {("cam", 8): {"seeds": [90.0, None], "walk": [90.0, None]}}, KEYS, 2)
+    assert [point.name for _, point in found.ranked("walk")] == ["s-04", "s-03", "s-01"]
+    assert [point.name for point in found.best("walk")] == ["s-04"]
+    assert [point.name for point in found.best("seeds")] == ["s-03", "s-04"]
+    same = outcome({("cam", 4): {"seeds": [40.0]}, ("cam", 8): {"seeds": [40.0]}}, KEYS, None)
+    assert same.best("seeds") == [] and len(same.ranked("seeds")) == 2
+    single = outcome({("cam", 4): {"seeds": [40.0]}}, KEYS, None)
+    assert [point.name for point in single.best("seeds")] == ["s-01"]
