@@ -33,7 +33,8 @@ class Sheet:
 
 def draw(diff: Diff, place: Path, most: int) -> Sheet:
     """The `most` pictures that changed most at each rung, drawn in the folder `place`."""
-    wanted = {found.rung: [picture.id for picture in found.changed[:most]] for found in diff.pictures}
+    shown = diff.pictures if most else ()
+    wanted = {found.rung: [picture.id for picture in found.changed[:most]] for found in shown}
     for name, run in zip("ab", diff.pair, strict=True):
         if wanted and not _lay_out(run, place / name, wanted):
             return Sheet(notes=(f"no pictures: {run.name} has none to draw{_why(diff)}",))

@@ -10,7 +10,6 @@ import filecmp
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,13 +29,15 @@ class Run:
     folder: Path
     pictures: dict[str, Path]
     classes: tuple[str, ...]  # the background first
-    threshold: float
+    threshold: float | None  # None: its parameters have none
 
     def labels(self, rung: str, identifier: str, size: tuple[int, ...]) -> np.ndarray:
         """Labels uint8 [H, W] of a rung; `size` is the picture's (height, width)."""
         file = self.folder / RUNGS[rung].file(identifier)
         if not file.is_file():
             raise ValueError(f"{RUNGS[rung].file(identifier)} is missing")
+        if self.threshold is None:
+            raise ValueError("a side's parameters have no evaluation.threshold")
         found = read_labels(file, size, len(self.classes), self.threshold)
         if found.shape != size:
             raise ValueError(f"{RUNGS[rung].file(identifier)} is of another size than the picture")
@@ -62,9 +63,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _open(folder: Path, threshold: Any) -> Run:
+def _open(folder: Path, threshold: float | None) -> Run:
     known = load_pictures(folder / "data/dataset")
-    return Run(folder, {p.id: p.path for p in known.all}, known.classes, float(threshold))
+    return Run(folder, {p.id: p.path for p in known.all}, known.classes, threshold)
 
 
 def _draw(a: Run, b: Run, rung: str, identifier: str, side: int) -> dict[str, bytes]:
@@ -74,10 +75,8 @@ def _draw(a: Run, b: Run, rung: str, identifier: str, side: int) -> dict[str, by
     if not (identifier in a.pictures and identifier in b.pictures):
         raise ValueError("a side's data set does not have it")
     mask = Path("data/masks") / f"{identifier}.png"
-    if not _equal(a.pictures[identifier], b.pictures[identifier]):
-        raise ValueError("it is another picture on the other side")
-    if not _equal(a.folder / mask, b.folder / mask):
-        raise ValueError("it has another truth on the other side")
+    _require_equal("picture", a.pictures[identifier], b.pictures[identifier])
+    _require_equal("truth", a.folder / mask, b.folder / mask)
     picture, truth = read_picture(b.pictures[identifier]), read_mask(b.folder / mask)
     results = {name: run.labels(rung, identifier, truth.shape) for name, run in (("a", a), ("b", b))}
     return gallery.tiles(picture, truth, results, side)
@@ -92,8 +91,12 @@ def _css(colours: Mapping[str, Sequence[int]]) -> list[tuple[str, str]]:
     return [(name, f"rgb({', '.join(map(str, colour))})") for name, colour in colours.items()]
 
 
-def _equal(a: Path, b: Path) -> bool:
-    return filecmp.cmp(a, b, shallow=False)
+def _require_equal(what: str, a: Path, b: Path) -> None:
+    """A file of two runs: results on different ones are not to be set beside each other."""
+    if not (a.is_file() and b.is_file()):
+        raise ValueError(f"a side lacks its {what}")
+    if not filecmp.cmp(a, b, shallow=False):
+        raise ValueError(f"its {what} is another on the other side")
 
 
 if __name__ == "__main__":

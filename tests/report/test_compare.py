@@ -107,8 +107,9 @@ def test_the_colours_are_named(spec, tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda b: make_run(b, TRUTH, shade=90), "it is another picture on the other side"),
-        (lambda b: make_run(b, TRUTH, truth=1 - TRUTH), "it has another truth on the other side"),
+        (lambda b: make_run(b, TRUTH, shade=90), "its picture is another on the other side"),
+        (lambda b: make_run(b, TRUTH, truth=1 - TRUTH), "its truth is another on the other side"),
+        (lambda b: (b / "data/masks/x.png").unlink(), "a side lacks its truth"),
         (lambda b: (b / "data/pseudo_labels/x.png").unlink(), "data/pseudo_labels/x.png is missing"),
         (lambda b: make_run(b, TRUTH[:8]), "data/pseudo_labels/x.png is of another size than the picture"),
         (
