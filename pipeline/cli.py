@@ -301,6 +301,10 @@ def export(
     model: Annotated[
         Path | None, typer.Option(help="of a trained segmenter; without: data/segmenter")
     ] = None,
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="HEIGHT WIDTH", help="of all pictures; without: any (not of pspnet, upernet)"),
+    ] = None,
 ) -> None:
     """Write the trained segmenter as ONNX, checked: ONNX Runtime gives what torch gives."""
     from pipeline import children
@@ -309,6 +313,8 @@ def export(
     options = [f"--onnx={onnx.absolute()}"]
     if model:
         options.append(f"--model={model.absolute()}")
+    if size:
+        options += ["--size", *map(str, size)]
     raise SystemExit(children.run(find_root(), "stages.segmenter.export", options))
 
 

@@ -3,7 +3,8 @@
 FILE takes `pictures`, float32 [batch, 3, height, width] of RGB in 0..1, of any size, and gives `scores`,
 float32 [batch, classes, height, width]: the class of a pixel is the argmax. Mean, standard deviation and
 the padding to a divisor are inside, where they cannot be forgotten. One pass: no scales, no flip, no CRF.
-It is written only if ONNX Runtime agrees with torch on pictures of the val split.
+It is written only if ONNX Runtime agrees with torch on pictures of the val split. A network that pools to a
+fixed grid (pspnet, upernet) can only be exported for one --size.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from stages.common import command, fingerprint
 from stages.common.artifacts import read_picture, write_atomic
@@ -26,9 +28,8 @@ from stages.segmenter.trained import MODEL, load_trained, read_config
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")
 PICTURES = 6  # of the val split that the check takes, each also cut to an odd size
+Size = tuple[int, int]
 CLOSE = 1e-3  # scores that differ by less are equal but for rounding
-INPUT = "pictures: float32 [batch, 3, height, width], RGB in 0..1; normalised and padded inside"
-OUTPUT = "scores: float32 [batch, classes, height, width]; the argmax over classes is the label"
 
 
 class Whole(nn.Module):
@@ -60,13 +61,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="wsss export")
     parser.add_argument("--onnx", required=True, type=Path)
     parser.add_argument("--model", default=MODEL, type=Path)
+    parser.add_argument("--size", type=int, nargs=2)
     asked = parser.parse_args(arguments)
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise ValueError(f"no {', '.join(missing)} here: pip install -c constraints.txt -e '.[onnx]'")
     config = read_config(asked.model)
     model = Whole(load_trained(asked.model), config["encoder"]["mean"], config["encoder"]["std"])
-    pictures = check_pictures()
-    content = exported(model, about(asked.model, config))
+    size = (asked.size[0], asked.size[1]) if asked.size else None
+    pictures = check_pictures(size)
+    metadata = about(asked.model, config, size)
+    content = exported(model, metadata, size)
     found = compare(model, content, pictures)
     equal = found.pixels - found.different - found.ties
     print(
@@ -76,15 +80,17 @@ def main(arguments: list[str]) -> int:
     if found.different or found.largest > CLOSE:
         raise ValueError(f"ONNX Runtime does not give what torch gives: {asked.onnx} is not written")
     write_atomic(asked.onnx, content)
-    print(f"{asked.onnx}: {len(content) / 1e6:.1f} MB\n  {INPUT}\n  {OUTPUT}")
+    print(f"{asked.onnx}: {len(content) / 1e6:.1f} MB")
+    print(f"  {metadata['input']}\n  {metadata['output']}")
     return 0
 
 
-def about(folder: Path, config: dict[str, Any]) -> dict[str, str]:
+def about(folder: Path, config: dict[str, Any], size: Size | None) -> dict[str, str]:
     """The metadata of the file."""
+    sides = "{}, {}".format(*(size or ("height", "width")))
     return {
-        "input": INPUT,
-        "output": OUTPUT,
+        "input": f"pictures: float32 [batch, 3, {sides}], RGB in 0..1; normalised and padded inside",
+        "output": f"scores: float32 [batch, classes, {sides}]; the argmax over classes is the label",
         "classes": json.dumps(config["classes"]),
         "mean": json.dumps(config["encoder"]["mean"]),
         "std": json.dumps(config["encoder"]["std"]),
@@ -94,15 +100,15 @@ def about(folder: Path, config: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def exported(model: nn.Module, metadata: dict[str, str]) -> bytes:
-    """The network as an ONNX file: batch, height and width are free."""
+def exported(model: nn.Module, metadata: dict[str, str], size: Size | None = None) -> bytes:
+    """The network as an ONNX file: the batch is free, height and width are unless a `size` is given."""
     import onnx
 
-    free = {0: "batch", 2: "height", 3: "width"}
+    free = {0: "batch"} if size else {0: "batch", 2: "height", 3: "width"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's, of what it uses itself
         program = torch.onnx.export(
-            model.eval(), (torch.rand(2, 3, 96, 160),), dynamo=True, verbose=False,
+            model.eval(), (torch.rand(2, 3, *(size or (96, 160))),), dynamo=True, verbose=False,
             input_names=["pictures"], output_names=["scores"], dynamic_shapes={"pictures": free},
         )  # fmt: skip
     assert program is not None
@@ -116,8 +122,11 @@ def exported(model: nn.Module, metadata: dict[str, str]) -> bytes:
     return content
 
 
-def check_pictures() -> list[Tensor]:
-    """Val pictures in 0..1, float32 [1, 3, H, W], of many sizes; of each a cut, too, and a batch of two."""
+def check_pictures(size: Size | None = None) -> list[Tensor]:
+    """Val pictures in 0..1, float32 [1, 3, H, W], of many sizes; of each a cut, too, and a batch of two.
+
+    With a `size` (height, width) all of that one.
+    """
     val = load_pictures().split("val")
     sizes: dict[tuple[int, int], Picture] = {}
     for p in val:
@@ -127,7 +136,8 @@ def check_pictures() -> list[Tensor]:
         raise ValueError("data/dataset has no val picture to check the result on")
     whole = [torch.from_numpy(read_picture(p.path)).permute(2, 0, 1)[None].float() / 255 for p in pictures]
     cuts = [x[:, :, x.shape[2] // 4 :, : x.shape[3] * (9 + n) // 16] for n, x in enumerate(whole)]
-    return [*whole, *cuts, torch.cat([whole[0], whole[0].flip(3)])]
+    found = [*whole, *cuts, torch.cat([whole[0], whole[0].flip(3)])]
+    return [F.interpolate(x, size, mode="bilinear", antialias=True) for x in found] if size else found
 
 
 @torch.inference_mode()
@@ -140,7 +150,11 @@ def compare(model: nn.Module, content: bytes, batches: list[Tensor]) -> Agreemen
     largest = 0.0
     for batch in batches:
         wanted = model(batch).numpy()
-        found = session.run(None, {"pictures": batch.numpy()})[0]
+        try:
+            found = session.run(None, {"pictures": batch.numpy()})[0]
+        except Exception as error:  # a class of its own for each reason
+            shape = "x".join(map(str, batch.shape))
+            raise ValueError(f"ONNX Runtime cannot run it on {shape}; try one --size: {error}") from None
         largest = max(largest, float(np.abs(found - wanted).max()))
         best = np.sort(wanted, axis=1)
         tie = best[:, -1] - best[:, -2] < CLOSE

@@ -63,10 +63,32 @@ def test_a_file_that_gives_something_else_is_not_written(project: Path, monkeypa
     graph = onnx.helper.make_graph([node], "colours", places[:1], places[1:])
     opset = [onnx.helper.make_opsetid("", 18)]
     content = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
-    monkeypatch.setattr(export, "exported", lambda model, metadata: content)
+    monkeypatch.setattr(export, "exported", lambda model, metadata, size: content)
     with pytest.raises(ValueError, match=r"ONNX Runtime does not give what torch gives: net\.onnx is not"):
         export.main(["--onnx", "net.onnx"])
     assert not Path("net.onnx").exists()
+
+
+def test_one_size_for_a_network_that_pools_to_a_fixed_grid(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    config = {**CONFIG, "network": "pspnet", "options": {}}
+    model = rebuild_segmenter(config)
+    networks.save_network(Path("data/segmenter"), model, config, [{"loss": 1.0}])
+    assert export.main(["--onnx", "net.onnx", "--size", "48", "40"]) == 0
+    printed = capsys.readouterr().out  # two pictures, their cuts, and a batch of two, all of 48x40
+    assert f"argmax equal at {6 * 48 * 40} of" in printed and "[batch, 3, 48, 40]" in printed
+
+    class Session:
+        def __init__(self, content: bytes, providers: list[str]) -> None:
+            pass
+
+        def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+            raise RuntimeError("out of bounds")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    with pytest.raises(ValueError, match=r"cannot run it on 1x3x2x4; try one --size: out of bounds"):
+        export.compare(lambda batch: batch, b"", [torch.zeros(1, 3, 2, 4)])
 
 
 def test_agreement_by_hand(monkeypatch: pytest.MonkeyPatch):
