@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from stages.common.artifacts import palette
 from stages.evaluation.drawing import FAINT, INK, canvas, font, png, shorten, text_width
 from stages.evaluation.gallery import ERRORS
-from stages.report.steps import Case, Step, Tile
+from stages.report.case import Case, Step, Tile
 
 CELL, GAP, BETWEEN, MARGIN = 190, 8, 30, 18  # pixels; CELL is the longer side of a tile
 HEADING, CAPTION, ACROSS = 46, 38, 7  # heights of the lines over and under tiles; tiles in a row, at most

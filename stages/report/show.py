@@ -17,8 +17,9 @@ from stages.common.artifacts import palette, read_mask, read_picture, write_atom
 from stages.common.pictures import Pictures, load_pictures
 from stages.evaluation.drawing import Colour
 from stages.evaluation.gallery import ERRORS
+from stages.report.case import Case, Step
 from stages.report.sheet import sheet
-from stages.report.steps import Case, Step, all_steps
+from stages.report.steps import all_steps
 
 MASKS = Path("data/masks")
 LARGEST, SMALL = 640, 256  # pixels

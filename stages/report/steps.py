@@ -1,11 +1,9 @@
 """One picture through the recipe: what each step left of it, drawn, with its IoU.
 
 A step that the picture takes no part in, or whose result is missing, says so in place of its pictures.
-IoU is in percent, the mean over the classes that occur in the picture or in the result.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +13,7 @@ from stages.common.artifacts import UNKNOWN, read_mask, read_npz
 from stages.common.device import device
 from stages.common.labels import alpha_scores, threshold_labels, to_classes, upsample
 from stages.common.params import load
-from stages.common.pictures import Picture
-from stages.evaluation import gallery, metrics
+from stages.evaluation import gallery
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_maps
 from stages.evaluation.rungs import RUNGS
@@ -24,71 +21,12 @@ from stages.predictions.params import Predictions
 from stages.predictions.pictures.labeller import Labeller
 from stages.pseudo_labels.params import PseudoLabels, RandomWalk
 from stages.pseudo_labels.random_walk import constant_background, resize, transition, walk
+from stages.report.case import Case, Step, Tile
 from stages.report.heat import boundaries, entropy, heat, heat_over
 from stages.seeds.params import Seeds
 from stages.segmenter.trained import MODEL, read_config
 
 AFFINITY, CONFIDENT = Path("data/affinity/maps"), Path("data/affinity_labels/affinity")
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A drawing, RGB uint8 [H, W, 3], and what it shows."""
-
-    title: str
-    drawing: np.ndarray
-    iou: float | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step left, or `absent`: why there is nothing. `iou` is of what the next step gets."""
-
-    name: str
-    about: str = ""
-    tiles: list[Tile] = field(default_factory=list)
-    iou: float | None = None
-    absent: str = ""
-
-
-@dataclass(frozen=True)
-class Case:
-    """The picture, RGB uint8 [H, W, 3], and its truth, uint8 [H, W], if there is one."""
-
-    picture: Picture
-    rgb: np.ndarray
-    truth: np.ndarray | None
-    classes: tuple[str, ...]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.picture.height, self.picture.width
-
-    def missing(self, file: Path, step: str, split: str = "train") -> str:
-        """Why this picture has no result of a step, "" if it has one."""
-        if self.picture.split != split:
-            return f"made of the {split} split only, this picture is of {self.picture.split}"
-        return "" if file.is_file() else f"{file} is missing: `wsss run {step}` makes it"
-
-    def iou(self, labels: np.ndarray) -> float | None:
-        if self.truth is None:
-            return None
-        table = metrics.confusion(self.truth, labels, len(self.classes))
-        return 100 * float(metrics.means(table)["miou"]) if table.any() else None
-
-    def labelled(self, title: str, labels: np.ndarray) -> Tile:
-        drawing = gallery.overlay(self.rgb, labels)
-        drawing[labels == UNKNOWN] = gallery.UNDECIDED
-        return Tile(title, drawing, self.iou(labels))
-
-    def step(
-        self, name: str, about: str, labels: np.ndarray, before: Sequence[Tile] = (), title: str = "labels"
-    ) -> Step:
-        """A step whose result is `labels`: the tiles `before`, the labels, and where they are wrong."""
-        tiles = [*before, self.labelled(title, labels)]
-        if self.truth is not None:
-            tiles.append(Tile("errors", gallery.errors(self.rgb, self.truth, labels)))
-        return Step(name, about, tiles, self.iou(labels))
 
 
 def all_steps(case: Case) -> list[Step]:

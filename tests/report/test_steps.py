@@ -12,8 +12,9 @@ from stages.common.crf_params import Crf
 from stages.common.pictures import Picture
 from stages.pseudo_labels.params import RandomWalk
 from stages.pseudo_labels.random_walk import labels
+from stages.report.case import Case, Step
 from stages.report.show import main, read_case
-from stages.report.steps import Case, Step, all_steps, powers, walked
+from stages.report.steps import all_steps, powers, walked
 from tests.conftest import Project
 
 CRF = Crf(iterations=3, smooth_sxy=3.0, smooth_compat=3.0, color_sxy=20.0, color_srgb=10.0, color_compat=5.0)

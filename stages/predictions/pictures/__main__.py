@@ -6,31 +6,23 @@ It appears when all is done. A killed run goes on where it was: results are kept
 """
 
 import argparse
-import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-from PIL import Image
-
 from stages.common import command, fingerprint, items
-from stages.common.artifacts import csv_text, mask_bytes, output_folder, read_json
+from stages.common.artifacts import csv_text, output_folder, read_json
 from stages.common.device import device
 from stages.common.params import load
-from stages.dataset.decode import ORIENTATION, decode_picture
 from stages.dataset.params import Dataset
 from stages.predictions.params import Predictions
+from stages.predictions.pictures.batch import FACTS, LabelPictures, shares
 from stages.predictions.pictures.found import find, names
 from stages.predictions.pictures.labeller import Labeller
-from stages.predictions.pictures.overlays import overlay_jpeg
 from stages.segmenter.network import DIVISOR
 from stages.segmenter.params import Segmenter
 from stages.segmenter.trained import MODEL, read_config
 
 AREAS, PICTURES = ("picture", "class", "pixels", "percent"), ("picture", "file", "width", "height", "problem")
-FACTS = "facts"  # in the folder while it fills: a JSON a picture, from which the tables are made
 BATCH = 8  # pictures, or tiles, on a GPU
 
 
@@ -89,97 +81,6 @@ def tiling(tile: int | None, overlap: int | None) -> tuple[int, int]:
             "--overlap at most half of it"
         )
     return tile, overlap
-
-
-@dataclass(frozen=True)
-class LabelPictures:
-    """The files of each picture: mask, overlay, and its facts or what is wrong with it."""
-
-    labeller: Labeller
-    classes: tuple[str, ...]
-    max_megapixels: float
-
-    def prepare(self) -> None:
-        self.labeller.prepare()
-
-    def __call__(self, files: list[Path]) -> list[items.Files]:
-        done: list[items.Files] = [{} for _ in files]
-        sizes: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
-        for index, file in enumerate(files):
-            try:
-                picture = pixels(file, self.max_megapixels)
-            except (ValueError, OSError) as error:
-                problem = getattr(error, "strerror", None) or str(error)
-                done[index] = _facts(problem=problem)
-            else:
-                sizes.setdefault(picture.shape, []).append((index, picture))
-        for same in sizes.values():
-            pictures = [picture for _, picture in same]
-            for (index, picture), labels in zip(same, self.labeller.labels(pictures), strict=True):
-                done[index] = self._files(picture, labels)
-        return done
-
-    def _files(self, picture: np.ndarray, labels: np.ndarray) -> items.Files:
-        counts = np.bincount(labels.ravel(), minlength=len(self.classes)).tolist()
-        seen = [(index, f"{self.classes[index]} {rounded}") for index, rounded in in_words(counts)]
-        objects = [entry for entry in seen if entry[0]]
-        return {
-            "masks/*.png": mask_bytes(labels),
-            "overlays/*.jpg": overlay_jpeg(picture, labels, objects or seen),
-            **_facts(width=labels.shape[1], height=labels.shape[0], pixels=counts),
-        }
-
-    def batches(self, work: list[items.Item]) -> list[list[items.Item]]:
-        """Pictures of one size together, as many as the labeller takes; those cut into tiles alone."""
-        most = self.labeller.batch
-        if most == 1:
-            return [[item] for item in work]
-        sizes: dict[tuple[int, int], list[items.Item]] = {}
-        for item in work:
-            sizes.setdefault(_size(item.task), []).append(item)
-        steps = {size: most if max(size) <= self.labeller.tile else 1 for size in sizes}
-        return [
-            group[at : at + steps[size]]
-            for size, group in sizes.items()
-            for at in range(0, len(group), steps[size])
-        ]
-
-
-def pixels(file: Path, max_megapixels: float) -> np.ndarray:
-    """RGB uint8 [H, W, 3] of a file of any format that the step `dataset` takes, converted as there."""
-    content = np.frombuffer(decode_picture(file, max_megapixels).content, np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise ValueError("unreadable or truncated")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def shares(counts: list[int]) -> list[tuple[int, int, str]]:
-    """Class index, pixels and percent of the picture, of each class that is there."""
-    total = sum(counts)
-    return [(index, n, f"{100 * n / total:.2f}") for index, n in enumerate(counts) if n]
-
-
-def in_words(counts: list[int]) -> list[tuple[int, str]]:
-    """The same for a person: one decimal, and what is less is less."""
-    return [
-        (index, f"{float(percent):.1f} %" if float(percent) >= 0.1 else "< 0.1 %")
-        for index, _, percent in shares(counts)
-    ]
-
-
-def _size(file: Path) -> tuple[int, int]:
-    """Width and height by the header, upright; it only groups, so an unreadable file has any."""
-    try:
-        with Image.open(file) as image:
-            turned = image.getexif().get(ORIENTATION, 1) >= 5
-            return image.size[::-1] if turned else image.size
-    except Exception:  # Pillow's readers raise nearly any kind; decoding says what is wrong
-        return 0, 0
-
-
-def _facts(**facts: object) -> items.Files:
-    return {f"{FACTS}/*.json": json.dumps(facts).encode()}
 
 
 def _work(files: list[Path], compute: LabelPictures, config: dict) -> list[items.Item]:

@@ -16,7 +16,8 @@ from stages.common.params import load
 from stages.dataset.decode import ORIENTATION
 from stages.predictions.__main__ import refined
 from stages.predictions.params import Predictions
-from stages.predictions.pictures.__main__ import LabelPictures, in_words, main, shares, tiling
+from stages.predictions.pictures.__main__ import main, tiling
+from stages.predictions.pictures.batch import LabelPictures, in_words, shares
 from stages.predictions.pictures.labeller import Labeller
 from tests.conftest import ROOT, Project
 from tests.segmenter.tiny import save_segmenter
