@@ -1,5 +1,6 @@
 """One picture through the recipe: the steps on arrays, and on the small recipe."""
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -93,6 +94,10 @@ def test_a_training_picture_takes_part_in_every_step(small: Project):
     for name, folder in (("crf", "affinity_labels/crf"), ("pseudo_labels", "pseudo_labels")):
         result = read_mask(Path(f"data/{folder}/train_00001.png"))
         assert steps[name].iou == pytest.approx(mean_iou(one.truth, result))
+    for name in ("seeds", "crf", "pseudo_labels"):  # as the evaluation has it
+        with Path(f"reports/{name}/per_picture.csv").open(newline="") as file:
+            (row,) = (row for row in csv.DictReader(file) if row["id"] == "train_00001")
+        assert f"{steps[name].iou:.2f}" == row["miou"]
 
 
 def mean_iou(truth: np.ndarray, result: np.ndarray) -> float:

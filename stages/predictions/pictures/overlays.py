@@ -27,7 +27,7 @@ def overlay_jpeg(picture: np.ndarray, labels: np.ndarray, entries: list[Entry]) 
 def tinted(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The picture in its own colours, a little darker, and what is labelled under a tint of its class."""
     share = np.where(labels > 0, np.float32(TINT), 0)[..., None]
-    return ((0.85 - 0.85 * share) * picture + share * palette()[labels]).astype(np.uint8)
+    return np.rint((0.85 - 0.85 * share) * picture + share * palette()[labels]).astype(np.uint8)
 
 
 def outlines(labels: np.ndarray) -> np.ndarray:
