@@ -7,10 +7,10 @@ from stages.predictions.pictures.overlays import key, outlines, overlay_jpeg, ti
 
 
 def test_a_tint_of_the_class_where_there_is_one():
-    """Class 1 is (128, 0, 0): 0.85 * 0.4 of the picture and 0.6 of that; the background only darker."""
+    """Class 1 is (128, 0, 0): 0.34 of the picture and 0.6 of that; the background is 0.85 of the picture."""
     picture = np.full((1, 2, 3), 100, np.uint8)
     found = tinted(picture, np.array([[0, 1]], np.uint8))
-    assert found.tolist() == [[[85, 85, 85], [110, 34, 34]]]
+    assert found.tolist() == [[[85, 85, 85], [111, 34, 34]]]
 
 
 def test_outlines_lie_where_two_labels_meet():
