@@ -3,7 +3,8 @@
 Read it in this order:
 
 - what would happen: graph, files, runcache, plan, ledger
-- one stage as one child process: run, output, outcomes, child, objects, leftovers, locks, gpus, lockfile, places
+- one stage as one child process: run, output, outcomes, child, objects, leftovers, locks, gpus, lockfile,
+  places
 - many stages: runner, terminal; in a worktree of their own: worktrees; on another machine: remote
 - many sets of parameters: sweep/
 - the same through Prefect: flow, tasks, workplace, ending, worker, publish, contact, serve, deployments
