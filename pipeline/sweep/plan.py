@@ -103,7 +103,8 @@ def summary(rows: Sequence[Row], jobs: int) -> str:
     compute, shared, cached = (
         sum(getattr(row, what) for row in rows) for what in ("compute", "shared", "cached")
     )
-    counts = f"{compute} stages to compute, {shared} shared between runs, {cached} from the cache"
+    bound = "at most " if compute else ""
+    counts = f"{bound}{compute} stages to compute, {shared} shared between runs, {cached} from the cache"
     if not compute:
         return counts
     times = [row.seconds for row in rows if row.compute]
@@ -111,4 +112,4 @@ def summary(rows: Sequence[Row], jobs: int) -> str:
         return f"{counts}; time not known yet"
     total = sum(time for time in times if time is not None)
     at_best = f", with -j {jobs} no less than {terminal.clock(total / jobs)}" if jobs > 1 else ""
-    return f"{counts}; at most {terminal.clock(total)} one after another{at_best}"
+    return f"{counts}; {terminal.clock(total)} one after another{at_best}"

@@ -77,9 +77,9 @@ def test_counts_by_hand():
         rows({"seeds": f"{will}:b", "walk": f"{may}:b4"}), rows({"seeds": f"{will}:b", "walk": RESTORABLE}),
     ])  # fmt: skip
     assert found == [plan.Row("seeds", 2, 2, 0, 20.0), plan.Row("walk", 3, 0, 1, 30.0)]
-    total = "5 stages to compute, 2 shared between runs, 1 from the cache"
-    assert plan.summary(found, 1) == f"{total}; at most 50 s one after another"
-    assert plan.summary(found, 2) == f"{total}; at most 50 s one after another, with -j 2 no less than 25 s"
+    total = "at most 5 stages to compute, 2 shared between runs, 1 from the cache"
+    assert plan.summary(found, 1) == f"{total}; 50 s one after another"
+    assert plan.summary(found, 2) == f"{total}; 50 s one after another, with -j 2 no less than 25 s"
 
 
 def test_a_time_that_nobody_knows():
