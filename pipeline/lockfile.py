@@ -9,6 +9,7 @@ import io
 import json
 import re
 import subprocess
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from ruamel.yaml import YAML, YAMLError
 from pipeline import places
 from pipeline.graph import open_repo
 from pipeline.project import write_whole
+from stages.common.params import read_yaml
 
 Stages = dict[str, Any]
+KINDS = ("outs", "metrics", "plots")  # of outputs, as dvc.yaml lists them
 
 
 def backup_path(root: Path) -> Path:
@@ -42,7 +45,7 @@ def keep(root: Path) -> list[str]:
             raise ValueError("dvc.lock has the marks of a merge: `git checkout --ours dvc.lock`, then again")
         committed = _committed(root)
         if text != old and text != committed:
-            mended, lost = mend(text, old or committed or "", _stage_names(repo))
+            mended, lost = mend(text, old or committed or "", _known(repo, root))
             if mended != text or not text:
                 write_whole(path, mended) if mended else path.unlink()
                 said.append(f"dvc.lock was damaged; back from the last copy: {', '.join(lost) or 'nothing'}")
@@ -53,14 +56,19 @@ def keep(root: Path) -> list[str]:
         return said
 
 
-def mend(text: str, old: str, known: set[str]) -> tuple[str, list[str]]:
+def mend(text: str, old: str, known: Mapping[str, int]) -> tuple[str, list[str]]:
     """The text of a dvc.lock without damage, and the entries that came back from the text `old`.
 
-    `known` are the stages of dvc.yaml: an entry of another does not come back. "" if nothing is left.
+    `known` are the stages of dvc.yaml with the number of their outputs: an entry of another stage does not
+    come back. "" if nothing is left.
     """
     found, before = _stages(text), _stages(old) or {}
     before = {name: entry for name, entry in before.items() if name in known}
-    whole = {name: entry for name, entry in (found or {}).items() if _is_whole(entry, before.get(name))}
+    whole = {
+        name: entry
+        for name, entry in (found or {}).items()
+        if _is_whole(entry, before.get(name), known.get(name, 0))
+    }
     if found and not text.endswith("\n"):  # cut in its last line
         whole.pop(list(found)[-1], None)
     if old.startswith(text) and len(before) == len(_stages(old) or {}):  # a cut that left whole entries
@@ -87,13 +95,17 @@ def _stages(text: str) -> Stages | None:
     return stages if isinstance(stages, dict) else None
 
 
-def _is_whole(entry: Any, before: Any) -> bool:
-    """Whether an entry has all that DVC writes: outputs come last, each with a hash of full length."""
+def _is_whole(entry: Any, before: Any, outputs: int) -> bool:
+    """Whether an entry has all that DVC writes: outputs come last, each with a hash of full length.
+
+    One with fewer outputs than before, and than dvc.yaml now has, was cut short.
+    """
     if not isinstance(entry, dict) or not entry.get("cmd") or not isinstance(entry.get("outs"), list):
         return False
-    same = before and before["cmd"] == entry["cmd"]  # then it has as many outputs
+    same = before and before["cmd"] == entry["cmd"]
     items = [*(entry.get("deps") or []), *entry["outs"]]
-    return all(map(_has_hash, items)) and not (same and len(entry["outs"]) < len(before["outs"]))
+    cut = same and len(entry["outs"]) < min(len(before["outs"]), outputs)
+    return all(map(_has_hash, items)) and not cut
 
 
 def _has_hash(item: Any) -> bool:
@@ -104,12 +116,22 @@ def _has_hash(item: Any) -> bool:
     return bool(re.fullmatch(r"[0-9a-f]{32}(\.dir)?", str(item.get("md5"))))
 
 
-def _stage_names(repo: Any) -> set[str]:
-    """The stages of dvc.yaml, those of `foreach` included, without a look at dvc.lock."""
+def _known(repo: Any, root: Path) -> dict[str, int]:
+    """The stages of dvc.yaml, those of `foreach` included, without a look at dvc.lock; and their outputs."""
     from dvc.dvcfile import load_file
 
     path = Path(repo.root_dir) / "dvc.yaml"
-    return set(load_file(repo, str(path)).resolver.get_keys()) if path.is_file() else set()
+    names = load_file(repo, str(path)).resolver.get_keys() if path.is_file() else []
+    return number_of_outputs(root, names)
+
+
+def number_of_outputs(root: Path, names: Iterable[str]) -> dict[str, int]:
+    """Of those stages that dvc.yaml has. Not through DVC, which a damaged dvc.lock stops."""
+    path = root / "dvc.yaml"
+    written = (read_yaml(path).get("stages") or {}) if path.is_file() else {}
+    found = {name: written[name.split("@")[0]] for name in names if name.split("@")[0] in written}
+    blocks = {name: stage.get("do", stage) for name, stage in found.items()}
+    return {name: sum(len(block.get(kind) or []) for kind in KINDS) for name, block in blocks.items()}
 
 
 def _mend_list(repo: Any) -> list[str]:

@@ -12,7 +12,7 @@ from stages.common.fingerprint import ROOT, closure, is_schema
 from stages.parameters.params import Parameters
 
 STAMP = "data/parameters.ok"
-READS_MASKS = ("evaluation", "report")
+READS_MASKS = ("evaluation", "gallery", "report")
 
 
 def methods_of_steps() -> dict[str, tuple[str, ...]]:
@@ -244,7 +244,7 @@ META = {  # of a stage, in dvc.yaml: how to run it
     "retries": lambda value: type(value) is int and value > 0,
     "constant": lambda value: value is True,
 }
-SHORT = ("parameters",)
+SHORT = ("parameters", "report")
 
 
 def test_meta_has_known_keys_and_values(stages: dict[str, Stage]) -> None:
@@ -290,8 +290,8 @@ def test_declared_parameters_exist(stages: dict[str, Stage]) -> None:
     from stages.common import params
 
     values = params.read_yaml(ROOT / "params.yaml")
-    also = {"report": {"evaluation"}}  # what a step reads of another's section
-    for stage in {stage.step for stage in stages.values()} - {"parameters"}:
+    also = {"gallery": {"evaluation"}}  # what a step reads of another's section
+    for stage in {stage.step for stage in stages.values()} - {"parameters", "report"}:
         keys = [params._fill(key, values) for key in _declared(stage)]
         assert {key.split(".")[0] for key in keys} == {stage} | also.get(stage, set())
         for key in keys:

@@ -27,7 +27,8 @@ SABOTEUR = Path(__file__).parent / "pipeline" / "saboteur"
 ORDER = ["seeds", "crf", "pseudo_labels", "predictions"]
 ALL = {
     "parameters", "generate", "dataset", "classifier", "seeds", "affinity_labels", "affinity",
-    "pseudo_labels", "segmenter", "predictions", *(f"evaluation@{rung}" for rung in ORDER), "report",
+    "pseudo_labels", "segmenter", "predictions", *(f"evaluation@{rung}" for rung in ORDER), "gallery",
+    "report",
 }  # fmt: skip
 STATES = ("unchanged", "restorable", "will run", "may run", "blocked", "frozen")
 
@@ -84,7 +85,8 @@ def test_beta_reruns_from_the_walk_only(project):
     project.change(pseudo_labels__random_walk__beta=2)
     ran = project.stages_that_ran(project.run("dvc", "repro").stdout)
     assert "pseudo_labels" in ran
-    below = {"segmenter", "predictions", "evaluation@pseudo_labels", "evaluation@predictions", "report"}
+    scores = {"evaluation@pseudo_labels", "evaluation@predictions", "gallery", "report"}
+    below = {"segmenter", "predictions", *scores}
     assert ran <= {"parameters", "pseudo_labels", *below}
 
 
@@ -240,7 +242,7 @@ def test_documentation_page_add_a_method(project):
     [
         ("pseudo_labels__random_walk__beta", 3, {"pseudo_labels"}),
         ("predictions__flip", False, {"predictions"}),
-        ("evaluation__threshold", 0.5, {f"evaluation@{rung}" for rung in ORDER}),
+        ("evaluation__threshold", 0.5, {"gallery", *(f"evaluation@{rung}" for rung in ORDER)}),
     ],
 )
 def test_a_run_keeps_the_plan_s_word(project, key, value, stages):

@@ -10,7 +10,6 @@ from ruamel.yaml import YAML
 
 from pipeline import graph, lockfile, plan, worktrees
 from pipeline.checks import OK, PROBLEM, WARNING, Line
-from stages.common.params import read_yaml
 
 UNSAFE = ("hardlink", "symlink")
 
@@ -76,11 +75,9 @@ def _committed(root: Path) -> str | None:
         return None
 
 
-def _known(root: Path, text: str) -> set[str]:
-    """The entries of a sound dvc.lock that dvc.yaml still has. Not through DVC, which a damaged one stops."""
-    stages = read_yaml(root / "dvc.yaml").get("stages") or {}
-    entries = (YAML(typ="safe").load(text) or {}).get("stages") or {}
-    return {name for name in entries if name.split("@")[0] in stages}
+def _known(root: Path, text: str) -> dict[str, int]:
+    """The entries of a sound dvc.lock that dvc.yaml still has, with the number of its outputs."""
+    return lockfile.number_of_outputs(root, (YAML(typ="safe").load(text) or {}).get("stages") or {})
 
 
 def cache(root: Path) -> Iterator[Line]:

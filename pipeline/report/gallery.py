@@ -1,4 +1,4 @@
-"""The gallery of the report page: the same pictures through every rung, as the stage `report` drew them."""
+"""The gallery of the report page: the same pictures through every rung, as the stage `gallery` drew them."""
 
 from pathlib import Path
 from typing import Any

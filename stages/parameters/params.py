@@ -9,10 +9,10 @@ from stages.classifier.params import Classifier
 from stages.common.params import Section
 from stages.dataset.params import Dataset
 from stages.evaluation.params import Evaluation
+from stages.gallery.params import Gallery
 from stages.generate.params import Generate
 from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels
-from stages.report.params import Report
 from stages.seeds.params import Seeds
 from stages.segmenter.params import Segmenter
 
@@ -28,7 +28,7 @@ class Parameters(Section):
     segmenter: Segmenter
     predictions: Predictions
     evaluation: Evaluation
-    report: Report
+    gallery: Gallery
     ceiling: Ceiling
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from stages.common.pictures import load_pictures
 from stages.evaluation.gallery import ERRORS
 from stages.evaluation.results import read_labels
 from stages.evaluation.rungs import RUNGS
-from stages.report import gallery
+from stages.gallery.tiles import tiles
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _draw(a: Run, b: Run, rung: str, identifier: str, side: int) -> dict[str, by
     _require_equal("truth", a.folder / mask, b.folder / mask)
     picture, truth = read_picture(b.pictures[identifier]), read_mask(b.folder / mask)
     results = {name: run.labels(rung, identifier, truth.shape) for name, run in (("a", a), ("b", b))}
-    return gallery.tiles(picture, truth, results, side)
+    return tiles(picture, truth, results, side)
 
 
 def _colours(classes: Sequence[str]) -> dict[str, Sequence[int]]:

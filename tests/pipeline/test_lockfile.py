@@ -40,7 +40,7 @@ def some(text: str) -> str:
 def test_cut_at_any_byte_all_entries_come_back(built):
     """The property: whatever is left of the file, after the repair it says what it said before."""
     text = some(text_of(built))
-    known, wanted = set(stub.READS), stages(text)
+    known, wanted = lockfile.number_of_outputs(built.root, stub.READS), stages(text)
     line_ends = [place + 1 for place, letter in enumerate(text[:-1]) if letter == "\n"]
     for cut in sorted({*range(0, len(text), 5), *line_ends, len(text) - 1}):
         mended, lost = lockfile.mend(text[:cut], text, known)
@@ -50,7 +50,7 @@ def test_cut_at_any_byte_all_entries_come_back(built):
 
 def test_cut_while_a_new_entry_was_written(built):
     """The copy is older than what DVC was writing: entries that are whole stay, the others are the copy's."""
-    new, known = some(text_of(built)), set(stub.READS)
+    new, known = some(text_of(built)), lockfile.number_of_outputs(built.root, stub.READS)
     old = stages(new)
     old["seeds"] = {**old["seeds"], "cmd": "python before.py"}
     del old["report"]
@@ -147,6 +147,25 @@ def test_a_stage_that_left_dvc_yaml_does_not_come_back(project, gone):
     (project.root / "dvc.lock").write_text("")
     lockfile.keep(project.root)
     assert stages(text_of(project)) == left or set(stages(text_of(project))) == set(left)
+
+
+def test_an_output_that_left_dvc_yaml_is_no_damage(project):
+    """With the same command, an entry of fewer outputs looks like one that was cut short."""
+    yaml, path = YAML(), project.root / "dvc.yaml"
+    values = yaml.load(path)
+    outs = values["stages"]["segmenter"]["outs"]
+    outs.append("data/extra")
+    yaml.dump(values, path)
+    entry = stages(text_of(project))["segmenter"]
+    entry["outs"].append({"path": "data/extra", "hash": "md5", "md5": "0" * 32, "size": 1})
+    (project.root / "dvc.lock").write_text(lockfile.dump({**stages(text_of(project)), "segmenter": entry}))
+    assert lockfile.keep(project.root) == []  # both have it
+    outs.pop()
+    yaml.dump(values, path)
+    entry["outs"].pop()
+    without = lockfile.dump({**stages(text_of(project)), "segmenter": entry})
+    (project.root / "dvc.lock").write_text(without)  # as the next run writes it
+    assert lockfile.keep(project.root) == [] and text_of(project) == without
 
 
 def test_marks_of_a_merge_are_the_users(project):

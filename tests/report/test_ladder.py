@@ -1,3 +1,11 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from stages.common.artifacts import write_atomic, write_json
+from stages.report import __main__ as report
 from stages.report import ladder
 
 SCORED = {
@@ -11,6 +19,15 @@ SCORED = {
 SEEDS = SCORED | {"miou_best_threshold": 43.1, "threshold": 0.25, "best_threshold": 0.31}
 NO_TRUTH = {"split": "val", "images": 0}
 RUNGS = {"seeds": SEEDS, "crf": SCORED, "pseudo_labels": SCORED, "predictions": NO_TRUTH}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, values in RUNGS.items():
+        write_json(Path(f"reports/{name}/metrics.json"), values)
+        rows = "" if values is NO_TRUTH else "background,90.10,1\ncat,41.20,2\n"
+        write_atomic(Path(f"reports/{name}/per_class.csv"), f"class,iou,pixels\n{rows}")
 
 
 def test_columns_and_cells():
@@ -39,3 +56,39 @@ def test_markdown_is_aligned():
         "| pseudo_labels | 9.10 |\n"
         "| crf           |      |\n"
     )  # fmt: skip
+
+
+def test_the_step_writes_all_tables(project):
+    assert report.main() == "report: mIoU seeds 41.20, crf 41.20, pseudo_labels 41.20 %"
+    with Path("reports/ladder.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rung"] for row in rows] == list(RUNGS)
+    assert len(Path("reports/ladder.md").read_text().splitlines()) == 2 + len(RUNGS)
+    assert json.loads(Path("reports/metrics.json").read_text()) == ladder.headline(RUNGS)
+    assert Path("reports/per_class.csv").read_text() == (
+        "class,seeds,crf,pseudo_labels,predictions\n"
+        "background,90.10,90.10,90.10,\n"
+        "cat,41.20,41.20,41.20,\n"
+    )  # fmt: skip
+
+
+def test_same_inputs_same_bytes(project):
+    contents = []
+    for _ in range(2):
+        report.main()
+        contents.append([file.read_bytes() for file in sorted(Path("reports").glob("*.*"))])
+    assert contents[0] == contents[1]
+    assert len(contents[0]) == 4
+
+
+def test_without_any_truth_the_ladder_is_empty_but_there(project):
+    for name in RUNGS:
+        write_json(Path(f"reports/{name}/metrics.json"), NO_TRUTH)
+    assert "no truth" in report.main()
+    assert Path("reports/ladder.csv").read_text().count("\n") == 1 + len(RUNGS)
+
+
+def test_a_missing_rung_is_an_error(project):
+    Path("reports/crf/metrics.json").unlink()
+    with pytest.raises(ValueError, match="evaluation@crf"):
+        report.main()

@@ -149,7 +149,7 @@ def test_the_page_in_a_browser(written: Path, page: Any) -> None:
     assert [heading.get_attribute("id") for heading in page.locator("h2").all()] == PARTS
     drawings = [page.locator(f"h2#{part} ~ figure svg").count() for part in ("ladder", "steps", "threshold")]
     assert all(drawings) and page.locator(".charts svg").count() == 3
-    assert page.locator("h2#cost ~ .wide tbody tr").count() == 15  # stages
+    assert page.locator("h2#cost ~ .wide tbody tr").count() == 16  # stages
     assert page.locator(".picture").count() == 12 and page.locator("details img.matrix").count() == 4
 
     sorts_by_clicking(page)

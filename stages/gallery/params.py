@@ -1,4 +1,4 @@
-"""Parameters of the step `report`."""
+"""Parameters of the step `gallery`."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from stages.common.params import Count, Section
 
 
-class Report(Section):
+class Gallery(Section):
     pictures: Count  # of each split, evenly spaced over the sorted ids
     extremes: Annotated[int, Field(ge=0)]  # besides: the worst, most improved and most damaged ones
     side: Annotated[int, Field(ge=32, le=1024)]  # pixels, the longest of a picture as shown

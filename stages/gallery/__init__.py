@@ -1,0 +1,1 @@
+"""The same pictures through every rung, small, for the page of the report."""
