@@ -106,12 +106,12 @@ def read(
 
 
 def _ladder(root: Path, name: str) -> dict[str, float]:
-    """mIoU by rung of a finished run; none if its recipe makes no ladder."""
+    """mIoU by rung of a finished run: of the rungs with a truth; none if its recipe makes no ladder."""
     try:
         text = worktrees.git(root, "show", f"refs/heads/{worktrees.BRANCH}{name}:./reports/ladder.csv")
     except ValueError:
         return {}
-    return {row["rung"]: float(row["miou"]) for row in parse_csv(text)}
+    return {row["rung"]: float(row["miou"]) for row in parse_csv(text) if row["miou"]}
 
 
 def _costs(root: Path, sweep: Sweep) -> dict[str, Cost]:
