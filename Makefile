@@ -20,7 +20,7 @@ demo: install  ## Run the recipe (as shipped: on generated pictures) and print t
 	@$(IN) wsss ladder
 
 test: install  ## Run all tests
-	@$(IN) pytest -q -n 2 --dist loadscope
+	@$(IN) pytest -q -n 3 --dist loadscope --no-loadscope-reorder
 
 lint: install  ## Check style and format, of the Dockerfile too
 	@$(IN) ruff check .

@@ -21,6 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 TINY = {"augment.crop": 64, "batch": 4, "epochs": 2, "threads": 1}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the whole, which take longest, first: else one process ends alone with them."""
+    items.sort(key=lambda item: len(item.path.parts))
+
+
 class Project:
     """A copy of the project in a folder of its own, with git and DVC, on a tiny generated set."""
 

@@ -45,6 +45,7 @@ def test_a_run_started_in_the_browser_shows_stages_and_report(served: tuple[Proj
     _, url = served
     page.goto(f"{url}/deployments")
     page.get_by_text("on-demand", exact=True).first.click()
+    page.wait_for_load_state("networkidle")  # a click on a page that still asks for its data is lost
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Quick run").click()
     wait_until(lambda: bool(ask(url, "flow_runs/filter")), MINUTES)

@@ -262,7 +262,7 @@ def checked(tmp_path):
 def test_parameters_that_are_not_valid_block_everything(checked):
     checked.change(seeds__method="camm", classifier__batch=-1)
     rows = plan.make(checked.root).rows
-    assert len(rows) == 15 and {row.state for row in rows.values()} == {BLOCKED}
+    assert len(rows) == 16 and {row.state for row in rows.values()} == {BLOCKED}
     assert rows["generate"].why == ("needs parameters",)
     text = "\n".join(rows["parameters"].why)
     assert "seeds.method: Input should be 'cam', 'grad_cam' or 'vgatt'" in text and "classifier.batch" in text
