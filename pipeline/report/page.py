@@ -11,6 +11,7 @@ from pipeline import charts, data_set, ladder, lockfile, pages, places
 from pipeline.project import write_whole
 from pipeline.report import charts as drawings
 from pipeline.report import gallery, protocol, published
+from pipeline.report.published import Band
 from pipeline.tables import Table, read_csv
 from stages.common.params import read_yaml
 
@@ -41,7 +42,7 @@ def values(root: Path) -> dict[str, Any]:
         "ladder": with_changes(rows),
         "bands": bands,
         "ceiling": ceiling,
-        "ladder_chart": charts.svg(drawings.ladder(rows, bands, ceiling.get("miou"))),
+        "ladder_chart": _chart(rows, bands, ceiling),
         "per_class": worst_first(read_csv(reports / "per_class.csv"), rungs),
         "steps": steps(rows, classes),
         "areas": _areas(rows, reports),
@@ -110,6 +111,12 @@ def confusions(path: Path) -> Table:
         {"truth": truth, "called": name, "share": f"{share:.2f}"}
         for share, truth, name in sorted(found, reverse=True)[:CONFUSED]
     ]
+
+
+def _chart(rows: Table, bands: dict[str, Band], ceiling: dict[str, Any]) -> str:
+    if not any(row["miou"] for row in rows):  # no truth
+        return ""
+    return charts.svg(drawings.ladder(rows, bands, ceiling.get("miou")))
 
 
 def _ceiling(reports: Path, params: dict[str, Any]) -> dict[str, Any]:
