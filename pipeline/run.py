@@ -63,7 +63,7 @@ class Run:
             try:
                 return locks.take(places.worktree_lock(self.root), self.name, "this worktree")
             except locks.HeldError as error:
-                if not is_dead(error.holder) or time.monotonic() > until:
+                if not locks.is_dead(error.holder) or time.monotonic() > until:
                     raise
                 if not said:
                     self.listener.line("", f"waiting for the stages of a killed run to end: {error.holder}")
@@ -249,19 +249,6 @@ class Run:
 
     def _teller(self, stage: str) -> Callable[[str], None]:
         return lambda text: self.listener.line(stage, text)
-
-
-def is_dead(holder: locks.Holder | None) -> bool:
-    """Whether a lock's holder was a process of this machine that has ended."""
-    if holder is None or holder.host != socket.gethostname():
-        return False
-    try:
-        os.kill(holder.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
 
 
 def message(error: Exception) -> str:

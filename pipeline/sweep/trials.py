@@ -17,7 +17,7 @@ from typing import Any
 from pipeline import locks, places, runner, terminal, worktrees
 from pipeline.outcomes import FAILED as STAGE_FAILED
 from pipeline.outcomes import TIMEOUT, Result
-from pipeline.run import GRACE, is_dead, message
+from pipeline.run import GRACE, message
 from pipeline.sweep.definition import Sweep, Trial, base_values, folder, sweep_of, with_values
 from pipeline.workplace import Order, opened
 
@@ -76,7 +76,7 @@ def clear(root: Path, sweep: str) -> list[str]:
 def _wait_for_the_dead(lock: Path) -> None:
     """The stages of a run that was killed hold its worktree until they have ended."""
     until = time.monotonic() + GRACE + 10
-    while locks.is_held(lock) and is_dead(locks.holder(lock)) and time.monotonic() < until:
+    while locks.is_held(lock) and locks.is_dead(locks.holder(lock)) and time.monotonic() < until:
         time.sleep(0.2)
 
 
