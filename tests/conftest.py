@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and f
 
 import fcntl
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ import pytest
 from ruamel.yaml import YAML
 
 import stages  # noqa: F401  # before a test imports torchvision, or what imports it
+
+# Started in the background by a shell, tests and all that they start would be deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {"augment.crop": 64, "batch": 4, "epochs": 2, "threads": 1}
