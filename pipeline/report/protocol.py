@@ -18,12 +18,13 @@ def card(root: Path, params: dict[str, Any], lock: dict[str, Any], data: DataSet
     evaluation, source = params["evaluation"], params["dataset"]
     scored = ", ".join(f"{row['rung']} on {row['images']} of {row['split']}" for row in ladder)
     number = {split: sum(p["split"] == split for p in data.pictures) for split in ("train", "val")}
+    readers = "the evaluation and this page's pictures" + ", and the ceiling," * bool(params["ceiling"]["of"])
     return [
         ("data set", f"{source['name']} (source {source['source']}): {len(data.classes) - 1} classes, "
                      f"{number['train']} pictures of train, {number['val']} of val"),
         ("fingerprint", f"data/dataset {_hash(lock, 'data/dataset')}, masks {_hash(lock, 'data/masks')}"),
-        ("scored", f"{scored}; the truth is {source.get('masks') or 'masks'}, which nothing but the "
-                   "evaluation and this report reads"),
+        ("scored", f"{scored}; the truth is {source.get('masks') or 'masks'}, which only "
+                   f"{readers} read"),
         ("resolution", "every picture at its own size; maps are brought to it bilinearly"),
         ("maps", "divided by their maximum, per picture and class; only of classes in the picture's labels"),
         ("threshold", f"{evaluation['threshold']:g} for all pictures and classes, a parameter; the best of "
