@@ -83,9 +83,6 @@ def run(
     said = False
     with ThreadPoolExecutor(jobs) as pool:
         while waiting or running:
-            if engine.stopped() and running and not said:
-                said = True
-                engine.listener.line("", f"cancelling: what runs has {engine.grace:.0f} s to save its work")
             for name in list(waiting):  # in the graph's order: what is unchanged frees those after it
                 if not ready(planned.graph, name, chosen, results):
                     continue
@@ -97,7 +94,11 @@ def run(
                 else:
                     continue
                 waiting.remove(name)
-            for future in wait(running, 0.5, FIRST_COMPLETED).done if running else ():
+            done = wait(running, 0.5, FIRST_COMPLETED).done if running else set()
+            if engine.stopped() and running and not said:  # also of what has ended at once
+                said = True
+                engine.listener.line("", f"cancelling: what runs has {engine.grace:.0f} s to save its work")
+            for future in done:
                 results[running.pop(future)] = future.result()
                 tell(future.result())
     return referee(engine, {name: results[name] for name in order})

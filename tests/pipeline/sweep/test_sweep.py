@@ -85,7 +85,7 @@ def test_it_goes_on_where_it_was(swept, number):
     assert worktrees.branches(swept.root) == ["grid-01"]
     assert swept.traced() == ["generate", "pseudo_labels", "pseudo_labels", "report", "seeds", "seeds"]
     if number == signal.SIGINT:
-        assert swept.left() == [] and "goes on with the 2 that are not finished" in text
+        assert swept.left() == [] and "cancelling: what runs has 20 s" in text
         assert [row["outcome"] for row in rows(swept)] == ["finished", "cancelled", "not run"]
     else:
         assert swept.left() == ["grid-02"]
