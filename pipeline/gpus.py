@@ -14,6 +14,9 @@ from pathlib import Path
 
 from pipeline import locks
 
+# Not tempfile.gettempdir(): a job scheduler gives each job a TMPDIR of its own, on the same GPUs.
+SHARED = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
+
 
 def devices() -> list[str]:
     """The GPUs this process may use, by nvidia-smi's numbers; none with WSSS_DEVICE=cpu.
@@ -114,8 +117,8 @@ def share() -> int:
 
 
 def place(name: str, slot: int) -> Path:
-    """The lock of a device's slot: one folder per machine, whoever runs there."""
-    folder = Path(tempfile.gettempdir()) / "wsss-gpus"
+    """The lock of a device's slot: one folder per machine, whoever runs there and whatever TMPDIR is."""
+    folder = SHARED / "wsss-gpus"
     if not folder.is_dir():
         folder.mkdir(exist_ok=True)
         with contextlib.suppress(PermissionError):  # another user was faster

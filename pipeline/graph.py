@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+GIT = (
+    ": a ZIP of the project lacks it; `git clone` the project, or here `git init && git add -A && "
+    "git commit -m start`"
+)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -98,6 +102,7 @@ def open_repo(root: Path) -> Iterator[Any]:
     except DvcException as error:
         text = explain(error).replace(f"{os.path.relpath(root)}/", "")
         hint = " (`wsss run` mends it)" if "'dvc.lock'" in text else ""
+        hint = GIT if "is not a git repository" in text else hint
         raise ValueError(f"DVC: {text}{hint}") from None
     except sqlite3.Error as error:  # a full disk, mostly
         place = "/var/tmp/dvc, or core.site_cache_dir if it is set"

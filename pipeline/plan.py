@@ -242,7 +242,7 @@ class _View:
                 continue
             before, found = dep.hash_info, self.files.ahead(dep)
             if found is None:
-                inputs.missing.append(self._missing(dep))
+                inputs.missing.append(self._missing(node, dep))
                 continue
             if not before:
                 inputs.changes[f"{dep.def_path} is new" if ran else NEVER] = None
@@ -270,7 +270,7 @@ class _View:
                 wrong.append(f"{out.def_path} is not in the cache, or damaged there")
         return wrong
 
-    def _missing(self, dep: Any) -> str:
+    def _missing(self, node: Any, dep: Any) -> str:
         path = dep.def_path
         sources = (node for node in self.repo.index.stages if not node.cmd)
         for source in sources:
@@ -279,8 +279,18 @@ class _View:
                     return f"{path} is missing: `dvc checkout {source.path_in_repo}`, or `dvc pull` it first"
         parts = Path(path).parts
         if parts[:2] == ("data", "raw") and len(parts) == 3:
-            return f"{path} is missing: `wsss link {parts[2]} PATH` puts your pictures there"
+            link = f"`wsss link {parts[2]} PATH` puts your pictures there"
+            return f"{path} is missing: {link}{self._without(node)}"
         return f"{path} is missing, and no stage makes it"
+
+    def _without(self, node: Any) -> str:
+        """The way on for who has pulled the results of a stage but has no pictures; "" if there is none."""
+        made = {out.fs_path for out in node.outs if out.exists}
+        readers = (name for name, other in self.nodes.items() if made & {dep.fs_path for dep in other.deps})
+        first = next(readers, "")
+        if len(made) < len(node.outs) or not first:
+            return ""
+        return f"; or go on from the results of {node.name}: `wsss run --from {first}`"
 
 
 def _parameters(dep: Any, ran: bool, inputs: _Inputs) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import plan, worktrees
-from pipeline.graph import Graph, Stage, of_repo, open_repo
+from pipeline.graph import Graph, Stage, of_repo, open_repo, read
 from pipeline.outcomes import Listener, Result
 from pipeline.project import write_whole
 from pipeline.run import Run
@@ -39,10 +39,8 @@ def pool(stage: Stage) -> str:
 
 def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
     """What a worker needs to run `stage`. ValueError if the code here is not what the commit holds."""
-    changed = [
-        line.split(maxsplit=1)[1] for line in worktrees.git(root, "status", "--porcelain").splitlines()
-    ]
-    code = [path for path in changed if path not in TRAVELS and not path.startswith("reports/")]
+    wanted = read(root).stages[stage]
+    code = [path for path in _changed(root) if _matters(path, wanted)]
     if code:
         raise ValueError(f"a worker only gets what is committed: commit {', '.join(code[:5])} first")
     lock = root / "dvc.lock"
@@ -54,6 +52,21 @@ def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
         run=run,
         force=force,
     )
+
+
+def _changed(root: Path) -> list[str]:
+    """Files that git has in another state or not at all, relative to the project's own folder."""
+    changed = worktrees.git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD")
+    new = worktrees.git(root, "ls-files", "--others", "--exclude-standard", "-z")
+    return [path for path in f"{changed}\0{new}".split("\0") if path]
+
+
+def _matters(path: str, stage: Stage) -> bool:
+    """Whether a worker's result hangs on the file: the engine, the graph, and what the stage reads."""
+    if path in TRAVELS or path.startswith("reports/"):
+        return False
+    engine = path == "dvc.yaml" or path.startswith("pipeline/")
+    return engine or any(path == dep or path.startswith(f"{dep}/") for dep in stage.deps)
 
 
 def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | None = None) -> Result:

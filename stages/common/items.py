@@ -48,9 +48,21 @@ Compute = Callable[[list[Any]], list[Files]]
 
 
 def worker_count() -> int:
-    """Processes to use: WSSS_WORKERS, or the number of processors this process may run on."""
-    asked = os.environ.get("WSSS_WORKERS", "")
-    return max(1, int(asked)) if asked.isdigit() else len(os.sched_getaffinity(0))
+    """Processes to use: WSSS_WORKERS, or the number of processors this process may run on.
+
+    Raises ValueError for a WSSS_WORKERS that is no number.
+    """
+    asked = os.environ.get("WSSS_WORKERS", "").strip()
+    if asked and not (asked.isascii() and asked.isdigit()):
+        raise ValueError(f"WSSS_WORKERS={asked}: give a number of processes, or unset it")
+    return max(1, int(asked)) if asked else processors()
+
+
+def processors() -> int:
+    """Those that this process may use; macOS and Windows know only how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def map_items(
@@ -151,7 +163,7 @@ def _in_processes(
         return iter(())
     pool = ProcessPoolExecutor(
         min(processes, len(groups)),
-        mp_context=_context(compute),
+        mp_context=start_context(type(compute).__module__),
         initializer=_start_worker,
         initargs=(compute,),
     )
@@ -179,8 +191,8 @@ def _finished(
         pool.shutdown(cancel_futures=True)
 
 
-def _context(compute: Compute) -> multiprocessing.context.BaseContext:
-    """How workers start: WSSS_START_METHOD, or from a fork server where there is one.
+def start_context(module: str) -> multiprocessing.context.BaseContext:
+    """How workers start that need `module`: by WSSS_START_METHOD, or from a fork server where there is one.
 
     Not by a fork of this process: it has threads (the progress bar, OpenMP, a test runner), and a
     child that is forked while one of them holds a lock waits for it for ever.
@@ -191,7 +203,7 @@ def _context(compute: Compute) -> multiprocessing.context.BaseContext:
         raise ValueError(f"WSSS_START_METHOD={method}: this system has {', '.join(known)}")
     context = multiprocessing.get_context(method)
     if method == "forkserver":  # it imports the step once, for all workers
-        context.set_forkserver_preload([FORK_SERVER, type(compute).__module__])
+        context.set_forkserver_preload([FORK_SERVER, module])
     return context
 
 
@@ -202,11 +214,16 @@ def _start_worker(compute: Compute) -> None:
     """One thread each: the pool is the parallelism, and a second thread changes float sums."""
     global _compute
     _compute = compute
+    end_with_stage()
+    single_thread()
+
+
+def end_with_stage() -> None:
+    """In a process that a stage has started by `start_context`: a killed stage leaves none behind."""
     die_with_parent()
     stage = multiprocessing.parent_process()  # of whatever start method
     if stage is not None and not stage.is_alive():  # it died before the call
         os._exit(1)
-    single_thread()
 
 
 def _run(tasks: list[Any]) -> list[Files]:

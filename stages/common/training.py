@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stages.common import door, encoders, progress
 from stages.common.device import device, device_count
-from stages.common.items import SCRATCH, remove_unused, worker_count
+from stages.common.items import SCRATCH, end_with_stage, remove_unused, start_context, worker_count
 from stages.common.networks import History
 from stages.common.processes import die_with_parent
 from stages.common.training_params import Optimizer, Training
@@ -39,6 +39,7 @@ CHECKPOINT_SECONDS = 120.0
 RANK_ZERO = "WSSS_RANK_ZERO"  # in the environment of the other ranks: the process that started them
 # Of a launcher around us, if there is one: our ranks have their own.
 LAUNCH = ("LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+_launches: list[int] = []  # of this process: there can be one
 
 
 class Samples(Protocol):
@@ -191,6 +192,8 @@ def _launched(count: int, batch: int, accelerator: str, precision: Any) -> Any:
         plugins=[LightningEnvironment()],
     )
     fabric.launch()
+    if fabric.is_global_zero:  # what this process starts from now on is no rank
+        del os.environ[RANK_ZERO]
     return fabric
 
 
@@ -202,6 +205,9 @@ def _know_rank_zero() -> None:
     if RANK_ZERO in os.environ:
         die_with_parent(int(os.environ[RANK_ZERO]), signal.SIGKILL)
         return
+    if _launches:
+        raise RuntimeError("a process trains on several devices once: the ranks run its command again")
+    _launches.append(os.getpid())
     os.environ[RANK_ZERO] = str(os.getpid())
     for name in LAUNCH:
         os.environ.pop(name, None)
@@ -275,7 +281,8 @@ def _step(
     finite = torch.isfinite(losses["loss"])
     if params.precision != "fp16":  # its gradients may overflow: the scaler skips such a step
         finite = finite & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
-    bad, *means = _over_ranks(fabric, [float(not finite), *(float(v.detach()) for v in losses.values())])
+    told = [(~finite).float(), *(value.detach().float() for value in losses.values())]
+    bad, *means = _over_ranks(fabric, torch.stack(told).tolist())  # one wait for the GPU, not one a loss
     if bad and not fabric.is_global_zero:
         _leave(0)  # rank 0 tells
     if bad:
@@ -374,12 +381,13 @@ def _batches(
             places.append([(epoch, i) for i in order[n * params.batch : (n + 1) * params.batch]])
     share = slice(fabric.global_rank, None, fabric.world_size)
     gpu = fabric.device.type == "cuda"
-    processes = max(1, worker_count() // fabric.world_size)
+    processes = max(1, worker_count() // fabric.world_size) if gpu else 0  # a CPU's network wants all cores
     loader = DataLoader(
         _Drawn(samples, params.seed),
         batch_sampler=[batch[share] for batch in places[first:]],
-        num_workers=processes if gpu else 0,  # on a CPU the network wants all cores
-        worker_init_fn=functools.partial(_start_loader, os.getpid()),
+        num_workers=processes,
+        multiprocessing_context=start_context(__name__) if processes else None,
+        worker_init_fn=_start_loader,
         pin_memory=gpu,
         generator=torch.Generator(),  # or it draws from the global one, and a resume would differ
     )
@@ -387,9 +395,8 @@ def _batches(
         yield tuple(fabric.to_device(_channels_last(tensor)) for tensor in batch)
 
 
-def _start_loader(parent: int, _: int) -> None:
-    """In a process of the loader: a killed training leaves none behind."""
-    die_with_parent(parent)
+def _start_loader(_: int) -> None:
+    end_with_stage()
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

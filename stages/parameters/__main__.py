@@ -29,6 +29,11 @@ def main() -> str:
 def check_pictures(name: str) -> None:
     """A data set that is not there: DVC would notice only after it deleted data/dataset."""
     if name != "synthetic" and not (RAW / name).is_dir():
+        if (".dvc", "tmp", "exps") in zip(*(Path.cwd().parts[n:] for n in range(3)), strict=False):
+            raise ValueError(
+                f"params.yaml: {RAW / name} is not in this copy of the project: `dvc exp run --temp` leaves"
+                " out what git ignores, so your pictures; `wsss sweep KEY=VALUE` runs in one that has them"
+            )
         there = sorted({"synthetic", *(path.name for path in RAW.glob("*") if path.is_dir())})
         raise ValueError(
             f"params.yaml: dataset.name is {name!r}, but there is no folder {RAW / name}: "

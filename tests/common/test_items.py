@@ -143,6 +143,16 @@ def test_workers_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert items.worker_count() == 3
     monkeypatch.delenv("WSSS_WORKERS")
     assert items.worker_count() == len(os.sched_getaffinity(0))
+    monkeypatch.setenv("WSSS_WORKERS", "abc")
+    with pytest.raises(ValueError, match="WSSS_WORKERS=abc: give a number of processes"):
+        items.worker_count()
+
+
+def test_a_system_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS: the number of processors is all that it tells."""
+    monkeypatch.delenv("WSSS_WORKERS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert items.worker_count() == os.cpu_count()
 
 
 SLEEPERS = """

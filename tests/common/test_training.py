@@ -203,3 +203,46 @@ def test_sigterm_saves_the_step_and_ends(tmp_path, monkeypatch):
     assert end.value.code == 143
     state = torch.load(tmp_path / ".scratch/training/a/key/last.pt", weights_only=True)
     assert state["progress"][0] == 2
+
+
+class OnGpu:
+    """A fabric of which only the loader knows: its samples come from processes, but stay on the CPU."""
+
+    global_rank, world_size = 0, 1
+    device = torch.device("cpu")
+
+    @staticmethod
+    def to_device(tensor):
+        return tensor
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_the_loader_s_processes_are_started_and_not_forked(monkeypatch, method):
+    """A fork of a process with threads (the progress bar) may hang; the batches are the same."""
+    monkeypatch.setenv("WSSS_START_METHOD", method)
+    monkeypatch.setenv("WSSS_WORKERS", "1")
+    started = []
+    known = training.DataLoader
+
+    def loader(*arguments, **options):
+        started.append(options["multiprocessing_context"])
+        return known(*arguments, **{**options, "pin_memory": False})
+
+    monkeypatch.setattr(training, "DataLoader", loader)
+    here = list(training._batches(Noise(), params(epochs=1), 3, 0, OnGpu()))
+    monkeypatch.setattr(OnGpu, "device", torch.device("cuda"))
+    there = list(training._batches(Noise(), params(epochs=1), 3, 0, OnGpu()))
+    assert started[0] is None and started[1].get_start_method() == method
+    assert len(here) == len(there) == 3
+    for one, other in zip(here, there, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_second_training_on_several_devices_is_refused_with_a_reason(monkeypatch):
+    """It took itself for its own child, and ended without a word."""
+    monkeypatch.setattr(training, "_launches", [])
+    monkeypatch.delenv(training.RANK_ZERO, raising=False)
+    training._know_rank_zero()
+    assert os.environ.pop(training.RANK_ZERO) == str(os.getpid())
+    with pytest.raises(RuntimeError, match="on several devices once"):
+        training._know_rank_zero()

@@ -80,6 +80,7 @@ except ValueError as error:
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 Path(f"history{RANK}.json").write_text(json.dumps(history))
+assert "WSSS_RANK_ZERO" not in os.environ  # or what this process starts would end as a rank
 torch.save(model.state_dict(), f"weights{RANK}.pt")
 """
 

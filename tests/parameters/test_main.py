@@ -41,3 +41,14 @@ def test_a_data_set_that_is_not_there_is_told_before_anything_else(params: Path)
         step.main()
     (step.RAW / "mini").mkdir(parents=True)
     step.main()
+
+
+def test_a_copy_of_dvc_s_own_lacks_the_pictures(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dvc exp run --temp`: a link there would not help, for the copy goes again."""
+    replace(params, "name: synthetic", "name: mini")
+    copy = params.parent / ".dvc/tmp/exps/tmpabc"
+    copy.mkdir(parents=True)
+    shutil.copy(params, copy)
+    monkeypatch.chdir(copy)
+    with pytest.raises(ValueError, match=r"`dvc exp run --temp` leaves out .* `wsss sweep KEY=VALUE`"):
+        step.main()

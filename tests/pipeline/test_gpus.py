@@ -19,8 +19,7 @@ def machine(tmp_path, monkeypatch):
     """Makes nvidia-smi show so many GPUs; locks lie in a folder of this test."""
     for name in ("CUDA_VISIBLE_DEVICES", "WSSS_DEVICE", "WSSS_DEVICES", "WSSS_GPU_SHARE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(gpus.tempfile, "tempdir", None)  # read TMPDIR again
+    monkeypatch.setattr(gpus, "SHARED", tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
 
     def make(count: int, end: str = "exit 0") -> Path:
@@ -31,8 +30,7 @@ def machine(tmp_path, monkeypatch):
         program.chmod(0o755)
         return tmp_path
 
-    yield make
-    gpus.tempfile.tempdir = None
+    return make
 
 
 def at_once(count, run="run"):
@@ -194,7 +192,7 @@ def test_a_device_is_free_when_its_stage_is_gone(machine):
     """Whatever became of it."""
     machine(1)
     code = (
-        "import time\nfrom pipeline import gpus\n"
+        f"import pathlib, time\nfrom pipeline import gpus\ngpus.SHARED = pathlib.Path({str(gpus.SHARED)!r})\n"
         "taken = gpus.take(1, 'killed', lambda: False, print)\nprint(*taken, flush=True)\ntime.sleep(600)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -217,3 +215,16 @@ def test_a_wait_ends_when_a_device_is_free(machine):
     held["0"].release()
     thread.join(20)
     assert [list(by_name) for by_name in taken] == [["0"]]
+
+
+def test_every_job_of_a_machine_uses_the_same_locks(monkeypatch):
+    """Slurm gives each job a TMPDIR of its own: two jobs must still not take one GPU."""
+    code = "from pipeline import gpus; print(gpus.SHARED)"
+    places = set()
+    for name in ("a", "b"):
+        env = {**os.environ, "TMPDIR": f"/nowhere/{name}"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
+        places.add(done.stdout)
+    assert len(places) == 1

@@ -1,5 +1,6 @@
 """The graph as DVC resolves it: order, edges, names, meta; and what is said of a dvc.yaml that is wrong."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,13 @@ def test_a_damaged_lock_names_what_mends_it(project):
     root = project(stages(a=["in"]), **{"dvc.lock": "schema: '2.0'\nstages:\n  a: {cmd: make a, outs: [\n"})
     with pytest.raises(ValueError, match=r"dvc.lock'.*line 4.*\(`wsss run` mends it\)$"):
         read(root)
+
+
+def test_a_project_without_git_is_told_what_to_do(tmp_path):
+    """A ZIP of the repository."""
+    project = stub.make(tmp_path / "project")
+    shutil.rmtree(project.root / ".git")
+    with pytest.raises(
+        ValueError, match=r"not a git repository: .*`git clone` the project, or here `git init"
+    ):
+        read(project.root)

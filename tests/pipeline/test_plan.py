@@ -214,7 +214,11 @@ def test_what_is_new_in_dvc_yaml(project):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("data/raw/voc", "data/raw/voc is missing: `wsss link voc PATH` puts your pictures there"),
+        (
+            "data/raw/voc",
+            "data/raw/voc is missing: `wsss link voc PATH` puts your pictures there; "
+            "or go on from the results of classifier: `wsss run --from seeds`",
+        ),
         ("pictures", "pictures is missing, and no stage makes it"),
     ],
 )
@@ -224,6 +228,20 @@ def test_data_is_missing(project, path, message):
     assert why(project, "classifier") == (message,)
     assert why(project, "seeds") == ("needs classifier",)
     assert why(project, "affinity") == ("needs affinity_labels",)
+
+
+def test_data_is_missing_but_its_results_are_there(project):
+    """Pulled from a colleague, who has the pictures: the way on is named."""
+    (project.root / "data/raw/voc").mkdir(parents=True)
+    change_yaml(project, "dataset", deps=["data/raw/voc"])
+    stub.wsss(project, "run", "dataset")
+    (project.root / "data/raw/voc").rmdir()
+    (said,) = why(project, "dataset")
+    assert said.endswith("; or go on from the results of dataset: `wsss run --from classifier`")
+    made = plan.make(project.root, start=["classifier"])
+    assert plan.BLOCKED not in {row.state for row in made.rows.values()}
+    (project.root / "data/dataset").unlink()
+    assert "--from" not in why(project, "dataset")[0]
 
 
 def test_tracked_data_is_missing(project):

@@ -1,6 +1,7 @@
 """Stages on another machine: two clones on one machine stand for two hosts."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -125,6 +126,34 @@ def test_an_s3_remote(tmp_path: Path, bucket: tuple[str, str]) -> None:
 
 def test_uncommitted_code_is_refused(tmp_path: Path) -> None:
     coordinator = stub.make(tmp_path / "a", META)
+    (coordinator.root / "work.py").write_text("pass\n")
+    with pytest.raises(ValueError, match=r"commit work\.py first"):
+        remote.describe(coordinator.root, "seeds", "r")
+
+
+def test_what_a_stage_does_not_read_needs_no_commit(tmp_path: Path) -> None:
+    """Notes beside the project's files, and a change of a file that only people read."""
+    coordinator = stub.make(tmp_path / "a", META)
+    (coordinator.root / "notes, mine.txt").write_text("buy milk\n")
+    (coordinator.root / ".gitignore").write_text((coordinator.root / ".gitignore").read_text() + "# mine\n")
+    assert remote.describe(coordinator.root, "seeds", "r").stage == "seeds"
+    (coordinator.root / "pipeline").mkdir()
+    (coordinator.root / "pipeline/new.py").write_text("pass\n")
+    with pytest.raises(ValueError, match=r"commit pipeline/new\.py first"):
+        remote.describe(coordinator.root, "seeds", "r")
+
+
+def test_a_project_in_a_subfolder_of_its_repository(tmp_path: Path) -> None:
+    """params.yaml travels, and git's own path of it is another."""
+    coordinator = stub.make(tmp_path / "top/a", META)
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@localhost")
+    shutil.rmtree(coordinator.root / ".git")
+    coordinator.run(*git, "init", "-q", "..")
+    coordinator.run(*git, "add", "-A")
+    coordinator.run(*git, "commit", "-qm", "start")
+    params = coordinator.root / "params.yaml"
+    params.write_text(params.read_text() + "# edited\n")
+    assert "# edited" in remote.describe(coordinator.root, "seeds", "r").params
     (coordinator.root / "work.py").write_text("pass\n")
     with pytest.raises(ValueError, match=r"commit work\.py first"):
         remote.describe(coordinator.root, "seeds", "r")
