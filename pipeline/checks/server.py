@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
-from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, probe
+from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, SlowError, probe, slow
 from pipeline.checks.versions import installed
 
 SETTINGS = """
@@ -39,7 +39,10 @@ def prefect(root: Path) -> Iterator[Line]:
         return
     try:
         settings = probe(root, SETTINGS)
-        yield Line(OK, "prefect", f"{installed('prefect')}: its server can be started")
+        yield Line(OK, "prefect", f"{installed('prefect')}: its server can be started{slow(settings)}")
+    except SlowError as error:
+        settings = {}
+        yield Line(WARNING, "prefect", f"importing its server: {error}", "`wsss run` works without it")
     except ProbeError as error:
         settings = error.values
         yield Line(PROBLEM, "prefect", f"its server cannot be started: {error}", PINNED)
