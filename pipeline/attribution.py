@@ -1,0 +1,165 @@
+"""A result belongs to what it was made from, or is not kept.
+
+DVC hashes the inputs of a stage once more when its command has ended, and writes the result under those. So
+what a stage reads is noted before it starts, watched while it runs, and compared when DVC has written. A
+mark in the worktree's state says the same to the next run, should this one be killed in between.
+"""
+
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline import ledger, lockfile, places, runcache
+from pipeline.graph import open_repo
+from pipeline.outcomes import FAILED, Result
+from pipeline.plan import One, Reads
+from pipeline.project import write_whole
+from stages.common.inputs import Watch, differences
+from stages.common.params import read_yaml, value_of
+
+CLOCKS = 2.0  # seconds that the times of files may differ from this machine's
+
+
+class Watched:
+    """One child of one stage: what it reads, from now on."""
+
+    def __init__(self, root: Path, one: One, run: str) -> None:
+        self.root, self.stage, self.inputs = root, one.stage.name, one.inputs
+        self.before = lockfile.stages(root).get(self.stage)
+        self.began, self.run = time.time(), run
+        reads = one.reads
+        self.watch = Watch(reads.paths, reads.params, lambda: _values(reads), reads.outs, root)
+        self._write()
+
+    def look(self) -> None:
+        if self.watch.look():
+            self._write()
+
+    def end(self, result: Result) -> str:
+        """What changed, in words, if that spoils the result: what DVC has remembered of it is then forgotten."""
+        self.watch.look(at_end=True)
+        entry = lockfile.stages(self.root).get(self.stage)
+        if entry is not None and entry != self.before:
+            for change in _changes(self.inputs, lockfile.inputs(entry)):
+                self.watch.changes.setdefault(change)
+            if self.watch.changes:
+                _forget(self.root, self.stage, entry, self.before)
+        elif result.good:  # nothing new was remembered
+            self.watch.changes.clear()
+        _mark(self.root, self.stage).unlink(missing_ok=True)
+        return self.watch.told()
+
+    def _write(self) -> None:
+        values = {"stage": self.stage, "run": self.run, "began": self.began, "inputs": self.inputs}
+        text = io.StringIO()
+        YAML().dump({**values, "before": self.before, "changes": list(self.watch.changes)}, text)
+        path = _mark(self.root, self.stage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.getvalue())
+
+
+def judged(result: Result, changed: str) -> Result:
+    """The result of a child while which `changed` changed; "" if nothing did."""
+    if not changed or "changed while it ran" in result.why:
+        return result
+    if result.good:
+        why = f"{changed} changed while it ran: its result is not kept; run again"
+        return replace(result, outcome=FAILED, why=why)
+    return replace(result, why=f"{result.why}; {changed} changed while it ran".removeprefix("; "))
+
+
+def recover(root: Path) -> list[str]:
+    """What killed runs have left half done: results of inputs that changed are forgotten; a line for each."""
+    lines = []
+    for path in sorted(_marks(root).glob("*.yaml")):
+        left = _read(path)
+        if left and (changed := _recover(root, left)):
+            lines.append(f"{left['stage']}: {changed} changed while a killed run was at work; it runs again")
+        path.unlink(missing_ok=True)
+    return lines
+
+
+def _recover(root: Path, left: dict[str, Any]) -> str:
+    """What changed, in words; "" if nothing was remembered that should not be."""
+    stage, inputs = left["stage"], left["inputs"]
+    changes = dict.fromkeys(left["changes"])
+    entry = lockfile.stages(root).get(stage)
+    wrong = []
+    if entry is not None and entry != left["before"]:
+        wrong.append(entry)
+    with open_repo(root) as repo:  # killed before it wrote dvc.lock, but after the run cache
+        others = _of_others(root, left)
+        for found in runcache.written_since(repo, left["began"] - CLOCKS):
+            if found["cmd"] == inputs["cmd"] and ledger.hashes(found) not in others:
+                wrong.append(found)
+    told: dict[str, None] = {}
+    for found in wrong:
+        differ = {**changes, **dict.fromkeys(_changes(inputs, lockfile.inputs(found)))}
+        if differ:
+            _forget(root, stage, found, left["before"])
+        told |= differ
+    return ", ".join(told)
+
+
+def _of_others(root: Path, left: dict[str, Any]) -> list[list[str]]:
+    """The outputs of the same stage that other runs have made meanwhile, which are rightly remembered."""
+    return [
+        line["outs"]
+        for line in ledger.read(root)
+        if line.get("stage") == left["stage"]
+        and line.get("run") != left["run"]
+        and datetime.fromisoformat(line["ended"]).timestamp() >= left["began"]
+    ]
+
+
+def _forget(root: Path, stage: str, entry: dict[str, Any], before: dict[str, Any] | None) -> None:
+    """Take an entry out of the run cache and, if it is there, out of dvc.lock."""
+    with open_repo(root) as repo:
+        runcache.forget(repo, entry)
+    if lockfile.stages(root).get(stage) == entry:
+        lockfile.put(root, stage, before)
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+    """In words, as a watch has them."""
+    if before["cmd"] != now["cmd"]:
+        yield "the command"
+    for path in {**before["deps"], **now["deps"]}:
+        if before["deps"].get(path) != now["deps"].get(path):
+            yield path
+    for file in {**before["params"], **now["params"]}:
+        yield from differences(before["params"].get(file) or {}, now["params"].get(file) or {})
+
+
+def _values(reads: Reads) -> dict[str, Any]:
+    """The parameters that a stage reads, by key."""
+    values: dict[str, Any] = {}
+    for path, keys in reads.params.items():
+        if path.suffix not in (".yaml", ".yml", ".json"):
+            values[path.name] = path.read_text()
+            continue
+        content = read_yaml(path)
+        values |= {key: value_of(content, key) for key in keys} if keys else content
+    return values
+
+
+def _marks(root: Path) -> Path:
+    return places.state(root) / "running"
+
+
+def _mark(root: Path, stage: str) -> Path:
+    return _marks(root) / f"{stage.replace('@', '-')}.yaml"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        values = YAML(typ="safe").load(path)
+    except YAMLError:
+        return None
+    return values if isinstance(values, dict) and "changes" in values else None
