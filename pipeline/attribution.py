@@ -17,7 +17,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from pipeline import ledger, lockfile, places, runcache
 from pipeline.graph import open_repo
-from pipeline.outcomes import FAILED, Result
+from pipeline.outcomes import FAILED, RAN, Result
 from pipeline.plan import One, Reads
 from pipeline.project import write_whole
 from stages.common.inputs import Watch, differences
@@ -42,23 +42,29 @@ class Watched:
             self._write()
 
     def end(self, result: Result) -> str:
-        """What changed, in words, if that spoils the result: what DVC has remembered of it is then forgotten."""
+        """What changed, in words, if that spoils the result. DVC then forgets what it has remembered of it."""
         self.watch.look(at_end=True)
         entry = lockfile.stages(self.root).get(self.stage)
+        changes = self.watch.changes
         if entry is not None and entry != self.before:
             for change in _changes(self.inputs, lockfile.inputs(entry)):
-                self.watch.changes.setdefault(change)
-            if self.watch.changes:
-                _forget(self.root, self.stage, entry, self.before)
-        elif result.good:  # nothing new was remembered
-            self.watch.changes.clear()
+                changes.setdefault(change)
+        elif result.outcome != RAN and result.good:  # there is nothing new
+            changes.clear()
+        if changes:
+            _forget_all(self.root, self._left())
         _mark(self.root, self.stage).unlink(missing_ok=True)
         return self.watch.told()
 
+    def _left(self) -> dict[str, Any]:
+        return {
+            "stage": self.stage, "run": self.run, "began": self.began, "inputs": self.inputs,
+            "before": self.before, "changes": list(self.watch.changes),
+        }  # fmt: skip
+
     def _write(self) -> None:
-        values = {"stage": self.stage, "run": self.run, "began": self.began, "inputs": self.inputs}
         text = io.StringIO()
-        YAML().dump({**values, "before": self.before, "changes": list(self.watch.changes)}, text)
+        YAML().dump(self._left(), text)
         path = _mark(self.root, self.stage)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text.getvalue())
@@ -79,21 +85,24 @@ def recover(root: Path) -> list[str]:
     lines = []
     for path in sorted(_marks(root).glob("*.yaml")):
         left = _read(path)
-        if left and (changed := _recover(root, left)):
+        if left and (changed := _forget_all(root, left)):
             lines.append(f"{left['stage']}: {changed} changed while a killed run was at work; it runs again")
         path.unlink(missing_ok=True)
     return lines
 
 
-def _recover(root: Path, left: dict[str, Any]) -> str:
-    """What changed, in words; "" if nothing was remembered that should not be."""
+def _forget_all(root: Path, left: dict[str, Any]) -> str:
+    """Take what one child wrote under inputs that changed out of dvc.lock and the run cache.
+
+    What changed, in words; "" if nothing was remembered that should not be.
+    """
     stage, inputs = left["stage"], left["inputs"]
     changes = dict.fromkeys(left["changes"])
     entry = lockfile.stages(root).get(stage)
     wrong = []
     if entry is not None and entry != left["before"]:
         wrong.append(entry)
-    with open_repo(root) as repo:  # killed before it wrote dvc.lock, but after the run cache
+    with open_repo(root) as repo:  # DVC writes the run cache first: it may have come no further
         others = _of_others(root, left)
         for found in runcache.written_since(repo, left["began"] - CLOCKS):
             if found["cmd"] == inputs["cmd"] and ledger.hashes(found) not in others:

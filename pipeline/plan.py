@@ -17,7 +17,7 @@ from pipeline import ledger, lockfile, objects
 from pipeline.files import Files, Found, written_now
 from pipeline.graph import Graph, Stage, nodes, of_repo, open_repo
 from pipeline.presets import leaves
-from pipeline.runcache import RunCache, always_runs, as_stage, is_kept, lock_entry
+from pipeline.runcache import RunCache, always_runs, as_stage, by_git, is_kept, lock_entry
 
 UNCHANGED, RESTORABLE, WILL_RUN, MAY_RUN, BLOCKED, FROZEN = (
     "unchanged", "restorable", "will run", "may run", "blocked", "frozen",
@@ -104,6 +104,7 @@ class One:
     cache: Path
     inputs: dict[str, Any]  # what dvc.lock would say of them now
     reads: Reads
+    by_git: bool  # git keeps an output of it that is no metric: DVC leaves it out of the run cache
     entry: dict[str, Any] | None = None  # to put into dvc.lock, or DVC does not see what it can restore
     looked: float = field(default_factory=time.monotonic)
 
@@ -118,7 +119,7 @@ def one(root: Path, name: str) -> One:
         row = view.look(graph.stages[name], False, None)
         node, stage = view.nodes[name], graph.stages[name]
         cache, entry = Path(repo.cache.local_cache_dir), view.unseen.get(name)
-        return One(stage, row, cache, lockfile.inputs(lock_entry(node)), _reads(node), entry)
+        return One(stage, row, cache, lockfile.inputs(lock_entry(node)), _reads(node), by_git(node), entry)
 
 
 def _reads(node: Any) -> Reads:
@@ -259,9 +260,9 @@ class _View:
         return _Judgement(WILL_RUN, changes or wrong, key)
 
     def _saved(self, node: Any, key: str, changed: bool) -> Any:
-        """The result to restore: the last one, where inputs are the same and the cache has it, else by the key.
+        """The result to restore: the last one where its inputs are those of now, else one by the key.
 
-        DVC alone looks only at the last one then: that of another machine hides the one of this machine.
+        DVC looks at the last one only, though the cache may lack it and have another, made on this machine.
         """
         last = not changed and all(out.hash_info for out in node.outs)
         if last and (kept := self.cache.last(node)).outs_cached():

@@ -199,9 +199,11 @@ class Run:
             one = replace(self._look(one.stage.name), entry=None)
         watched = attribution.Watched(self.root, one, self.name)
         result, retry = self._child(one.stage, device, names, held, watched)
+        if one.stage.name not in lockfile.stages(self.root):
+            self._mend(one.stage.name)
         with self.dvc:
             changed = watched.end(result)
-            if not changed and result.outcome == RAN:
+            if one.by_git and not changed and result.outcome == RAN:
                 runcache.save(self.root, one.stage.name)
         spoilt = bool(changed) and result.good
         return attribution.judged(result, changed), retry and not spoilt

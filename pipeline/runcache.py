@@ -64,15 +64,19 @@ def lock_entry(node: Any) -> dict[str, Any]:
 
 
 def save(root: Path, stage: str) -> None:
-    """Let the run cache have a stage's result also where git keeps an output that is no metric.
+    """Let the run cache have a result of which git keeps an output that is no metric or plot.
 
-    DVC does that for metrics and plots only, so that in a clone such a stage would always run.
+    DVC leaves such a result out, and in a clone its stage would always run.
     """
     with open_repo(root) as repo:
         node = nodes(repo).get(stage)
-        by_git = [out for out in node.outs if not (out.use_cache or out.metric or out.plot)] if node else []
-        if by_git and is_kept(node) and not any(out.changed_checksum() for out in node.outs):
+        if node and is_kept(node) and not any(out.changed_checksum() for out in node.outs):
             repo.stage_cache.save(node)
+
+
+def by_git(node: Any) -> bool:
+    """Whether git keeps an output that is no metric or plot."""
+    return any(not (out.use_cache or out.metric or out.plot) for out in node.outs)
 
 
 def forget(repo: Any, entry: Mapping[str, Any]) -> None:

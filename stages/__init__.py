@@ -1,9 +1,6 @@
 """The steps of the recipe, one folder each; `python -m stages.<step>` runs one."""
 
 import sys
-import time
-
-STARTED = time.time()  # code that is edited from now on may not be what runs here
 
 from stages.common import processes, torchvision_ops
 

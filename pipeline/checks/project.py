@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline import graph, lockfile, plan, worktrees
 from pipeline.checks import OK, PROBLEM, WARNING, Line
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import itertools
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import stages
+from stages.common import processes
 from stages.common.params import ParameterError, fill, read_yaml, value_of
 
 FEW, SMALL = (
@@ -130,7 +131,7 @@ def _signature(path: Path) -> Signature | None:
     """None for what is no file."""
     with contextlib.suppress(OSError):
         found = path.stat()
-        if not (found.st_mode & 0o170000) == 0o040000:
+        if not stat.S_ISDIR(found.st_mode):
             return found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino
     return None
 
@@ -237,7 +238,7 @@ def _note(stage: str) -> Watch:
     watch = Watch(files, sources, lambda: _as_values(stage))
     for file in files:  # what is imported by now may be older than what lies there
         found = _signature(file) if file.suffix == ".py" else None
-        if found and found[0] / 1e9 > stages.STARTED - CLOCK:
+        if found and found[0] / 1e9 > processes.STARTED - CLOCK:
             watch.changes[_short(file, Path.cwd())] = None
     _refuse(watch)
     return watch
