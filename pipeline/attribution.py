@@ -42,7 +42,7 @@ class Watched:
             self._write()
 
     def end(self, result: Result) -> str:
-        """What changed, in words, if that spoils the result. DVC then forgets what it has remembered of it."""
+        """What changed, in words, if that spoils the result: then DVC forgets what it remembered of it."""
         self.watch.look(at_end=True)
         entry = lockfile.stages(self.root).get(self.stage)
         changes = self.watch.changes

@@ -71,7 +71,9 @@ def save(root: Path, stage: str) -> None:
     with open_repo(root) as repo:
         node = nodes(repo).get(stage)
         if node and is_kept(node) and not any(out.changed_checksum() for out in node.outs):
-            repo.stage_cache.save(node)
+            cache = repo.stage_cache
+            cache._create_stage = lambda entry, wdir: as_stage(node, entry)  # its own needs the root as cwd
+            cache.save(node)
 
 
 def by_git(node: Any) -> bool:
