@@ -11,25 +11,29 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML, YAMLError
 
 from pipeline import ledger, lockfile, places, runcache
 from pipeline.graph import open_repo
 from pipeline.outcomes import FAILED, RAN, Result
-from pipeline.plan import One, Reads
 from pipeline.project import write_whole
 from stages.common.inputs import Watch, differences
 from stages.common.params import read_yaml, value_of
 
+if TYPE_CHECKING:
+    from pipeline.plan import One, Reads
+
+BEAT = 5.0  # seconds between two signs of life
+LAST_WORDS = 60.0  # seconds after its last sign of life in which what a killed run started may have written
 CLOCKS = 2.0  # seconds that the times of files may differ from this machine's
 
 
 class Watched:
     """One child of one stage: what it reads, from now on."""
 
-    def __init__(self, root: Path, one: One, run: str) -> None:
+    def __init__(self, root: Path, one: "One", run: str) -> None:
         self.root, self.stage, self.inputs = root, one.stage.name, one.inputs
         self.before = lockfile.stages(root).get(self.stage)
         self.began, self.run = time.time(), run
@@ -38,7 +42,7 @@ class Watched:
         self._write()
 
     def look(self) -> None:
-        if self.watch.look():
+        if self.watch.look() or time.monotonic() - self._beat > BEAT:
             self._write()
 
     def end(self, result: Result) -> str:
@@ -48,7 +52,8 @@ class Watched:
         changes = self.watch.changes
         if entry is not None and entry != self.before:
             for change in _changes(self.inputs, lockfile.inputs(entry)):
-                changes.setdefault(change)
+                if not any(known.startswith(f"{change}/") for known in changes):  # a file of that folder
+                    changes.setdefault(change)
         elif result.outcome != RAN and result.good:  # there is nothing new
             changes.clear()
         if changes:
@@ -59,7 +64,7 @@ class Watched:
     def _left(self) -> dict[str, Any]:
         return {
             "stage": self.stage, "run": self.run, "began": self.began, "inputs": self.inputs,
-            "before": self.before, "changes": list(self.watch.changes),
+            "before": self.before, "changes": list(self.watch.changes), "alive": time.time(),
         }  # fmt: skip
 
     def _write(self) -> None:
@@ -68,6 +73,7 @@ class Watched:
         path = _mark(self.root, self.stage)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text.getvalue())
+        self._beat = time.monotonic()
 
 
 def judged(result: Result, changed: str) -> Result:
@@ -78,6 +84,19 @@ def judged(result: Result, changed: str) -> Result:
         why = f"{changed} changed while it ran: its result is not kept; run again"
         return replace(result, outcome=FAILED, why=why)
     return replace(result, why=f"{result.why}; {changed} changed while it ran".removeprefix("; "))
+
+
+def suspects(root: Path) -> set[str]:
+    """Stages of which dvc.lock says what a killed run has made of other inputs; the next run mends it."""
+    found = set()
+    for path in _marks(root).glob("*.yaml"):
+        left = _read(path)
+        entry = lockfile.stages(root).get(left["stage"]) if left else None
+        if not left or not entry or entry == left["before"]:
+            continue
+        if left["changes"] or any(_changes(left["inputs"], lockfile.inputs(entry))):
+            found.add(left["stage"])
+    return found
 
 
 def recover(root: Path) -> list[str]:
@@ -100,13 +119,15 @@ def _forget_all(root: Path, left: dict[str, Any]) -> str:
     changes = dict.fromkeys(left["changes"])
     entry = lockfile.stages(root).get(stage)
     wrong = []
-    if entry is not None and entry != left["before"]:
-        wrong.append(entry)
     with open_repo(root) as repo:  # DVC writes the run cache first: it may have come no further
         others = _of_others(root, left)
-        for found in runcache.written_since(repo, left["began"] - CLOCKS):
-            if found["cmd"] == inputs["cmd"] and ledger.hashes(found) not in others:
-                wrong.append(found)
+        written = list(runcache.written(repo, left["began"] - CLOCKS))
+    if entry is not None and entry != left["before"] and not _is_later(entry, written, left):
+        wrong.append(entry)
+    for found, when in written:
+        ours = found["cmd"] == inputs["cmd"] and when <= left["alive"] + LAST_WORDS
+        if ours and ledger.hashes(found) not in others:
+            wrong.append(found)
     told: dict[str, None] = {}
     for found in wrong:
         differ = {**changes, **dict.fromkeys(_changes(inputs, lockfile.inputs(found)))}
@@ -116,15 +137,23 @@ def _forget_all(root: Path, left: dict[str, Any]) -> str:
     return ", ".join(told)
 
 
+def _is_later(
+    entry: dict[str, Any], written: list[tuple[dict[str, Any], float]], left: dict[str, Any]
+) -> bool:
+    """Whether the run cache has an entry of dvc.lock from a time when the killed run was long gone."""
+    times = [when for found, when in written if found == entry]
+    return bool(times) and min(times) > left["alive"] + LAST_WORDS
+
+
 def _of_others(root: Path, left: dict[str, Any]) -> list[list[str]]:
-    """The outputs of the same stage that other runs have made meanwhile, which are rightly remembered."""
-    return [
-        line["outs"]
-        for line in ledger.read(root)
-        if line.get("stage") == left["stage"]
-        and line.get("run") != left["run"]
-        and datetime.fromisoformat(line["ended"]).timestamp() >= left["began"]
-    ]
+    """The outputs of the same stage that other runs made at that time, which are rightly remembered."""
+    began, others = left["began"], []
+    for line in ledger.read(root):
+        if line.get("stage") == left["stage"] and line.get("outcome") == RAN:
+            ended = datetime.fromisoformat(line["ended"]).timestamp()
+            if ended >= began - 2 * CLOCKS and (line.get("run") != left["run"] or ended < began):
+                others.append(line["outs"])
+    return others
 
 
 def _forget(root: Path, stage: str, entry: dict[str, Any], before: dict[str, Any] | None) -> None:
@@ -146,7 +175,7 @@ def _changes(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
         yield from differences(before["params"].get(file) or {}, now["params"].get(file) or {})
 
 
-def _values(reads: Reads) -> dict[str, Any]:
+def _values(reads: "Reads") -> dict[str, Any]:
     """The parameters that a stage reads, by key."""
     values: dict[str, Any] = {}
     for path, keys in reads.params.items():
@@ -169,6 +198,6 @@ def _mark(root: Path, stage: str) -> Path:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         values = YAML(typ="safe").load(path)
-    except YAMLError:
+    except (YAMLError, FileNotFoundError):  # the run that wrote it has just removed it
         return None
     return values if isinstance(values, dict) and "changes" in values else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import ledger, lockfile, objects
+from pipeline import attribution, ledger, lockfile, objects
 from pipeline.files import Files, Found, written_now
 from pipeline.graph import Graph, Stage, nodes, of_repo, open_repo
 from pipeline.presets import leaves
@@ -201,6 +201,7 @@ class _View:
         self.nodes = nodes(repo)
         self.cache = RunCache(repo)
         self.files = Files(repo)
+        self.suspects = attribution.suspects(Path(repo.root_dir))
         self.written = written_now(Path(repo.tmp_dir))
         self.rows: dict[str, Row] = {}
         self.restored: dict[str, Any] = {}  # the result, as a stage of DVC's
@@ -241,6 +242,8 @@ class _View:
             changes.insert(0, "the command changed")
         if forced or always_runs(node):
             return _Judgement(WILL_RUN, ["forced" if forced else ALWAYS, *changes])
+        if stage.name in self.suspects:
+            return _Judgement(MAY_RUN, ["what it reads changed while a killed run was at work"])
         if inputs.unknown:
             sure = changes and not (is_kept(node) and self.cache.may_have(node, inputs.known))
             below = [] if changes == [NEVER] else [f"below {', '.join(inputs.unknown)}"]

@@ -92,12 +92,13 @@ def forget(repo: Any, entry: Mapping[str, Any]) -> None:
             file.unlink(missing_ok=True)
 
 
-def written_since(repo: Any, then: float) -> Iterator[dict[str, Any]]:
-    """The entries that were written since a time of the clock."""
+def written(repo: Any, then: float) -> Iterator[tuple[dict[str, Any], float]]:
+    """The entries that were written since a time of the clock, and when."""
     for file in Path(repo.stage_cache.cache_dir).glob("*/*/*"):
-        with contextlib.suppress(FileNotFoundError):
-            if file.stat().st_mtime >= then and (entry := _loaded(file.read_text(errors="replace"))):
-                yield entry
+        with contextlib.suppress(FileNotFoundError):  # a run beside this one has just renamed it
+            when = file.stat().st_mtime
+            if when >= then and (entry := _loaded(file.read_text(errors="replace"))):
+                yield entry, when
 
 
 def hashes(entry: Mapping[str, Any]) -> dict[str, Any]:

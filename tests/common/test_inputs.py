@@ -121,7 +121,7 @@ def test_templates_of_foreach_and_matrix(tmp_path, monkeypatch):
         "stages:\n"
         '  each: {foreach: "${runs}", do: {cmd: x, deps: ["in/${item}", "${a.b}.py"], params: [a.b]}}\n'
         "  map: {foreach: {k: {path: p}}, do: {cmd: x, deps: ['${item.path}', '${key}']}}\n"
-        "  grid: {matrix: {n: [1, 2], m: [u]}, cmd: x, deps: ['${item.n}${item.m}'], params: [{o.yaml: []}]}\n"
+        "  grid: {matrix: {n: [1, 2], m: [u]}, cmd: x, deps: ['${item.n}${item.m}'], params: [{o.yaml: }]}\n"
     )
     assert inputs.declared("each@y") == (["in/y", "1.py"], {"a.b": 1})
     assert inputs.declared("map@k") == (["p", "k"], {})

@@ -109,7 +109,7 @@ def test_what_ran_here_is_restored(ran, clone, case, capsys):
 def test_an_entry_stays_where_nothing_can_be_restored(clone):
     """No cache has any result of `train` any more."""
     with open_repo(clone.root) as repo:
-        (found,) = [found for found in runcache.written_since(repo, 0) if "work.py train " in found["cmd"]]
+        (found,) = [found for found, _ in runcache.written(repo, 0) if "work.py train " in found["cmd"]]
     value = found["outs"][0]["md5"]
     (clone.root / f".dvc/cache/files/md5/{value[:2]}/{value[2:]}").unlink()
     before = lockfile.stages(clone.root)
