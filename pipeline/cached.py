@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.graph import open_repo
+from pipeline.objects import is_whole
 
 
 def bring(root: Path, hashes: Iterable[str]) -> tuple[dict[str, Path], str]:
@@ -20,12 +21,20 @@ def bring(root: Path, hashes: Iterable[str]) -> tuple[dict[str, Path], str]:
         places = {value: Path(repo.cache.local.oid_to_path(value)) for value in hashes}
         missing = _missing(places)
         problem = _fetch(repo, missing) if missing else ""
-    found = {value: place for value, place in places.items() if place.is_file()}
-    return found, problem or ("the DVC remote lacks it" if len(found) < len(places) else "")
+    lacking = set(_missing(places))
+    found = {value: place for value, place in places.items() if value not in lacking}
+    if not problem and any(places[value].is_file() for value in lacking):
+        problem = "a folder's list in the cache is damaged: `wsss run` mends it"
+    return found, problem or ("the DVC remote lacks it" if lacking else "")
 
 
 def _missing(places: dict[str, Path]) -> list[str]:
-    return [value for value, place in places.items() if not place.is_file()]
+    """Those that are not there; a damaged list of a folder cannot be read, and is as good as not there."""
+    return [
+        value
+        for value, place in places.items()
+        if not place.is_file() or (value.endswith(".dir") and not is_whole(place))
+    ]
 
 
 def _fetch(repo: Any, hashes: Iterable[str]) -> str:

@@ -39,13 +39,15 @@ def keep(root: Path) -> list[str]:
         said = _mend_list(repo)
         text, old = _read(path), _read(backup)
         if text is None:
-            backup.unlink(missing_ok=True)
+            if old != "":
+                backup.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(backup, "")  # so that what git has is not taken for the last copy
             return said
         if re.search(r"^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
             raise ValueError("dvc.lock has the marks of a merge: `git checkout --ours dvc.lock`, then again")
         committed = _committed(root)
         if text != old and text != committed:
-            mended, lost = mend(text, old or committed or "", _known(repo, root))
+            mended, lost = mend(text, last(old, committed), _known(repo, root))
             if mended != text or not text:
                 write_whole(path, mended) if mended else path.unlink()
                 said.append(f"dvc.lock was damaged; back from the last copy: {', '.join(lost) or 'nothing'}")
@@ -56,6 +58,48 @@ def keep(root: Path) -> list[str]:
         return said
 
 
+def last(copy: str | None, committed: str | None) -> str:
+    """The text that damage is mended from. An empty copy says that somebody removed dvc.lock."""
+    return (committed or "") if copy is None else copy
+
+
+def put(root: Path, stage: str, entry: Mapping[str, Any] | None) -> None:
+    """Make `entry` the one of a stage in dvc.lock and in its copy; None takes the stage's entry out."""
+    lock = root / "dvc.lock"
+    with open_repo(root) as repo, repo.lock:
+        for path in (lock, backup_path(root)):
+            text = _read(path)
+            found = _stages(text) if text else {}
+            if found is None or (text is None and path != lock):  # damaged: not to be made worse
+                continue
+            if entry is not None:
+                found[stage] = _plain(entry)
+            else:
+                found.pop(stage, None)
+            if found or path != lock:
+                write_whole(path, dump(found) if found else "")
+            else:
+                path.unlink(missing_ok=True)  # an empty one stops DVC
+
+
+def inputs(entry: Mapping[str, Any]) -> Stages:
+    """What an entry says that its result was made from: the command, hashes by path, and parameters."""
+    about = ("path", "size", "nfiles")
+    deps = {
+        dep["path"]: {name: value for name, value in dep.items() if name not in about}
+        for dep in entry.get("deps") or ()
+    }
+    plain: Stages = _plain({"cmd": entry.get("cmd"), "deps": deps, "params": entry.get("params") or {}})
+    return plain
+
+
+def _plain(values: Any) -> Any:
+    """The same in plain dicts and lists: DVC's own are of many kinds."""
+    if isinstance(values, Mapping):
+        return {name: _plain(value) for name, value in values.items()}
+    return [_plain(value) for value in values] if isinstance(values, list | tuple) else values
+
+
 def mend(text: str, old: str, known: Mapping[str, int]) -> tuple[str, list[str]]:
     """The text of a dvc.lock without damage, and the entries that came back from the text `old`.
 
@@ -63,7 +107,9 @@ def mend(text: str, old: str, known: Mapping[str, int]) -> tuple[str, list[str]]
     come back. "" if nothing is left.
     """
     found, before = _stages(text), _stages(old) or {}
-    before = {name: entry for name, entry in before.items() if name in known}
+    if old and not old.endswith("\n"):  # cut as well
+        before.pop(next(reversed(before), ""), None)
+    before = {name: entry for name, entry in before.items() if name in known and _is_whole(entry, None, 0)}
     whole = {
         name: entry
         for name, entry in (found or {}).items()
@@ -82,7 +128,12 @@ def mend(text: str, old: str, known: Mapping[str, int]) -> tuple[str, list[str]]
 
 def stages(root: Path) -> Stages:
     """The entries of dvc.lock as it lies there; none if it is not there or cannot be read."""
-    return _stages(_read(root / "dvc.lock") or "") or {}
+    return entries(_read(root / "dvc.lock") or "")
+
+
+def entries(text: str) -> Stages:
+    """The entries of a dvc.lock's text; none if it cannot be read."""
+    return _stages(text) or {}
 
 
 def _stages(text: str) -> Stages | None:

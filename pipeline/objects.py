@@ -19,25 +19,29 @@ NAMED = 3  # files of a folder, at most
 
 
 def remove_damaged(root: Path, stage: str) -> list[str]:
-    """Remove what is damaged of the result that would be restored for `stage`; a line for each object."""
+    """Remove what is damaged of a stage's results; a line for each object.
+
+    Of the result that would be restored, all is looked at. Of others, under the same inputs or the last one,
+    only the lists of folders are: DVC never writes a list anew that it believes to have.
+    """
     from pipeline import plan  # which asks here what was edited
 
     with open_repo(root) as repo:
-        entry = plan.cached_result(repo, stage)  # of equal inputs; else the last result
-        node = next(node for node in repo.index.stages if node.cmd and node.name == stage)
+        restored, others = plan.results(repo, stage)
+        objects = [found for out in restored.outs for found in _objects(repo, out)] if restored else []
+        objects += [_list(repo, out) for other in others for out in other.outs if _has_list(out)]
         lines = []
-        for out in (entry or node).outs:
-            for path, name in _objects(repo, out):
-                if _is_damaged(path):
-                    path.unlink()
-                    lines.append(f"the cache's copy of {name} was damaged: {path} is removed")
+        for path, name in objects:
+            if _is_damaged(path):
+                path.unlink()
+                lines.append(f"the cache's copy of {name} was damaged: {path} is removed")
         return list(dict.fromkeys(lines))
 
 
 def edited(repo: Any, out: Any) -> list[str]:
     """What differs in an output whose hash is not that of the last run, in words: the files of a folder."""
     folder, place = Path(out.fs_path), Path(repo.cache.local.oid_to_path(out.hash_info.value))
-    if not (out.hash_info.isdir and folder.is_dir() and place.is_file()):
+    if not (out.hash_info.isdir and folder.is_dir() and place.is_file() and is_whole(place)):
         return [f"{out.def_path} was edited"]
     before = {item["relpath"]: item["md5"] for item in json.loads(place.read_bytes())}
     there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
@@ -76,18 +80,30 @@ def _objects(repo: Any, out: Any) -> Iterator[tuple[Path, str]]:
     """The objects of an output and the paths that they are copies of; of a folder its list comes first."""
     if not out.hash_info or out.hash_info.name != "md5":
         return
-    path = Path(repo.cache.local.oid_to_path(out.hash_info.value))
-    yield path, out.def_path
-    if out.hash_info.isdir and path.is_file():
+    path, name = _list(repo, out)
+    yield path, name
+    if out.hash_info.isdir and path.is_file() and is_whole(path):
         for item in json.loads(path.read_bytes()):
             yield Path(repo.cache.local.oid_to_path(item["md5"])), f"{out.def_path}/{item['relpath']}"
 
 
+def _list(repo: Any, out: Any) -> tuple[Path, str]:
+    return Path(repo.cache.local.oid_to_path(out.hash_info.value)), out.def_path
+
+
+def _has_list(out: Any) -> bool:
+    return bool(out.hash_info and out.hash_info.name == "md5" and out.hash_info.isdir)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the bytes of an object are those that its name is the hash of."""
+    return _md5(path) == f"{path.parent.name}{path.name}"[:32]
+
+
 def _is_damaged(path: Path) -> bool:
-    """Whether DVC would trust it without reason; one that can be written it hashes itself."""
+    """Whether DVC would trust it without reason, or stumble over it; a file that can be written it hashes."""
     try:
-        if stat.S_IMODE(path.stat().st_mode) != 0o444:
-            return False
-        return _md5(path) != f"{path.parent.name}{path.name}"[:32]
+        trusted = path.suffix == ".dir" or stat.S_IMODE(path.stat().st_mode) == 0o444
+        return trusted and not is_whole(path)
     except FileNotFoundError:
         return False

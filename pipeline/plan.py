@@ -7,16 +7,17 @@ what ran is never less than "will run" and never more than "will run" and "may r
 """
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import ledger, objects
+from pipeline import attribution, ledger, lockfile, objects
 from pipeline.files import Files, Found, written_now
 from pipeline.graph import Graph, Stage, nodes, of_repo, open_repo
 from pipeline.presets import leaves
-from pipeline.runcache import RunCache, always_runs, is_kept
+from pipeline.runcache import RunCache, always_runs, as_stage, by_git, is_kept, lock_entry
 
 UNCHANGED, RESTORABLE, WILL_RUN, MAY_RUN, BLOCKED, FROZEN = (
     "unchanged", "restorable", "will run", "may run", "blocked", "frozen",
@@ -86,12 +87,26 @@ def each(root: Path, names: Iterable[str]) -> dict[str, Row]:
 
 
 @dataclass(frozen=True)
+class Reads:
+    """Where a stage's inputs lie, by absolute path."""
+
+    paths: tuple[Path, ...]
+    params: dict[Path, tuple[str, ...]]  # the keys that it reads of each file of parameters
+    outs: tuple[Path, ...]  # its own, which may lie in a folder that it reads
+
+
+@dataclass(frozen=True)
 class One:
     """One stage as it is now, and the folder of the cache."""
 
     stage: Stage
     row: Row
     cache: Path
+    inputs: dict[str, Any]  # what dvc.lock would say of them now
+    reads: Reads
+    by_git: bool  # git keeps an output of it that is no metric: DVC leaves it out of the run cache
+    entry: dict[str, Any] | None = None  # to put into dvc.lock, or DVC does not see what it can restore
+    looked: float = field(default_factory=time.monotonic)
 
 
 def one(root: Path, name: str) -> One:
@@ -100,15 +115,49 @@ def one(root: Path, name: str) -> One:
         graph = of_repo(repo)
         if name not in graph.stages:
             raise ValueError(f"stage {name} is gone from dvc.yaml")
-        row = _View(repo, {}).look(graph.stages[name], False, None)
-        return One(graph.stages[name], row, Path(repo.cache.local_cache_dir))
+        view = _View(repo, {})
+        row = view.look(graph.stages[name], False, None)
+        node, stage = view.nodes[name], graph.stages[name]
+        cache, entry = Path(repo.cache.local_cache_dir), view.unseen.get(name)
+        return One(stage, row, cache, lockfile.inputs(lock_entry(node)), _reads(node), by_git(node), entry)
+
+
+def _reads(node: Any) -> Reads:
+    from dvc.dependency import ParamsDependency
+
+    ours = [dep for dep in node.deps if dep.protocol == "local"]
+    files = [dep for dep in ours if not isinstance(dep, ParamsDependency)]
+    params = {Path(dep.fs_path): tuple(dep.params) for dep in ours if isinstance(dep, ParamsDependency)}
+    return Reads(_places(files), params, _places(node.outs))
+
+
+def _places(items: Iterable[Any]) -> tuple[Path, ...]:
+    return tuple(Path(item.fs_path) for item in items)
 
 
 def cached_result(repo: Any, name: str) -> Any:
-    """The run cache's newest result for a stage's inputs now, as a stage of DVC's; None if none."""
+    """The run cache's result for a stage's inputs now, as a stage of DVC's: the newest that the cache has
+    whole, or else the newest; None if none."""
     view = _View(repo, {})
     row = view.look(of_repo(repo).stages[name], False, None)
-    return view.cache.newest(view.nodes[name], row.key) if row.key else None
+    if not row.key:
+        return None
+    node, cache = view.nodes[name], view.cache
+    entry = cache.newest(node, row.key) or next(cache.entries(row.key), None)
+    return as_stage(node, entry) if entry else None
+
+
+def results(repo: Any, name: str) -> tuple[Any, list[Any]]:
+    """The result that a run would restore for a stage now, None if it would restore none; and all others.
+
+    Others are those of equal inputs, and the last one.
+    """
+    view = _View(repo, {})
+    row = view.look(of_repo(repo).stages[name], False, None)
+    node, cache = view.nodes[name], view.cache
+    others = [as_stage(node, entry) for entry in cache.entries(row.key)] if row.key else []
+    last = [cache.last(node)] if any(out.hash_info for out in node.outs) else []
+    return (view.restored.get(name) if row.state == RESTORABLE else None), others + last
 
 
 def parameter_problem(root: Path, graph: Graph) -> str | None:
@@ -152,8 +201,11 @@ class _View:
         self.nodes = nodes(repo)
         self.cache = RunCache(repo)
         self.files = Files(repo)
+        self.suspects = attribution.suspects(Path(repo.root_dir))
         self.written = written_now(Path(repo.tmp_dir))
         self.rows: dict[str, Row] = {}
+        self.restored: dict[str, Any] = {}  # the result, as a stage of DVC's
+        self.unseen: dict[str, dict[str, Any]] = {}  # what can be restored, and DVC alone would not
 
     def look(self, stage: Stage, forced: bool, problem: str | None) -> Row:
         node = self.nodes[stage.name]
@@ -190,6 +242,8 @@ class _View:
             changes.insert(0, "the command changed")
         if forced or always_runs(node):
             return _Judgement(WILL_RUN, ["forced" if forced else ALWAYS, *changes])
+        if stage.name in self.suspects:
+            return _Judgement(MAY_RUN, ["what it reads changed while a killed run was at work"])
         if inputs.unknown:
             sure = changes and not (is_kept(node) and self.cache.may_have(node, inputs.known))
             below = [] if changes == [NEVER] else [f"below {', '.join(inputs.unknown)}"]
@@ -204,14 +258,24 @@ class _View:
         key = self.cache.key(node)
         result = self._saved(node, key, bool(changes)) if is_kept(node) else None
         if result is not None:
+            self.restored[node.name] = result
             return _Judgement(RESTORABLE, changes or wrong, key, result.outs)
         return _Judgement(WILL_RUN, changes or wrong, key)
 
     def _saved(self, node: Any, key: str, changed: bool) -> Any:
-        """The result that DVC would restore: the last one where the inputs are the same, else by the key."""
+        """The result to restore: the last one where its inputs are those of now, else one by the key.
+
+        DVC looks at the last one only, though the cache may lack it and have another, made on this machine.
+        """
         last = not changed and all(out.hash_info for out in node.outs)
-        entry = self.cache.last(node) if last else self.cache.newest(node, key)
-        return entry if entry is not None and entry.outs_cached() else None
+        if last and (kept := self.cache.last(node)).outs_cached():
+            return kept
+        entry = self.cache.newest(node, key)
+        if entry is None:
+            return None
+        if last or entry != next(self.cache.entries(key)):
+            self.unseen[node.name] = entry
+        return as_stage(node, entry)
 
     def _frozen(self, stage: Stage, node: Any) -> _Judgement:
         """DVC neither runs nor restores it."""

@@ -14,10 +14,16 @@ def find_root() -> Path:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write beside `path`, then rename over it: killed in between, the old file is still there."""
+    """Write beside `path`, then rename over it: killed in between, the old file is still there.
+
+    The content is on the disk before its name is, or a power cut could leave the new name with half of it.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text)
+        with partial.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -18,13 +18,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline import child, gpus, ledger, leftovers, lockfile, locks, objects, places, plan
+from pipeline import (
+    attribution,
+    child,
+    gpus,
+    ledger,
+    leftovers,
+    lockfile,
+    locks,
+    objects,
+    places,
+    plan,
+    runcache,
+)
 from pipeline.graph import Stage
-from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Listener, Result
+from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, RAN, UNCHANGED, Listener, Result
 from pipeline.output import BUSY, KILLED, Reader, judge
 
 GRACE = 20.0  # seconds between SIGTERM and SIGKILL; Prefect's own are 30, and ours must come first
 DVC = threading.Lock()  # it is not made for threads; the points of a sweep share a process
+SOON = 1.0  # seconds for which a look at the inputs holds
 LITTLE = 1e6  # bytes: a disk with less is full
 
 
@@ -54,6 +67,7 @@ class Run:
             for pid, command in ended.items():
                 self.listener.line("", f"ended what a killed run had left: {pid} {command}")
             self._mend("")
+            self._tell_all("", attribution.recover(self.root))
             yield self
 
     def _hold(self) -> locks.Lock:
@@ -73,8 +87,11 @@ class Run:
     def _mend(self, stage: str) -> None:
         """Keep dvc.lock, and say what was damaged."""
         with self.dvc:
-            for line in lockfile.keep(self.root):
-                self.listener.line(stage, line)
+            self._tell_all(stage, lockfile.keep(self.root))
+
+    def _tell_all(self, stage: str, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.listener.line(stage, line)
 
     def make_plan(self, targets: Sequence[str] = (), force: Iterable[str] = ()) -> plan.Plan:
         with self.dvc:
@@ -117,8 +134,11 @@ class Run:
                 return Result(name, CANCELLED)
             held.append(lock)
             one = self._look(name) if waited else one
-        if one.row.state == plan.RESTORABLE and self._distrust(name):
+        if self._distrust(name):
             one = self._look(name)
+        if one.entry and not forced:
+            with self.dvc:
+                lockfile.put(self.root, name, one.entry)
         names: list[str] = []
         device = ""
         if forced or one.row.state != plan.RESTORABLE:
@@ -139,11 +159,10 @@ class Run:
             return plan.one(self.root, name)
 
     def _distrust(self, name: str) -> bool:
-        """Remove damaged objects of a result that is to be restored; whether there were any."""
+        """Remove damaged objects of a result that is to be restored, or computed; whether there were any."""
         with self.dvc:
             lines = objects.remove_damaged(self.root, name)
-        for line in lines:
-            self.listener.line(name, line)
+        self._tell_all(name, lines)
         return bool(lines)
 
     def _tries(self, one: plan.One, device: str, names: list[str], held: list[locks.Lock]) -> Result:
@@ -152,7 +171,7 @@ class Run:
         while True:
             if one.row.key:
                 objects.clear_run(one.cache, one.row.key)
-            result, retry = self._child(one.stage, device, names, held)
+            result, retry = self._attributed(one, device, names, held)
             if result.outcome == BUSY:
                 if result.why != said:
                     self._teller(one.stage.name)(result.why)
@@ -172,8 +191,30 @@ class Run:
             return result
         return replace(result, why=f"{result.why}; no space left on the disk of {' and '.join(full)}")
 
+    def _attributed(
+        self, one: plan.One, device: str, names: list[str], held: list[locks.Lock]
+    ) -> tuple[Result, bool]:
+        """One child process, whose result is not kept if what it was made from changed meanwhile."""
+        if time.monotonic() - one.looked > SOON:  # it waited for others, or is a retry
+            one = replace(self._look(one.stage.name), entry=None)
+        watched = attribution.Watched(self.root, one, self.name)
+        result, retry = self._child(one.stage, device, names, held, watched)
+        if one.stage.name not in lockfile.stages(self.root):
+            self._mend(one.stage.name)
+        with self.dvc:
+            changed = watched.end(result)
+            if one.by_git and not changed and result.outcome == RAN:
+                runcache.save(self.root, one.stage.name)
+        spoilt = bool(changed) and result.good
+        return attribution.judged(result, changed), retry and not spoilt
+
     def _child(
-        self, stage: Stage, device: str, names: list[str], held: list[locks.Lock]
+        self,
+        stage: Stage,
+        device: str,
+        names: list[str],
+        held: list[locks.Lock],
+        watched: attribution.Watched,
     ) -> tuple[Result, bool]:
         """One child process. Returns what came out of it, and whether a retry makes sense."""
         log = places.log(self.root, stage.name)
@@ -192,7 +233,7 @@ class Run:
         )
         reader = Reader(stage.name, self.listener)
         try:
-            timed_out = self._follow(process, reader, stage.meta.timeout)
+            timed_out = self._follow(process, reader, watched, stage.meta.timeout)
         except BaseException:  # of the listener: nobody would look after the stage
             self._end(process)
             raise
@@ -207,7 +248,13 @@ class Run:
         process.terminate()
         process.wait()
 
-    def _follow(self, process: subprocess.Popen[bytes], reader: "Reader", timeout: float | None) -> bool:
+    def _follow(
+        self,
+        process: subprocess.Popen[bytes],
+        reader: "Reader",
+        watched: attribution.Watched,
+        timeout: float | None,
+    ) -> bool:
         """Read its lines to the end; end it on a cancel or at its deadline. Whether the deadline came."""
         assert process.stdout is not None
         handle = process.stdout.fileno()
@@ -217,6 +264,7 @@ class Run:
             if not asked and (self.stopped() or time.monotonic() > deadline):
                 asked, timed_out = True, not self.stopped()
                 process.terminate()
+            watched.look()
             if not select.select([handle], [], [], 0.2)[0]:
                 continue
             content = os.read(handle, 65536)

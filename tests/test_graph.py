@@ -292,10 +292,10 @@ def test_declared_parameters_exist(stages: dict[str, Stage]) -> None:
     values = params.read_yaml(ROOT / "params.yaml")
     also = {"gallery": {"evaluation"}}  # what a step reads of another's section
     for stage in {stage.step for stage in stages.values()} - {"parameters", "report"}:
-        keys = [params._fill(key, values) for key in _declared(stage)]
+        keys = [params.fill(key, values) for key in _declared(stage)]
         assert {key.split(".")[0] for key in keys} == {stage} | also.get(stage, set())
         for key in keys:
-            params._get(values, key)
+            params.value_of(values, key)
 
 
 def _declared(stage: str) -> list[str]:

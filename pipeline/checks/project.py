@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline import graph, lockfile, plan, worktrees
 from pipeline.checks import OK, PROBLEM, WARNING, Line
 
@@ -54,7 +52,7 @@ def damage(root: Path) -> str:
             return ""
         if "<<<<<<< " in text:
             return "has the marks of a merge"
-        old = copy or committed or ""
+        old = lockfile.last(copy, committed and f"{committed}\n")
         mended, names = lockfile.mend(text, old, _known(root, old))
         if mended == text:
             return ""
@@ -77,7 +75,7 @@ def _committed(root: Path) -> str | None:
 
 def _known(root: Path, text: str) -> dict[str, int]:
     """The entries of a sound dvc.lock that dvc.yaml still has, with the number of its outputs."""
-    return lockfile.number_of_outputs(root, (YAML(typ="safe").load(text) or {}).get("stages") or {})
+    return lockfile.number_of_outputs(root, lockfile.entries(text))
 
 
 def cache(root: Path) -> Iterator[Line]:

@@ -6,6 +6,8 @@ That a step ends with the process that started it is older than its door: stages
 import importlib
 import sys
 
+from stages.common import inputs
+
 USER_ERRORS = (ValueError, FileNotFoundError)  # a parameter, a file, a variable of the environment
 USER_ERROR = 2  # their exit status: what a retry cannot mend
 
@@ -15,10 +17,12 @@ def run(step: str) -> None:
 
     The module is imported under its full name, or what it defines would be called __main__.X, which
     a spawned worker process cannot unpickle. A ValueError or a missing file ends with one message
-    and the exit status USER_ERROR; any other exception with its traceback and 1.
+    and the exit status USER_ERROR; any other exception with its traceback and 1. A step
+    whose inputs changed while it ran fails too, for DVC would remember its result under the new ones.
     """
     try:
-        line = importlib.import_module(f"stages.{step}.__main__").main()
+        with inputs.unchanged():
+            line = importlib.import_module(f"stages.{step}.__main__").main()
     except USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None

@@ -66,17 +66,19 @@ def declared_keys(stage: str) -> list[str]:
         raise ParameterError(f"dvc.yaml has no stage {stage}")
     entry = stages[stage].get("do", stages[stage])
     values = read_yaml(Path("params.yaml"))
-    return [_fill(key, values) for key in entry.get("params", [])]
+    return [fill(key, values) for key in entry.get("params", [])]
 
 
-def _fill(key: str, values: dict[str, Any]) -> str:
+def fill(key: str, values: dict[str, Any]) -> str:
+    """A text of dvc.yaml with its templates, such as ${seeds.method}, filled in."""
     while "${" in key:
         start, end = key.index("${"), key.index("}")
-        key = key[:start] + str(_get(values, key[start + 2 : end])) + key[end + 1 :]
+        key = key[:start] + str(value_of(values, key[start + 2 : end])) + key[end + 1 :]
     return key
 
 
-def _get(values: Any, key: str) -> Any:
+def value_of(values: Any, key: str) -> Any:
+    """The value of a dotted key."""
     for part in key.split("."):
         if not isinstance(values, dict) or part not in values:
             raise ParameterError(f"params.yaml: {key} is missing")
@@ -91,7 +93,7 @@ def _select(values: dict[str, Any], keys: list[str]) -> dict[str, Any]:
         place = chosen
         for parent in parents:
             place = place.setdefault(parent, {})
-        place[last] = _get(values, key)
+        place[last] = value_of(values, key)
     return chosen
 
 

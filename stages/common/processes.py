@@ -3,7 +3,9 @@
 import os
 import signal
 import sys
+import time
 
+STARTED = time.time()  # code that is edited from now on may not be what runs here
 PR_SET_PDEATHSIG = 1
 
 
