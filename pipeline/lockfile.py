@@ -46,7 +46,7 @@ def keep(root: Path) -> list[str]:
         if re.search(r"^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
             raise ValueError("dvc.lock has the marks of a merge: `git checkout --ours dvc.lock`, then again")
         committed = _committed(root)
-        if text != old and text != committed:
+        if text != committed:  # also if its copy says the same: both may be cut
             mended, lost = mend(text, last(old, committed), _known(repo, root))
             if mended != text or not text:
                 write_whole(path, mended) if mended else path.unlink()
