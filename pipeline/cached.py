@@ -23,7 +23,7 @@ def bring(root: Path, hashes: Iterable[str]) -> tuple[dict[str, Path], str]:
         problem = _fetch(repo, missing) if missing else ""
     lacking = set(_missing(places))
     found = {value: place for value, place in places.items() if value not in lacking}
-    if not problem and any(places[value].is_file() for value in lacking):
+    if any(places[value].is_file() for value in lacking):
         problem = "a folder's list in the cache is damaged: `wsss run` mends it"
     return found, problem or ("the DVC remote lacks it" if lacking else "")
 

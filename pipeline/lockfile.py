@@ -46,7 +46,7 @@ def keep(root: Path) -> list[str]:
         if re.search(r"^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
             raise ValueError("dvc.lock has the marks of a merge: `git checkout --ours dvc.lock`, then again")
         committed = _committed(root)
-        if text != old and text != committed:
+        if text != committed:  # also if its copy says the same: both may be cut
             mended, lost = mend(text, last(old, committed), _known(repo, root))
             if mended != text or not text:
                 write_whole(path, mended) if mended else path.unlink()
@@ -117,7 +117,7 @@ def mend(text: str, old: str, known: Mapping[str, int]) -> tuple[str, list[str]]
     }
     if found and not text.endswith("\n"):  # cut in its last line
         whole.pop(list(found)[-1], None)
-    if old.startswith(text) and len(before) == len(_stages(old) or {}):  # a cut that left whole entries
+    if before and old.startswith(text) and len(before) == len(_stages(old) or {}):  # a cut that left whole entries
         return old, [name for name in before if name not in whole or whole[name] != before[name]]
     lost = [name for name in before if name not in whole]
     if found is not None and len(whole) == len(found) and not lost:

@@ -106,6 +106,34 @@ def test_without_any_copy_the_whole_entries_stay(project):
     assert not (project.root / "dvc.lock").exists()  # an empty one stops DVC
 
 
+def test_file_and_copy_are_both_cut(project):
+    """What neither has whole is forgotten, and found again by the next run in the run cache."""
+    text = text_of(project)
+    cut = text[: text.index("params:", text.index("  seeds:"))]
+    for path in (project.root / "dvc.lock", lockfile.backup_path(project.root)):
+        path.write_text(cut)
+    assert "damaged; back from the last copy: nothing" in lockfile.keep(project.root)[0]
+    assert list(stages(text_of(project))) == ["parameters", "generate", "dataset", "classifier"]
+    rows = plan.make(project.root).rows
+    assert {row.state for row in rows.values()} == {plan.UNCHANGED, plan.RESTORABLE}
+    known = lockfile.number_of_outputs(project.root, stub.READS)
+    text, wanted = some(text), stages(some(text))
+    for place in range(0, len(text), 37):
+        mended, _ = lockfile.mend(text[:place], text[: len(text) - place], known)
+        for name, entry in (stages(mended) if mended else {}).items():
+            assert entry["outs"][0]["md5"] == wanted[name]["outs"][0]["md5"], (place, name)
+
+
+def test_a_removed_file_does_not_come_back_from_git(project):
+    """Nor in part: the first entries of the run after are no damage."""
+    commit(project)
+    (project.root / "dvc.lock").unlink()
+    assert lockfile.keep(project.root) == []
+    project.run("dvc", "repro", "-q", "generate")
+    assert lockfile.keep(project.root) == []
+    assert list(stages(text_of(project))) == ["parameters", "generate"]
+
+
 def test_a_file_that_is_gone_is_left_alone(project):
     """So a user forgets all results; nor do they come back once the next run has written its first."""
     (project.root / "dvc.lock").unlink()

@@ -399,6 +399,25 @@ def test_a_damaged_object_is_not_restored(small, where):
     )
 
 
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_damaged_list_of_a_folder_is_written_anew(small, edited):
+    """DVC computes the output again, but leaves the list as it is, since it is read-only."""
+    project = small("import os; os.makedirs('out'); open('out/a', 'w').write('right')")
+    assert project.stage().outcome == RAN
+    (place,) = (project.root / ".dvc/cache/files/md5").glob("*/*.dir")
+    text = place.read_bytes()
+    place.chmod(0o644)
+    place.write_bytes(text[:20])
+    place.chmod(0o444)
+    if edited:
+        (project.root / "out/a").write_text("by hand")
+    assert project.run.make_plan().rows["work"].state == "will run"
+    assert project.stage().outcome == RAN
+    assert project.says(f"the cache's copy of out was damaged: {place} is removed")
+    assert place.read_bytes() == text and (project.root / "out/a").read_text() == "right"
+    assert project.run.make_plan().rows["work"].state == "unchanged"
+
+
 @pytest.mark.parametrize("half", [None, "cmd: python work.py\n"])
 def test_what_a_kill_left_in_the_run_cache(small, half):
     """A folder without an entry, or half of one: DVC would fail on it, now and for ever."""
