@@ -3,23 +3,23 @@
 Masks are an output of their own, so that the graph shows who sees them: the evaluation alone.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.common import door
-from stages.common.artifacts import csv_text, mask_bytes, output_folder, write_json
+from stages.common.artifacts import csv_text, mask_bytes, output_folder, write_atomic, write_json
 from stages.common.params import load
 from stages.common.pictures import INDEX_COLUMNS
 from stages.common.progress import track
 from stages.dataset import folder, voc
 from stages.dataset.check import Problems, check_coverage, check_labels, check_names, unsafe
-from stages.dataset.decode import Decoded, decode_mask, decode_picture
+from stages.dataset.decode import Decoded, decode_mask, decode_picture, measure
+from stages.dataset.depth import White
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
+from stages.dataset.words import class_counts, class_warnings, classes_line, explain, lines
 
 RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
-MOST = 30  # lines of one message
 
 
 def main() -> str:
@@ -32,8 +32,9 @@ def main() -> str:
     source = (voc if params.source == "voc" else folder).read(root, params)
     problems = [*source.problems, *check_names(source.records), *check_labels(source, source.records)]
     with output_folder(OUT) as images, output_folder(MASKS) as masks:
-        written = Written(images, masks)
-        records = [record for record in source.records if not unsafe(record.id)]
+        records = [*{record.id: record for record in source.records if not unsafe(record.id)}.values()]
+        white, highest = measure((record.path for record in records), params.max_megapixels)
+        written = Written(images, masks, white)
         for record in track(sorted(records, key=lambda r: (r.split, r.id)), len(records), "dataset"):
             written.add(record, source, params)
         problems += written.missing
@@ -41,9 +42,11 @@ def main() -> str:
             problems += written.bad
         problems += check_coverage(source, source.records if problems else written.kept)
         if problems:
-            raise ValueError(explain(root, problems))
+            skippable = params.bad_pictures == "fail" and bool(written.bad)
+            raise ValueError(explain(root, problems, skippable))
         written.finish(source)
-    return summary(written, source)
+    notes = [*_depth(white, highest), *source.warnings, *lines(root, written.notes)]
+    return summary(written, source, notes)
 
 
 @dataclass
@@ -52,11 +55,13 @@ class Written:
 
     dataset: Path
     masks: Path
+    white: White
     kept: list[Record] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     truths: list[list[str]] = field(default_factory=list)
     bad: Problems = field(default_factory=list)
     missing: Problems = field(default_factory=list)  # listed, but no file: never skipped
+    notes: Problems = field(default_factory=list)  # odd, and no problem
 
     def __post_init__(self) -> None:
         (self.dataset / "images").mkdir()
@@ -65,7 +70,7 @@ class Written:
         """Decode a picture and its mask once, and store both; or remember why not."""
         file = record.path
         try:
-            picture = decode_picture(file, params.max_megapixels)
+            picture = decode_picture(file, params.max_megapixels, self.white)
             mask = None
             if record.mask is not None and (params.truth == "required" or record.mask.exists()):
                 file = record.mask
@@ -78,6 +83,7 @@ class Written:
             self.bad.append((str(file), str(error)))
             return
         self._store(record, picture, source)
+        self.notes += [(str(record.path), note) for note in picture.notes]
         if mask is not None:
             (self.masks / f"{record.id}.png").write_bytes(mask_bytes(mask))
             self.truths.append([record.id, record.split])
@@ -91,34 +97,27 @@ class Written:
 
     def finish(self, source: Source) -> None:
         write_json(self.dataset / "classes.json", ["background", *source.classes])
-        (self.dataset / "index.csv").write_text(csv_text([INDEX_COLUMNS, *self.rows]))
-        (self.dataset / "skipped.csv").write_text(csv_text([["file", "problem"], *self.bad]))
+        write_atomic(self.dataset / "index.csv", csv_text([INDEX_COLUMNS, *self.rows]))
+        write_atomic(self.dataset / "skipped.csv", csv_text([["file", "problem"], *self.bad]))
         (self.masks / "index.csv").write_text(csv_text([["id", "split"], *self.truths]))
 
 
-def explain(root: Path, problems: Problems) -> str:
-    """The problems in one message, grouped by file; many are counted, not shown."""
-    files: dict[str, list[str]] = defaultdict(list)
-    for file, problem in problems:
-        files[file].append(problem)
-    lines = [f"  {file}: {'; '.join(dict.fromkeys(found))}" for file, found in files.items()]
-    many = f"{root}: {len(lines)} thing(s) to mend; nothing was written"
-    more = [f"  ... and {len(lines) - MOST} more"] if len(lines) > MOST else []
-    message = [f"{many} (bad_pictures: skip leaves bad pictures out)", *lines[:MOST], *more]
-    return "\n".join(_printable(line) for line in message)
-
-
-def _printable(line: str) -> str:
-    """Names come from outside: no control character of theirs reaches a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in line)
-
-
-def summary(written: Written, source: Source) -> str:
+def summary(written: Written, source: Source, notes: list[str]) -> str:
+    """What was written, the classes with their pictures, and what is odd: a line each."""
     counts = [sum(record.split == split for record in written.kept) for split in ("train", "val")]
     line = f"dataset: {counts[0]} train and {counts[1]} val pictures, {len(source.classes)} classes"
     truth = f"{len(written.truths)} masks" if written.truths else "no truth"
     skipped = f", {len(written.bad)} bad pictures skipped (data/dataset/skipped.csv)" if written.bad else ""
-    return f"{line}, {truth}{skipped}"
+    classes = class_counts(source.classes, [(record.split, record.labels) for record in written.kept])
+    warnings = [f"  warning: {text}" for text in [*class_warnings(classes), *notes]]
+    return "\n".join([f"{line}, {truth}{skipped}", f"  {classes_line(classes)}", *warnings])
+
+
+def _depth(white: White, highest: int) -> list[str]:
+    if white.whole == 65535 or highest < 0:
+        return []
+    bits = white.whole.bit_length()
+    return [f"pictures of 16 bits hold at most {highest}: read as {bits} bits, {white.whole} is white"]
 
 
 if __name__ == "__main__":

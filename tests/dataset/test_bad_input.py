@@ -72,8 +72,15 @@ def test_no_format_that_starts_a_program(good):
 
 
 def test_picture_whose_white_is_unknown(good):
-    good.picture("d.tif", "train", "cat", Image.fromarray(np.ones((6, 8), np.float32)))
-    refused(good, "d.tif: picture of mode F, whose white is unknown")
+    good.picture("d.tif", "train", "cat", Image.fromarray(np.full((6, 8), 2, np.float32)))
+    good.picture("e.tif", "train", "cat", Image.fromarray(np.full((6, 8), 2, np.int32)))
+    good.picture("f.tif", "train", "cat", Image.fromarray(np.full((6, 8), np.nan, np.float32)))
+    refused(
+        good,
+        "d.tif: picture of floats from 2 to 2 (of the whole set only 0 to 1 is read), whose white is unknown",
+        "e.tif: picture of 32-bit numbers, whose white is unknown",
+        "f.tif: picture of floats that are not all finite",
+    )
 
 
 def test_mask_of_another_size(voc):
@@ -216,9 +223,26 @@ def test_picture_without_label_beside_a_broken_annotation(voc):
 
 
 def test_many_problems_are_counted_not_shown(good):
-    good.rows += [(f"x{number:02}.png", "train", "cat") for number in range(35)]
-    text = refused(good, "35 thing(s) to mend", "x29.png: is missing")
+    (good.root / "classes.txt").write_text("cat\ndog\n")
+    wrong = [f"cat {chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(35)]
+    for label in wrong:
+        good.picture(f"{label}.png", "train", label)
+    text = refused(good, "35 thing(s) to mend", f"{wrong[29]}: label '{wrong[29]}' is not in the class list")
     assert text.splitlines()[-1] == "  ... and 5 more" and len(text.splitlines()) == 32
+
+
+def test_one_cause_is_one_line_with_its_files(good):
+    good.rows += [(f"x{number:02}.png", "train", "cat") for number in range(35)]
+    text = refused(good, "1 thing(s) to mend")
+    assert text.splitlines()[1:] == ["  images/x00.png, images/x01.png, images/x02.png and 32 more: is missing"]
+
+
+def test_causes_that_differ_by_a_number_are_one(voc):
+    for number in range(5):
+        voc.picture(f"x{number}.jpg", "train", "cat")
+        voc.mask(f"x{number}", np.zeros((6, 3 + number), np.uint8))
+    text = refused(voc, "x2.png and 2 more: mask is 3x6, its picture 8x6, and alike", "1 thing(s) to mend")
+    assert len(text.splitlines()) == 2
 
 
 def test_layouts_that_are_not_there(good, make):
