@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from statistics import median
 
 from pipeline import tables
 from pipeline.tables import Table, read_csv
+from stages.dataset.words import about, class_counts
 
 SPLITS = ("train", "val")
 PAIRS = 20  # of classes that occur together: the most frequent are shown
@@ -21,6 +22,7 @@ class DataSet:
     classes: list[str]  # with "background" first
     pictures: Table
     scored: dict[str, int]  # by split: pictures that have a mask
+    warnings: list[str] = field(default_factory=list)  # what the step `dataset` found odd
 
 
 def read(root: Path) -> DataSet:
@@ -30,7 +32,9 @@ def read(root: Path) -> DataSet:
         raise ValueError("data/dataset is missing: `wsss run dataset` makes it")
     classes = json.loads((folder / "classes.json").read_text())
     scored = Counter(row["split"] for row in read_csv(root / "data" / "masks" / "index.csv"))
-    return DataSet(classes, read_csv(folder / "index.csv"), dict(scored))
+    odd = folder / "warnings.txt"
+    warnings = odd.read_text(encoding="utf-8").splitlines() if odd.is_file() else []
+    return DataSet(classes, read_csv(folder / "index.csv"), dict(scored), warnings)
 
 
 def labels(picture: dict[str, str]) -> list[str]:
@@ -90,3 +94,5 @@ def show(data: DataSet) -> None:
     tables.show("Pictures by class", counts(data))
     if pairs := together(data):
         tables.show("Seen together, in training pictures", pairs, ("class", "with"))
+    pictures = [(picture["split"], labels(picture)) for picture in data.pictures]
+    print("\n".join(about(class_counts(data.classes[1:], pictures), data.warnings)))

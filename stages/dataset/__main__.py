@@ -3,7 +3,7 @@
 Masks are an output of their own, so that the graph shows who sees them: the evaluation alone.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stages.common import door
@@ -17,7 +17,7 @@ from stages.dataset.decode import Decoded, decode_mask, decode_picture, measure
 from stages.dataset.depth import White
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
-from stages.dataset.words import class_counts, class_warnings, classes_line, explain, lines
+from stages.dataset.words import about, class_counts, class_warnings, explain, lines
 
 RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
 
@@ -44,9 +44,11 @@ def main() -> str:
         if problems:
             skippable = params.bad_pictures == "fail" and bool(written.bad)
             raise ValueError(explain(root, problems, skippable))
-        written.finish(source)
-    notes = [*_depth(white, highest), *source.warnings, *lines(root, written.notes)]
-    return summary(written, source, notes)
+        notes = [*_depth(white, highest), *source.warnings, *lines(root, written.notes)]
+        counts = class_counts(source.classes, [(record.split, record.labels) for record in written.kept])
+        warnings = [*class_warnings(counts), *notes]
+        written.finish(source, warnings)
+    return "\n".join([summary(written, source), *about(counts, warnings)])
 
 
 @dataclass
@@ -95,22 +97,21 @@ class Written:
         self.rows.append([record.id, name, record.split, str(picture.width), str(picture.height), labels])
         self.kept.append(record)
 
-    def finish(self, source: Source) -> None:
+    def finish(self, source: Source, warnings: list[str]) -> None:
+        write_atomic(self.dataset / "warnings.txt", "".join(f"{line}\n" for line in warnings))
+        write_json(self.dataset / "white.json", asdict(self.white))
         write_json(self.dataset / "classes.json", ["background", *source.classes])
         write_atomic(self.dataset / "index.csv", csv_text([INDEX_COLUMNS, *self.rows]))
         write_atomic(self.dataset / "skipped.csv", csv_text([["file", "problem"], *self.bad]))
         (self.masks / "index.csv").write_text(csv_text([["id", "split"], *self.truths]))
 
 
-def summary(written: Written, source: Source, notes: list[str]) -> str:
-    """What was written, the classes with their pictures, and what is odd: a line each."""
+def summary(written: Written, source: Source) -> str:
     counts = [sum(record.split == split for record in written.kept) for split in ("train", "val")]
     line = f"dataset: {counts[0]} train and {counts[1]} val pictures, {len(source.classes)} classes"
     truth = f"{len(written.truths)} masks" if written.truths else "no truth"
     skipped = f", {len(written.bad)} bad pictures skipped (data/dataset/skipped.csv)" if written.bad else ""
-    classes = class_counts(source.classes, [(record.split, record.labels) for record in written.kept])
-    warnings = [f"  warning: {text}" for text in [*class_warnings(classes), *notes]]
-    return "\n".join([f"{line}, {truth}{skipped}", f"  {classes_line(classes)}", *warnings])
+    return f"{line}, {truth}{skipped}"
 
 
 def _depth(white: White, highest: int) -> list[str]:

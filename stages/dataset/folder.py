@@ -31,7 +31,6 @@ def read(root: Path, params: Dataset) -> Source:
     for line, row in table.rows:
         where = f"labels.csv:{line}"
         labels, unclear = cells.split(row["labels"])
-        labels = tuple(labels)
         split, file, problem = _split(row["split"], params), *_locate(row["file"], finder)
         if wrong := [text for text in (unclear, "" if split else _other(row["split"], params)) if text]:
             source.problems += [(where, text) for text in wrong]
