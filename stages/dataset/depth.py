@@ -81,9 +81,7 @@ def dim(image: Image.Image, content: bytes, white: White) -> tuple[str, ...]:
     highest = extremes(image, content)[0]
     if highest < 0 or highest * 3 > white.whole:
         return ()
-    return (
-        f"is dark: no value above {highest}, where {white.whole} is white; has it fewer bits than others?",
-    )
+    return (f"is dark: no value above {highest}, and {white.whole} is white; has it fewer bits than others?",)
 
 
 def to_8_bits(image: Image.Image, content: bytes, white: White) -> Image.Image:

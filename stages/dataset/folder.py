@@ -86,6 +86,7 @@ def _locate(file: str, finder: Finder) -> tuple[str, str]:
 
     What comes before images/ is left away: images/a.jpg, a whole path, a path of Windows.
     """
+    file = file.removeprefix("./")
     path = "/" + file.replace("\\", "/").removeprefix("./")
     tails = [path[at + 8 :] for at in range(len(path)) if path.startswith("/images/", at)]
     for name in (file, path[1:], *tails):

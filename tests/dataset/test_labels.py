@@ -50,8 +50,9 @@ def test_different_names(one, other):
 
 
 @pytest.mark.parametrize(
-    "cell", ["cat;dog", "cat; dog;", "cat|dog", "['cat', 'dog']", '["cat","dog"]', "[cat, dog]", "('cat', 'dog')",
-             "cat\ndog", "{'cat', 'dog'}", "cat;cat; dog"],
+    "cell",
+    ["cat;dog", "cat; dog;", "cat|dog", "['cat', 'dog']", '["cat","dog"]', "[cat, dog]", "('cat', 'dog')",
+     "cat\ndog", "{'cat', 'dog'}", "cat;cat; dog"],
 )  # fmt: skip
 def test_labels_that_are_clearly_several(cell):
     assert split(cell) == [("cat", "dog")]
