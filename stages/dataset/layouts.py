@@ -5,6 +5,7 @@ from pathlib import Path
 from stages.dataset.files import SUFFIXES
 
 NEEDED = "images/ and labels.csv with the columns file,split,labels"
+LOOSE = "pictures beside each other, without a folder images/"
 RECIPES = "docs/your-own-pictures.md has a script for it"
 VOC_PLACES = (".", "VOC2012", "VOCdevkit/VOC2012", "VOC2007", "VOCdevkit/VOC2007")
 TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
@@ -36,13 +37,13 @@ def layout(root: Path) -> str:
     if any(_holds(file, "<annotations", "<image ") for file in _of(near, ".xml")):
         return "CVAT for images (annotations.xml)"
     if any(_holds(file, "<annotation", "<object") for file in _of(near, ".xml")):
-        return "XML files as VOC's, but without JPEGImages, Annotations and ImageSets/Segmentation"
+        return "XML files of boxes (as VOC's, but without JPEGImages, Annotations and ImageSets)"
     if names & {"data.yaml", "data.yml"} or (root / "labels").is_dir():
         return "YOLO (data.yaml, labels/*.txt)"
     if _classes_as_folders(inner):
         return "ImageFolder (a folder per class)"
     if any(file.suffix.lower() in SUFFIXES for file in files):
-        return "pictures without a folder images/"
+        return LOOSE
     return ""
 
 
@@ -54,6 +55,8 @@ def looks_like(root: Path) -> str:
     tables = sorted(
         file.name for file in _entries(root)[0] if file.suffix.lower() in (".csv", ".tsv", ".xlsx", ".ods")
     )
+    if found == LOOSE:
+        return f"there are {LOOSE}: needed is {NEEDED}"
     if found:
         return f"it looks like {found}, and needed is {NEEDED}; {RECIPES}"
     other = f"; there is {', '.join(tables[:5])}: is it one of these?" if tables else ""
