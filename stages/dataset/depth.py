@@ -136,9 +136,7 @@ def _colours(image: Image.Image, content: bytes, white: int) -> np.ndarray:
     if values is None or values.dtype != np.uint16 or values.shape != known.shape:
         raise ValueError("16-bit picture in colour that holds fewer bits: save it with 8 bits")
     values = np.concatenate([values[..., 2::-1], values[..., 3:]], -1)
-    if (
-        np.abs((values >> 8).astype(int) - known) > 1
-    ).any():  # one reader turned it, or knows its colours otherwise
+    if (np.abs(values // 256 - known) > 1).any():  # as one that a reader turned
         raise ValueError("16-bit picture in colour that two readers read differently: save it with 8 bits")
     alpha = values[..., 3:]
     own = white if alpha.size and alpha.max() <= white else 65535
