@@ -18,7 +18,7 @@ TURNS = {  # what EXIF's orientation asks for
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 SMOOTH = 5  # values that no class has: so many come of smoothing, fewer of grey levels
-NEAREST = "resize masks with nearest neighbour, and save them without loss"
+NEAREST = "resize masks with nearest neighbour (or threshold them) and save them without loss"
 
 Colour = tuple[int, ...]  # red, green, blue
 
