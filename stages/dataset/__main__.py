@@ -11,15 +11,19 @@ from stages.common.artifacts import csv_text, mask_bytes, output_folder, write_a
 from stages.common.params import load
 from stages.common.pictures import INDEX_COLUMNS
 from stages.common.progress import track
-from stages.dataset import folder, voc
+from stages.dataset import folder, mask_files, voc
 from stages.dataset.check import Problems, check_coverage, check_labels, check_names, unsafe
-from stages.dataset.decode import Decoded, decode_mask, decode_picture, measure
+from stages.dataset.decode import Decoded, decode_picture, measure
+from stages.dataset.decode_mask import decode_mask
 from stages.dataset.depth import White
+from stages.dataset.mask_values import Masks
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
+from stages.dataset.remarks import remarks
 from stages.dataset.words import about, class_counts, class_warnings, explain, lines
 
 RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
+WARNINGS = "warnings.txt"
 
 
 def main() -> str:
@@ -31,24 +35,30 @@ def main() -> str:
         raise ValueError(f"{root} is missing: {hint}")
     source = (voc if params.source == "voc" else folder).read(root, params)
     problems = [*source.problems, *check_names(source.records), *check_labels(source, source.records)]
+    unfit, of_files = mask_files.fit(source, root, params)
+    problems += unfit
     with output_folder(OUT) as images, output_folder(MASKS) as masks:
         records = [*{record.id: record for record in source.records if not unsafe(record.id)}.values()]
         white, highest = measure((record.path for record in records), params.max_megapixels)
-        written = Written(images, masks, white)
+        written = Written(images, masks, white, Masks(source.classes))
         for record in track(sorted(records, key=lambda r: (r.split, r.id)), len(records), "dataset"):
             written.add(record, source, params)
         problems += written.missing
         if params.bad_pictures == "fail":
             problems += written.bad
         problems += check_coverage(source, source.records if problems else written.kept)
+        wrong, of_masks = written.truth.finish(masks, mask_files.mask_folder(root, params).name)
+        problems += wrong
         if problems:
             skippable = params.bad_pictures == "fail" and bool(written.bad)
             raise ValueError(explain(root, problems, skippable))
-        notes = [*_depth(white, highest), *source.warnings, *lines(root, written.notes)]
         counts = class_counts(source.classes, [(record.split, record.labels) for record in written.kept])
-        warnings = [*class_warnings(counts), *notes]
-        written.finish(source, warnings)
-    return "\n".join([summary(written, source), *about(counts, warnings)])
+        of_pictures = [
+            *class_warnings(counts), *remarks(source.classes, written.kept, written.pixels),
+            *_depth(white, highest), *source.warnings, *lines(root, written.notes),
+        ]  # fmt: skip
+        written.finish(source, of_pictures, [*of_files, *of_masks])
+    return "\n".join([summary(written, source), *about(counts, [*of_pictures, *of_files, *of_masks])])
 
 
 @dataclass
@@ -58,12 +68,14 @@ class Written:
     dataset: Path
     masks: Path
     white: White
+    truth: Masks
     kept: list[Record] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     truths: list[list[str]] = field(default_factory=list)
     bad: Problems = field(default_factory=list)
     missing: Problems = field(default_factory=list)  # listed, but no file: never skipped
     notes: Problems = field(default_factory=list)  # odd, and no problem
+    pixels: dict[str, str] = field(default_factory=dict)  # by identifier, equal for equal pictures
 
     def __post_init__(self) -> None:
         (self.dataset / "images").mkdir()
@@ -76,8 +88,7 @@ class Written:
             mask = None
             if record.mask is not None and (params.truth == "required" or record.mask.exists()):
                 file = record.mask
-                size = (picture.width, picture.height)
-                mask = decode_mask(file, *size, len(source.classes), params.max_megapixels)
+                mask = decode_mask(file, picture, len(source.classes), params.max_megapixels)
         except FileNotFoundError:
             self.missing.append((str(file), "is missing"))
             return
@@ -87,7 +98,8 @@ class Written:
         self._store(record, picture, source)
         self.notes += [(str(record.path), note) for note in picture.notes]
         if mask is not None:
-            (self.masks / f"{record.id}.png").write_bytes(mask_bytes(mask))
+            (self.masks / f"{record.id}.png").write_bytes(mask_bytes(mask.values))
+            self.truth.add(record.id, file, mask, record.labels)
             self.truths.append([record.id, record.split])
 
     def _store(self, record: Record, picture: Decoded, source: Source) -> None:
@@ -96,14 +108,17 @@ class Written:
         labels = ";".join(name for name in source.classes if name in record.labels)
         self.rows.append([record.id, name, record.split, str(picture.width), str(picture.height), labels])
         self.kept.append(record)
+        self.pixels[record.id] = picture.pixels
 
-    def finish(self, source: Source, warnings: list[str]) -> None:
-        write_atomic(self.dataset / "warnings.txt", "".join(f"{line}\n" for line in warnings))
+    def finish(self, source: Source, of_pictures: list[str], of_masks: list[str]) -> None:
         write_json(self.dataset / "white.json", asdict(self.white))
         write_json(self.dataset / "classes.json", ["background", *source.classes])
         write_atomic(self.dataset / "index.csv", csv_text([INDEX_COLUMNS, *self.rows]))
         write_atomic(self.dataset / "skipped.csv", csv_text([["file", "problem"], *self.bad]))
         (self.masks / "index.csv").write_text(csv_text([["id", "split"], *self.truths]))
+        for place, texts in ((self.dataset, of_pictures), (self.masks, of_masks)):
+            if texts:  # of masks apart: no training depends on what they say
+                write_atomic(place / WARNINGS, "".join(f"{text}\n" for text in texts))
 
 
 def summary(written: Written, source: Source) -> str:

@@ -3,10 +3,10 @@
 import difflib
 import unicodedata
 from collections import Counter
-from pathlib import Path
 
 from stages.dataset.labels import NO_CLASS, fold, shown
 from stages.dataset.records import Record, Source
+from stages.dataset.words import few
 
 LONGEST = 200  # bytes of an identifier: file names end at 255, and get suffixes
 
@@ -47,13 +47,12 @@ def unsafe(identifier: str) -> str:
 
 
 def check_labels(source: Source, records: list[Record]) -> Problems:
-    """Every picture has labels, all of them known. A name or an XML file at fault is reported as such."""
+    """All labels are known, and a training picture has one. A picture without any shows no class."""
     problems: Problems = []
     hints: dict[str, str] = {}
-    at_fault = {Path(file).name for file, _ in source.problems}
+    if records and not source.partial and not source.problems and not any(r.labels for r in records):
+        problems.append(("labels", "no picture has any: the classes are learnt from them"))
     for record in records:
-        if not record.labels and not unsafe(record.id) and f"{record.id}.xml" not in at_fault:
-            problems.append((_named(record), "has no label"))
         for label in record.labels:
             if label not in source.classes:
                 if label not in hints:
@@ -71,7 +70,10 @@ def _hint(label: str, classes: list[str]) -> str:
 
 
 def check_coverage(source: Source, records: list[Record]) -> Problems:
-    """No empty split, no class that training never sees. For what is left after bad pictures went."""
+    """No empty split, no class of a picture that training never sees. For what is left after bad ones went.
+
+    A class of classes.txt that no picture has is no problem: it keeps its index, which masks may have.
+    """
     problems: Problems = []
     if source.partial:
         return problems
@@ -80,10 +82,13 @@ def check_coverage(source: Source, records: list[Record]) -> Problems:
         if not splits[split]:
             other = f": all pictures are {max(splits)}; make some {split}, a fifth say" if splits else ""
             problems.append((split, f"the split is empty{other}"))
-    seen = {label for record in records if record.split == "train" for label in record.labels}
-    for name in source.classes:
-        if name not in seen:
-            problems.append((name, "the class has no training picture"))
+    train = {label for record in records if record.split == "train" for label in record.labels}
+    listed = {label for record in source.records for label in record.labels}
+    lacking = [name for name in source.classes if name in listed and name not in train]
+    if lacking and not source.problems:  # else they may be in what could not be read
+        many = f"{len(lacking)} classes have" if len(lacking) > 1 else "the class has"
+        text = f"{many} no training picture: move a picture to train, or take the label out"
+        problems.append((few(lacking, 10), text))
     return problems
 
 

@@ -1,5 +1,6 @@
 """One picture or mask in, its canonical form out. Raises ValueError saying what is wrong with the file."""
 
+import hashlib
 import io
 import warnings
 from collections.abc import Iterable, Iterator
@@ -7,10 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from stages.common.artifacts import UNKNOWN
 from stages.dataset.depth import (
     ORIENTATION,
     SIXTEEN,
@@ -32,13 +31,18 @@ BLACK, NEARLY = 16, 0.001  # a picture is nearly black if at most this share of 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as it is stored: the bytes, their suffix, and the size in pixels. Notes say what is odd."""
+    """A picture as it is stored: the bytes, their suffix, and the size in pixels. Notes say what is odd.
+
+    `pixels` is a hash of what is seen, equal for equal pictures; `orientation` is EXIF's of the file.
+    """
 
     content: bytes
     suffix: str
     width: int
     height: int
     notes: tuple[str, ...] = ()
+    pixels: str = ""
+    orientation: int = 1
 
 
 def decode_picture(path: Path, max_megapixels: float, white: White = SIXTEEN) -> Decoded:
@@ -47,17 +51,19 @@ def decode_picture(path: Path, max_megapixels: float, white: White = SIXTEEN) ->
     Grey, palette, RGBA (over white), CMYK, 16 bit (`white` is of the whole set), EXIF-rotated and other
     formats are converted, once, here; no later stage needs to know.
     """
-    content = _bytes(path, max_megapixels)
-    image = _open(content, max_megapixels)
+    content = read_bytes(path, max_megapixels)
+    image = open_image(content, max_megapixels)
     notes = _frames(image)
     if _is_plain(image, content):
-        return Decoded(content, COPIED[image.format or ""], image.width, image.height, notes + _dark(image))
+        suffix, notes = COPIED[image.format or ""], notes + _dark(image)
+        return Decoded(content, suffix, image.width, image.height, notes, _pixels(image))
     shallow, dark = _to_8_bits(image, content, white)
     rgb = _to_rgb(shallow)
     buffer = io.BytesIO()
     rgb.save(buffer, "PNG")
     notes += _transparent(shallow) or dark or _dark(rgb)
-    return Decoded(buffer.getvalue(), ".png", rgb.width, rgb.height, notes)
+    turned = image.getexif().get(ORIENTATION, 1)
+    return Decoded(buffer.getvalue(), ".png", rgb.width, rgb.height, notes, _pixels(rgb), turned)
 
 
 def measure(paths: Iterable[Path], max_megapixels: float) -> tuple[White, int]:
@@ -74,8 +80,8 @@ def measure(paths: Iterable[Path], max_megapixels: float) -> tuple[White, int]:
                 head = file.read(HEAD)
                 if not is_deep(Image.open(file, formats=FORMATS), head):
                     continue
-            content = _bytes(path, max_megapixels)
-            whole, real, most = extremes(_open(content, max_megapixels), content)
+            content = read_bytes(path, max_megapixels)
+            whole, real, most = extremes(open_image(content, max_megapixels), content)
         except Exception:  # Pillow's readers raise nearly any kind on damaged files
             continue
         highest = max(highest, whole)
@@ -84,30 +90,12 @@ def measure(paths: Iterable[Path], max_megapixels: float) -> tuple[White, int]:
     return white_of(highest, low, high), highest
 
 
-def decode_mask(path: Path, width: int, height: int, classes: int, max_megapixels: float) -> np.ndarray:
-    """Class indices uint8 [H, W] of a palette or 8-bit grey PNG as large as its picture."""
-    content = _bytes(path, max_megapixels)
-    image = _open(content, max_megapixels, ("PNG",))
-    if image.mode not in ("P", "L"):
-        raise ValueError(f"mask is {image.mode}: it must be a palette or grey image of class indices")
-    if image.mode == "L" and png_bits(content) != 8:  # Pillow stretches them: index 3 of 2 bits is 255
-        raise ValueError(f"mask is grey of {png_bits(content)} bits: save it as palette or 8-bit grey PNG")
-    if image.size != (width, height):
-        raise ValueError(f"mask is {image.width}x{image.height}, its picture {width}x{height}")
-    mask = np.asarray(image, np.uint8).copy()
-    strange = sorted(set(np.unique(mask).tolist()) - {*range(classes + 1), UNKNOWN})
-    if strange:
-        found = ", ".join(map(str, strange[:5]))
-        raise ValueError(f"mask holds {found}: allowed are 0 to {classes} and {UNKNOWN}")
-    return mask
-
-
-def _bytes(path: Path, max_megapixels: float) -> bytes:
+def read_bytes(path: Path, max_megapixels: float) -> bytes:
     """The content of a file that is not larger than the largest picture without compression."""
     return read_file(path, int(max_megapixels * 1e6 * 8) + (16 << 20))
 
 
-def _open(content: bytes, max_megapixels: float, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+def open_image(content: bytes, max_megapixels: float, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The decoded image. The size is checked from the header, before a bomb goes off."""
     try:
         with _limited(max_megapixels):
@@ -172,6 +160,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _has_alpha(image: Image.Image) -> bool:
     return image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info
+
+
+def _pixels(image: Image.Image) -> str:
+    size = f"{image.width}x{image.height}".encode()
+    return hashlib.blake2b(size + image.tobytes(), digest_size=16).hexdigest()
 
 
 def _frames(image: Image.Image) -> tuple[str, ...]:

@@ -64,19 +64,16 @@ def _not_voc(root: Path) -> str:
 
 
 def _compare(source: Source) -> None:
-    """Without classes.txt the classes are VOC's: say it once where the boxes name others, or few of them."""
+    """Without classes.txt the classes are VOC's: say it once where the boxes name others."""
     counts = Counter(label for record in source.records for label in record.labels)
     foreign = sorted(set(counts) - set(VOC))
-    if not counts or (source.problems and not foreign):
+    if not foreign:  # some of VOC's 20 only: they keep the indices that VOC's masks have
         return
-    lacking = [name for name in VOC if name not in counts]
-    if not foreign and not lacking:
-        return
-    own = sorted(counts) if foreign else [name for name in VOC if name in counts]
-    what = f"what is none of VOC's 20: {few(foreign, 10)}" if foreign else f"only {len(own)} of VOC's 20"
+    own = sorted(counts)
     found = few([f"{name} ({counts[name]})" for name in own], 30)
-    text = f"is missing, and the boxes name {what}. List the classes in it, one per line in the order of"
-    source.problems.append(("classes.txt", f"{text} the masks' indices; found: {found}"))
+    text = f"is missing, and the boxes name what is none of VOC's 20: {few(foreign, 10)}. List the classes"
+    order = f"in it, one per line in the order of the masks' indices; found: {found}"
+    source.problems.append(("classes.txt", f"{text} {order}"))
     source.classes = own
     source.partial = True
 

@@ -22,6 +22,8 @@ def test_voc_layout(voc):
         "  classes (train+val pictures): cat 2+0, dog 1+1",
         "  warning: one training picture only: dog",
         "  warning: not in val, so never scored there: cat",
+        "  warning: every training picture has cat, so it cannot be learnt what it looks like: add pictures "
+        "without it (an empty cell of labels means: no class)",
     ]
     assert read_json(Path("data/dataset/classes.json")) == ["background", "cat", "dog"]
     found = rows("data/dataset/index.csv")
