@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from statistics import median
 
 from pipeline import tables
 from pipeline.tables import Table, read_csv
+from stages.dataset.words import about, class_counts
 
 SPLITS = ("train", "val")
 PAIRS = 20  # of classes that occur together: the most frequent are shown
@@ -21,6 +22,7 @@ class DataSet:
     classes: list[str]  # with "background" first
     pictures: Table
     scored: dict[str, int]  # by split: pictures that have a mask
+    warnings: list[str] = field(default_factory=list)  # what the step found odd
 
 
 def read(root: Path) -> DataSet:
@@ -30,7 +32,10 @@ def read(root: Path) -> DataSet:
         raise ValueError("data/dataset is missing: `wsss run dataset` makes it")
     classes = json.loads((folder / "classes.json").read_text())
     scored = Counter(row["split"] for row in read_csv(root / "data" / "masks" / "index.csv"))
-    return DataSet(classes, read_csv(folder / "index.csv"), dict(scored))
+    notes = [place / "warnings.txt" for place in (folder, root / "data" / "masks")]
+    read = [file.read_text(encoding="utf-8") for file in notes if file.is_file()]
+    warnings = [line for text in read for line in text.splitlines()]
+    return DataSet(classes, read_csv(folder / "index.csv"), dict(scored), warnings)
 
 
 def labels(picture: dict[str, str]) -> list[str]:
@@ -60,11 +65,12 @@ def _split(data: DataSet, split: str) -> dict[str, str]:
     pictures = [p for p in data.pictures if p["split"] == split]
     row = {"split": split, "pictures": str(len(pictures)), "with a mask": str(data.scored.get(split, 0))}
     if not pictures:
-        return row | {"labels each": "", "smallest": "", "median": "", "largest": ""}
+        return row | {"no class": "", "labels each": "", "smallest": "", "median": "", "largest": ""}
     sizes = sorted((int(p["width"]) * int(p["height"]), f"{p['width']}x{p['height']}") for p in pictures)
     middle = f"{median(int(p['width']) for p in pictures):g}x{median(int(p['height']) for p in pictures):g}"
     each = sum(len(labels(p)) for p in pictures) / len(pictures)
     return row | {
+        "no class": str(sum(not labels(p) for p in pictures)),
         "labels each": f"{each:.2f}", "smallest": sizes[0][1], "median": middle, "largest": sizes[-1][1],
     }  # fmt: skip
 
@@ -90,3 +96,5 @@ def show(data: DataSet) -> None:
     tables.show("Pictures by class", counts(data))
     if pairs := together(data):
         tables.show("Seen together, in training pictures", pairs, ("class", "with"))
+    pictures = [(picture["split"], labels(picture)) for picture in data.pictures]
+    print("\n".join(about(class_counts(data.classes[1:], pictures), data.warnings)))

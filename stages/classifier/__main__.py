@@ -34,6 +34,8 @@ def main() -> str:
     networks.save_network(OUT, model, config, history)
     write_json(METRICS, metrics)
     training.forget("classifier", key)
+    if "map" not in metrics:
+        return "classifier: no picture of val has a class, so there is no mAP"
     return f"classifier: mAP {metrics['map']:.2f} %, F1 {metrics['f1']:.2f} % on val"
 
 

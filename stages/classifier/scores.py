@@ -7,11 +7,14 @@ from torch import Tensor
 def classification_metrics(scores: Tensor, targets: Tensor, names: list[str]) -> dict:
     """Percent, from scores (logits) [N, C] and targets 0/1 [N, C].
 
-    `map` is the mean over the classes that have a positive picture; F1 is at probability 0.5.
+    `map` is the mean over the classes that have a positive picture; F1 is at probability 0.5. Without
+    any positive picture there are neither: the keys are left out.
     """
     from torchmetrics.functional.classification import multilabel_average_precision, multilabel_f1_score
 
     present = targets.sum(0) > 0
+    if not present.any():
+        return {"ap_per_class": {}, "f1_per_class": {}}
     truth = targets.int()
     count = len(names)
     if count == 1:  # the library wants two labels or more

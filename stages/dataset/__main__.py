@@ -3,23 +3,27 @@
 Masks are an output of their own, so that the graph shows who sees them: the evaluation alone.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stages.common import door
-from stages.common.artifacts import csv_text, mask_bytes, output_folder, write_json
+from stages.common.artifacts import csv_text, mask_bytes, output_folder, write_atomic, write_json
 from stages.common.params import load
 from stages.common.pictures import INDEX_COLUMNS
 from stages.common.progress import track
-from stages.dataset import folder, voc
+from stages.dataset import folder, mask_files, voc
 from stages.dataset.check import Problems, check_coverage, check_labels, check_names, unsafe
-from stages.dataset.decode import Decoded, decode_mask, decode_picture
+from stages.dataset.decode import Decoded, decode_picture, measure
+from stages.dataset.decode_mask import decode_mask
+from stages.dataset.depth import White
+from stages.dataset.mask_values import Masks
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
+from stages.dataset.remarks import remarks
+from stages.dataset.words import about, class_counts, class_warnings, explain, lines
 
 RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
-MOST = 30  # lines of one message
+WARNINGS = "warnings.txt"
 
 
 def main() -> str:
@@ -31,19 +35,30 @@ def main() -> str:
         raise ValueError(f"{root} is missing: {hint}")
     source = (voc if params.source == "voc" else folder).read(root, params)
     problems = [*source.problems, *check_names(source.records), *check_labels(source, source.records)]
+    unfit, of_files = mask_files.fit(source, root, params)
+    problems += unfit
     with output_folder(OUT) as images, output_folder(MASKS) as masks:
-        written = Written(images, masks)
-        records = [record for record in source.records if not unsafe(record.id)]
+        records = [*{record.id: record for record in source.records if not unsafe(record.id)}.values()]
+        white, highest = measure((record.path for record in records), params.max_megapixels)
+        written = Written(images, masks, white, Masks(source.classes))
         for record in track(sorted(records, key=lambda r: (r.split, r.id)), len(records), "dataset"):
             written.add(record, source, params)
         problems += written.missing
         if params.bad_pictures == "fail":
             problems += written.bad
         problems += check_coverage(source, source.records if problems else written.kept)
+        wrong, of_masks = written.truth.finish(masks, mask_files.mask_folder(root, params).name)
+        problems += wrong
         if problems:
-            raise ValueError(explain(root, problems))
-        written.finish(source)
-    return summary(written, source)
+            skippable = params.bad_pictures == "fail" and bool(written.bad)
+            raise ValueError(explain(root, problems, skippable))
+        counts = class_counts(source.classes, [(record.split, record.labels) for record in written.kept])
+        of_pictures = [
+            *class_warnings(counts), *remarks(source.classes, written.kept, written.pixels),
+            *_depth(white, highest), *source.warnings, *lines(root, written.notes),
+        ]  # fmt: skip
+        written.finish(source, of_pictures, [*of_files, *of_masks])
+    return "\n".join([summary(written, source), *about(counts, [*of_pictures, *of_files, *of_masks])])
 
 
 @dataclass
@@ -52,11 +67,15 @@ class Written:
 
     dataset: Path
     masks: Path
+    white: White
+    truth: Masks
     kept: list[Record] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
     truths: list[list[str]] = field(default_factory=list)
     bad: Problems = field(default_factory=list)
     missing: Problems = field(default_factory=list)  # listed, but no file: never skipped
+    notes: Problems = field(default_factory=list)  # odd, and no problem
+    pixels: dict[str, str] = field(default_factory=dict)  # by identifier, equal for equal pictures
 
     def __post_init__(self) -> None:
         (self.dataset / "images").mkdir()
@@ -65,12 +84,11 @@ class Written:
         """Decode a picture and its mask once, and store both; or remember why not."""
         file = record.path
         try:
-            picture = decode_picture(file, params.max_megapixels)
+            picture = decode_picture(file, params.max_megapixels, self.white)
             mask = None
             if record.mask is not None and (params.truth == "required" or record.mask.exists()):
                 file = record.mask
-                size = (picture.width, picture.height)
-                mask = decode_mask(file, *size, len(source.classes), params.max_megapixels)
+                mask = decode_mask(file, picture, len(source.classes), params.max_megapixels)
         except FileNotFoundError:
             self.missing.append((str(file), "is missing"))
             return
@@ -78,8 +96,10 @@ class Written:
             self.bad.append((str(file), str(error)))
             return
         self._store(record, picture, source)
+        self.notes += [(str(record.path), note) for note in picture.notes]
         if mask is not None:
-            (self.masks / f"{record.id}.png").write_bytes(mask_bytes(mask))
+            (self.masks / f"{record.id}.png").write_bytes(mask_bytes(mask.values))
+            self.truth.add(record.id, file, mask, record.labels)
             self.truths.append([record.id, record.split])
 
     def _store(self, record: Record, picture: Decoded, source: Source) -> None:
@@ -88,29 +108,17 @@ class Written:
         labels = ";".join(name for name in source.classes if name in record.labels)
         self.rows.append([record.id, name, record.split, str(picture.width), str(picture.height), labels])
         self.kept.append(record)
+        self.pixels[record.id] = picture.pixels
 
-    def finish(self, source: Source) -> None:
+    def finish(self, source: Source, of_pictures: list[str], of_masks: list[str]) -> None:
+        write_json(self.dataset / "white.json", asdict(self.white))
         write_json(self.dataset / "classes.json", ["background", *source.classes])
-        (self.dataset / "index.csv").write_text(csv_text([INDEX_COLUMNS, *self.rows]))
-        (self.dataset / "skipped.csv").write_text(csv_text([["file", "problem"], *self.bad]))
+        write_atomic(self.dataset / "index.csv", csv_text([INDEX_COLUMNS, *self.rows]))
+        write_atomic(self.dataset / "skipped.csv", csv_text([["file", "problem"], *self.bad]))
         (self.masks / "index.csv").write_text(csv_text([["id", "split"], *self.truths]))
-
-
-def explain(root: Path, problems: Problems) -> str:
-    """The problems in one message, grouped by file; many are counted, not shown."""
-    files: dict[str, list[str]] = defaultdict(list)
-    for file, problem in problems:
-        files[file].append(problem)
-    lines = [f"  {file}: {'; '.join(dict.fromkeys(found))}" for file, found in files.items()]
-    many = f"{root}: {len(lines)} thing(s) to mend; nothing was written"
-    more = [f"  ... and {len(lines) - MOST} more"] if len(lines) > MOST else []
-    message = [f"{many} (bad_pictures: skip leaves bad pictures out)", *lines[:MOST], *more]
-    return "\n".join(_printable(line) for line in message)
-
-
-def _printable(line: str) -> str:
-    """Names come from outside: no control character of theirs reaches a terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in line)
+        for place, texts in ((self.dataset, of_pictures), (self.masks, of_masks)):
+            if texts:  # of masks apart: no training depends on what they say
+                write_atomic(place / WARNINGS, "".join(f"{text}\n" for text in texts))
 
 
 def summary(written: Written, source: Source) -> str:
@@ -119,6 +127,13 @@ def summary(written: Written, source: Source) -> str:
     truth = f"{len(written.truths)} masks" if written.truths else "no truth"
     skipped = f", {len(written.bad)} bad pictures skipped (data/dataset/skipped.csv)" if written.bad else ""
     return f"{line}, {truth}{skipped}"
+
+
+def _depth(white: White, highest: int) -> list[str]:
+    if white.whole == 65535 or highest < 0:
+        return []
+    bits = white.whole.bit_length()
+    return [f"pictures of 16 bits hold at most {highest}: read as {bits} bits, {white.whole} is white"]
 
 
 if __name__ == "__main__":

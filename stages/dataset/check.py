@@ -3,11 +3,14 @@
 import difflib
 import unicodedata
 from collections import Counter
-from pathlib import Path
 
+from stages.dataset.labels import NO_CLASS, fold, shown
 from stages.dataset.records import Record, Source
+from stages.dataset.words import few
 
 LONGEST = 200  # bytes of an identifier: file names end at 255, and get suffixes
+
+QUOTES = "'\""
 
 Problems = list[tuple[str, str]]
 
@@ -15,14 +18,16 @@ Problems = list[tuple[str, str]]
 def check_names(records: list[Record]) -> Problems:
     """Identifiers become file names: each must be safe, and different from all others."""
     problems = [(_named(r), reason) for r in records if (reason := unsafe(r.id))]
-    ids = Counter(record.id for record in records)
+    splits: dict[str, list[str]] = {}
+    for record in records:
+        splits.setdefault(record.id, []).append(record.split)
     folded: dict[str, str] = {}
-    for identifier, count in ids.items():
-        splits = {record.split for record in records if record.id == identifier} if count > 1 else set()
-        if len(splits) > 1:
+    for identifier, found in splits.items():
+        if len(set(found)) > 1:
             problems.append((identifier, "is in both splits, train and val"))
-        elif count > 1:
-            problems.append((identifier, f"is there {count} times"))
+        elif len(found) > 1:
+            times = f"is there {len(found)} times: one row per picture, with all its labels"
+            problems.append((identifier, times))
         other = folded.setdefault(identifier.casefold(), identifier)
         if other != identifier:
             problems.append((identifier, f"differs from {other} only by case: one file on some systems"))
@@ -34,7 +39,7 @@ def unsafe(identifier: str) -> str:
     if not identifier or identifier in (".", ".."):
         return "the identifier is empty or a dot"
     if "/" in identifier or "\\" in identifier or identifier.startswith((".", "~")) or ".." in identifier:
-        return "unsafe identifier: no path, no leading dot, no '..'"
+        return "unsafe identifier: no path but the one inside the folder of pictures, no leading dot, no '..'"
     if any(unicodedata.category(sign) == "Cc" or sign in '<>:"|?*' for sign in identifier):
         return "unsafe identifier: control or reserved characters"
     too_long = len(identifier.encode()) > LONGEST
@@ -42,30 +47,48 @@ def unsafe(identifier: str) -> str:
 
 
 def check_labels(source: Source, records: list[Record]) -> Problems:
-    """Every picture has labels, all of them known. A name or an XML file at fault is reported as such."""
+    """All labels are known, and a training picture has one. A picture without any shows no class."""
     problems: Problems = []
-    at_fault = {Path(file).name for file, _ in source.problems}
+    hints: dict[str, str] = {}
+    if records and not source.partial and not source.problems and not any(r.labels for r in records):
+        problems.append(("labels", "no picture has any: the classes are learnt from them"))
     for record in records:
-        if not record.labels and not unsafe(record.id) and f"{record.id}.xml" not in at_fault:
-            problems.append((_named(record), "has no label"))
         for label in record.labels:
             if label not in source.classes:
-                near = difflib.get_close_matches(label, source.classes, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                problems.append((_named(record), f"label {label!r} is not in the class list{hint}"))
+                if label not in hints:
+                    hints[label] = _hint(label, source.classes)
+                problems.append((_named(record), f"label {label!r} is not in the class list{hints[label]}"))
     return problems
 
 
+def _hint(label: str, classes: list[str]) -> str:
+    if label.casefold() in NO_CLASS:
+        return "; leave the cell empty instead"
+    near = [name for name in classes if fold(name) == fold(label)]
+    near = near or difflib.get_close_matches(label, classes, n=1)
+    return f"; did you mean {shown(near[0], [label, near[0]]).strip(QUOTES)}?" if near else ""
+
+
 def check_coverage(source: Source, records: list[Record]) -> Problems:
-    """No empty split, no class that training never sees. For what is left after bad pictures went."""
+    """No empty split, no class of a picture that training never sees. For what is left after bad ones went.
+
+    A class of classes.txt that no picture has is no problem: it keeps its index, which masks may have.
+    """
     problems: Problems = []
+    if source.partial:
+        return problems
+    splits = Counter(record.split for record in records)
     for split in ("train", "val"):
-        if not any(record.split == split for record in records):
-            problems.append((split, "the split is empty"))
-    seen = {label for record in records if record.split == "train" for label in record.labels}
-    for name in source.classes:
-        if name not in seen:
-            problems.append((name, "the class has no training picture"))
+        if not splits[split]:
+            other = f": all pictures are {max(splits)}; make some {split}, a fifth say" if splits else ""
+            problems.append((split, f"the split is empty{other}"))
+    train = {label for record in records if record.split == "train" for label in record.labels}
+    listed = {label for record in source.records for label in record.labels}
+    lacking = [name for name in source.classes if name in listed and name not in train]
+    if lacking and not source.problems:  # else they may be in what could not be read
+        many = f"{len(lacking)} classes have" if len(lacking) > 1 else "the class has"
+        text = f"{many} no training picture: move a picture to train, or take the label out"
+        problems.append((few(lacking, 10), text))
     return problems
 
 

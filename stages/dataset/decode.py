@@ -1,76 +1,101 @@
 """One picture or mask in, its canonical form out. Raises ValueError saying what is wrong with the file."""
 
+import hashlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from stages.common.artifacts import UNKNOWN
+from stages.dataset.depth import (
+    ORIENTATION,
+    SIXTEEN,
+    White,
+    dim,
+    extremes,
+    is_deep,
+    png_bits,
+    to_8_bits,
+    white_of,
+)
+from stages.dataset.files import read_file
 
-ORIENTATION = 0x0112  # EXIF
 COPIED = {"JPEG": ".jpg", "PNG": ".png"}
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # none that starts a program, as EPS does
+HEAD = 1 << 16  # bytes of a header
+BLACK, NEARLY = 16, 0.001  # a picture is nearly black if at most this share of its pixels is as bright
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as it is stored: the bytes, their suffix, and the size in pixels."""
+    """A picture as it is stored: the bytes, their suffix, and the size in pixels. Notes say what is odd.
+
+    `pixels` is a hash of what is seen, equal for equal pictures; `orientation` is EXIF's of the file.
+    """
 
     content: bytes
     suffix: str
     width: int
     height: int
+    notes: tuple[str, ...] = ()
+    pixels: str = ""
+    orientation: int = 1
 
 
-def decode_picture(path: Path, max_megapixels: float) -> Decoded:
+def decode_picture(path: Path, max_megapixels: float, white: White = SIXTEEN) -> Decoded:
     """The file itself where it is a plain 8-bit RGB JPEG or PNG; else an RGB PNG of it.
 
-    Grey, palette, RGBA (over white), CMYK, 16 bit, EXIF-rotated and other formats are converted,
-    once, here; no later stage needs to know.
+    Grey, palette, RGBA (over white), CMYK, 16 bit (`white` is of the whole set), EXIF-rotated and other
+    formats are converted, once, here; no later stage needs to know.
     """
-    content = _bytes(path)
-    image = _open(content, max_megapixels)
+    content = read_bytes(path, max_megapixels)
+    image = open_image(content, max_megapixels)
+    notes = _frames(image)
     if _is_plain(image, content):
-        return Decoded(content, COPIED[image.format or ""], image.width, image.height)
-    rgb = _to_rgb(image)
+        suffix, notes = COPIED[image.format or ""], notes + _dark(image)
+        return Decoded(content, suffix, image.width, image.height, notes, _pixels(image))
+    shallow, dark = _to_8_bits(image, content, white)
+    rgb = _to_rgb(shallow)
     buffer = io.BytesIO()
     rgb.save(buffer, "PNG")
-    return Decoded(buffer.getvalue(), ".png", rgb.width, rgb.height)
+    notes += _transparent(shallow) or dark or _dark(rgb)
+    turned = image.getexif().get(ORIENTATION, 1)
+    return Decoded(buffer.getvalue(), ".png", rgb.width, rgb.height, notes, _pixels(rgb), turned)
 
 
-def decode_mask(path: Path, width: int, height: int, classes: int, max_megapixels: float) -> np.ndarray:
-    """Class indices uint8 [H, W] of a palette or 8-bit grey PNG as large as its picture."""
-    content = _bytes(path)
-    image = _open(content, max_megapixels, ("PNG",))
-    if image.mode not in ("P", "L"):
-        raise ValueError(f"mask is {image.mode}: it must be a palette or grey image of class indices")
-    if image.mode == "L" and _png_bits(content) != 8:  # Pillow stretches them: index 3 of 2 bits is 255
-        raise ValueError(f"mask is grey of {_png_bits(content)} bits: save it as palette or 8-bit grey PNG")
-    if image.size != (width, height):
-        raise ValueError(f"mask is {image.width}x{image.height}, its picture {width}x{height}")
-    mask = np.asarray(image, np.uint8).copy()
-    strange = sorted(set(np.unique(mask).tolist()) - {*range(classes + 1), UNKNOWN})
-    if strange:
-        found = ", ".join(map(str, strange[:5]))
-        raise ValueError(f"mask holds {found}: allowed are 0 to {classes} and {UNKNOWN}")
-    return mask
+def measure(paths: Iterable[Path], max_megapixels: float) -> tuple[White, int]:
+    """What is white in the pictures of more than 8 bits, and the highest whole number (-1: of none).
+
+    The others are passed over by their headers. So is what cannot be read: decoding says why.
+    """
+    highest, low, high = -1, 1.0, -1.0
+    for path in paths:
+        try:
+            if not path.is_file():
+                continue
+            with path.open("rb") as file, _limited(max_megapixels):
+                head = file.read(HEAD)
+                if not is_deep(Image.open(file, formats=FORMATS), head):
+                    continue
+            content = read_bytes(path, max_megapixels)
+            whole, real, most = extremes(open_image(content, max_megapixels), content)
+        except Exception:  # Pillow's readers raise nearly any kind on damaged files
+            continue
+        highest = max(highest, whole)
+        if most >= real:
+            low, high = min(low, real), max(high, most)
+    return white_of(highest, low, high), highest
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
+def read_bytes(path: Path, max_megapixels: float) -> bytes:
+    """The content of a file that is not larger than the largest picture without compression."""
+    return read_file(path, int(max_megapixels * 1e6 * 8) + (16 << 20))
 
 
-def _open(content: bytes, max_megapixels: float, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+def open_image(content: bytes, max_megapixels: float, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """The decoded image. The size is checked from the header, before a bomb goes off."""
     try:
         with _limited(max_megapixels):
@@ -103,28 +128,59 @@ def _limited(max_megapixels: float) -> Iterator[None]:
 def _is_plain(image: Image.Image, content: bytes) -> bool:
     if image.mode != "RGB" or image.format not in COPIED or "transparency" in image.info:
         return False
-    if image.format == "PNG" and _png_bits(content) != 8:
+    if image.format == "PNG" and png_bits(content) != 8:
         return False
     return image.getexif().get(ORIENTATION, 1) == 1
 
 
-def _png_bits(content: bytes) -> int:
-    """Bits per channel by the PNG's header: Pillow gives 8 for those of 2, 4 and 16 alike. 0: no header."""
-    return content[24] if content[12:16] == b"IHDR" else 0
+def _to_8_bits(image: Image.Image, content: bytes, white: White) -> tuple[Image.Image, tuple[str, ...]]:
+    """The picture of 8 bits, and a note if it is dark beside others of its set."""
+    try:
+        return to_8_bits(image, content, white), dim(image, content, white)
+    except ValueError:
+        raise
+    except Exception as error:  # tags may hold anything
+        raise ValueError(f"damaged: {error}") from None
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Upright, 8 bit, on white."""
-    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+    """Upright, on white."""
     try:
         image = ImageOps.exif_transpose(image)
     except Exception as error:  # it writes the other tags anew, and fails with any kind on damaged ones
         raise ValueError(f"damaged EXIF data: {error}") from None
-    if sixteen:  # Pillow would clip it to white; by the mode, not the values: a dark picture stays dark
-        image = Image.fromarray((np.asarray(image, np.float64) / 257).round().astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"picture of mode {image.mode}, whose white is unknown: save it with 8 or 16 bits")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return image.convert("RGB")
+    try:
+        if _has_alpha(image):
+            rgba = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+        return image.convert("RGB")
+    except ValueError:
+        raise ValueError(f"picture of mode {image.mode}, which is not converted: save it as RGB") from None
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info
+
+
+def _pixels(image: Image.Image) -> str:
+    size = f"{image.width}x{image.height}".encode()
+    return hashlib.blake2b(size + image.tobytes(), digest_size=16).hexdigest()
+
+
+def _frames(image: Image.Image) -> tuple[str, ...]:
+    if image.format == "MPO" or not getattr(image, "is_animated", False):
+        return ()  # a MPO is a photograph and its preview
+    return ("holds several pictures: the first is taken",)
+
+
+def _transparent(image: Image.Image) -> tuple[str, ...]:
+    if not _has_alpha(image) or image.convert("RGBA").getchannel("A").getextrema()[1]:
+        return ()
+    return ("is transparent everywhere, so it becomes white",)
+
+
+def _dark(image: Image.Image) -> tuple[str, ...]:
+    bright = sum(image.convert("L").histogram()[BLACK:])
+    if bright > NEARLY * image.width * image.height:
+        return ()
+    return (f"is nearly black: hardly a value above {BLACK - 1} of 255",)

@@ -89,9 +89,12 @@ def _classifier(place: str) -> ClassifierNet:
 
 
 def padded(labels: list[tuple[int, ...]]) -> torch.Tensor:
-    """0-based classes [B, K]; a row with fewer than K repeats its first."""
-    most = max(len(row) for row in labels)
-    return torch.tensor([[c - 1 for c in row + (row[0],) * (most - len(row))] for row in labels])
+    """0-based classes [B, K]; a row with fewer than K repeats its first, or has 0 if it has none.
+
+    K is 1 at least, so that pictures without any class go the same way; their maps are not kept.
+    """
+    most = max(1, *(len(row) for row in labels))
+    return torch.tensor([[c - 1 for c in row + (row or (1,))[:1] * (most - len(row))] for row in labels])
 
 
 def by_size(work: list[items.Item]) -> list[list[items.Item]]:

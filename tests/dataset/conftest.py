@@ -42,7 +42,7 @@ class Set:
     def picture(
         self, name: str, split: str, labels: str, image: Image.Image | None = None, **save: object
     ) -> Path:
-        image = image or Image.fromarray(np.full((6, 8, 3), 90, np.uint8))
+        image = image or Image.fromarray(np.full((6, 8, 3), (90 + 9 * len(self.rows)) % 256, np.uint8))
         folder = "JPEGImages" if self.source == "voc" else "images"
         path = self.root / folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,12 +115,12 @@ def voc(make: Callable[[str], Set]) -> Set:
     (found.root / "SegmentationClass").mkdir(parents=True)
     (found.root / "classes.txt").write_text("cat\ndog\n")
     mask = np.zeros((6, 8), np.uint8)
-    mask[2:4], mask[4] = 1, 255
     for name, split, labels in (
         ("a.jpg", "train", "cat"),
         ("b.jpg", "train", "dog;cat;cat"),
         ("c.jpg", "val", "dog"),
     ):
         found.picture(name, split, labels)
+        mask[1:3], mask[3], mask[4] = 1 if "cat" in labels else 2, 2 if "dog" in labels else 1, 255
         found.mask(Path(name).stem, mask)
     return found

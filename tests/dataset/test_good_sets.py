@@ -17,8 +17,14 @@ def rows(path: str) -> list[dict[str, str]]:
 
 
 def test_voc_layout(voc):
-    line = voc.run()
-    assert line == "dataset: 2 train and 1 val pictures, 2 classes, 3 masks"
+    assert voc.run().splitlines() == [
+        "dataset: 2 train and 1 val pictures, 2 classes, 3 masks",
+        "  classes (train+val pictures): cat 2+0, dog 1+1",
+        "  warning: one training picture only: dog",
+        "  warning: not in val, so never scored there: cat",
+        "  warning: every training picture has cat, so it cannot be learnt what it looks like: add pictures "
+        "without it (an empty cell of labels means: no class)",
+    ]
     assert read_json(Path("data/dataset/classes.json")) == ["background", "cat", "dog"]
     found = rows("data/dataset/index.csv")
     assert [tuple(row.values()) for row in found] == [
@@ -44,7 +50,7 @@ def test_labels_come_from_boxes_not_masks(voc):
 
 
 def test_folder_without_masks_says_no_truth(good):
-    assert good.run().endswith("2 classes, no truth")
+    assert good.run().splitlines()[0].endswith("2 classes, no truth")
     assert rows("data/masks/index.csv") == [] and os.listdir("data/masks") == ["index.csv"]
 
 

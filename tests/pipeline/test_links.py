@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.links import link
 
 
@@ -49,3 +51,16 @@ def test_a_name_that_is_taken(tmp_path: Path, pictures: Path) -> None:
     (root / "data" / "raw" / "own").mkdir()
     with pytest.raises(ValueError, match=r"data/raw/own exists and is a folder"):
         link(root, "own", pictures)
+
+
+def test_wsss_link_says_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: Path
+) -> None:
+    (pictures / "JPEGImages" / "a.png").touch()
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / "root" / name).touch()
+    monkeypatch.chdir(tmp_path / "root")
+    done = CliRunner().invoke(app, ["link", "mini", str(pictures)])
+    assert done.exit_code == 0, done.output
+    assert "set dataset.name to mini" in done.output
+    assert "voc layout, 1 picture(s): set dataset.source to voc" in done.output

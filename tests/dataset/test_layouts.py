@@ -1,0 +1,139 @@
+"""A layout that is not read is recognised, and the scripts of the documentation turn it into one that is."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline.links import found
+from stages.dataset.folder import read
+from stages.dataset.layouts import layout
+from stages.dataset.params import Dataset
+from tests.dataset.test_bad_input import refused
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "your-own-pictures.md"
+PARAMS = Dataset(
+    source="folder", name="mine", train="train", val="val", truth="none", masks="SegmentationClass",
+    bad_pictures="fail", max_megapixels=10,
+)  # fmt: skip
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), "red").save(path)
+
+
+def coco(root: Path) -> None:
+    for name in "abcdef":
+        picture(root / f"photos/{name}.jpg")
+    (root / "annotations").mkdir()
+    text = {
+        "images": [{"id": number, "file_name": f"{name}.jpg"} for number, name in enumerate("abcdef")],
+        "annotations": [{"image_id": n, "category_id": 7 + n % 2, "bbox": [0, 0, 1, 1]} for n in range(5)]
+        + [{"image_id": 0, "category_id": 8, "bbox": [0, 0, 1, 1]}],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 8, "name": "dog"}],
+    }  # fmt: skip
+    (root / "annotations/instances.json").write_text(json.dumps(text))
+
+
+def image_folder(root: Path) -> None:
+    for number in range(6):
+        picture(root / ("cat", "dog")[number % 2] / f"{number}.jpg")
+
+
+def image_folder_with_splits(root: Path) -> None:
+    for number in range(6):
+        picture(root / ("train", "val")[number > 3] / ("cat", "dog")[number % 2] / f"{number}.jpg")
+
+
+def roboflow(root: Path) -> None:
+    for split, names in (("train", "abcd"), ("valid", "ef")):
+        for name in names:
+            picture(root / split / f"{name}.jpg")
+        lines = [f"{name}.jpg, {number % 2}, {1 - number % 2}" for number, name in enumerate(names)]
+        (root / split / "_classes.csv").write_text("\n".join(["filename, cat, dog", *lines]))
+
+
+def labelme(root: Path) -> None:
+    for number, name in enumerate("abcdef"):
+        picture(root / f"{name}.jpg")
+        shapes = [{"label": ("cat", "dog")[number % 2], "points": []}]
+        (root / f"{name}.json").write_text(json.dumps({"shapes": shapes, "imagePath": f"{name}.jpg"}))
+
+
+def cvat(root: Path) -> None:
+    lines = []
+    for number, name in enumerate("abcdef"):
+        picture(root / f"pictures/{name}.jpg")
+        lines.append(f'<image name="{name}.jpg"><box label="{("cat", "dog")[number % 2]}"/></image>')
+    (root / "annotations.xml").write_text(f"<annotations>{''.join(lines)}</annotations>")
+
+
+def boxes(root: Path) -> None:
+    for number, name in enumerate("abcdef"):
+        picture(root / f"pictures/{name}.jpg")
+        label = ("cat", "dog")[number % 2]
+        text = f"<annotation><object><name>{label}</name></object></annotation>"
+        (root / f"pictures/{name}.xml").write_text(text)
+
+
+def yolo(root: Path) -> None:
+    for split, names in (("train", "abcd"), ("val", "ef")):
+        (root / "labels" / split).mkdir(parents=True)
+        for number, name in enumerate(names):
+            picture(root / f"images/{split}/{name}.jpg")
+            (root / f"labels/{split}/{name}.txt").write_text(f"{number % 2} 0.5 0.5 0.1 0.1\n")
+    (root / "data.yaml").write_text("names: [cat, dog]\n")
+
+
+MADE = {
+    "COCO": coco, "ImageFolder": image_folder, "ImageFolder with splits": image_folder_with_splits,
+    "Roboflow": roboflow, "labelme": labelme, "CVAT": cvat, "YOLO": yolo,
+    "XML": boxes,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_layout_is_recognised_and_its_script_makes_it_readable(tmp_path, name):
+    source, made = tmp_path / "source", tmp_path / "made"
+    source.mkdir()
+    MADE[name](source)
+    kind = name.split()[0]
+    assert layout(source).startswith(kind) and f"it looks like {kind}" in found(source)
+    parts = PAGE.read_text().split("\n### ")[1:]
+    scripts = {part.split()[0]: part.split("```python\n")[1].split("```")[0] for part in parts}
+    command = [sys.executable, "-c", scripts["All"] + scripts[kind], str(source), str(made)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert layout(made) == "folder"
+    records = read(made, PARAMS)
+    assert records.problems == [] and records.classes == ["cat", "dog"]
+    assert len(records.records) == 6 and {record.split for record in records.records} == {"train", "val"}
+    assert all(record.path.is_file() for record in records.records)
+    assert sorted({label for record in records.records for label in record.labels}) == ["cat", "dog"]
+
+
+def test_the_layouts_that_are_read_say_what_to_set(tmp_path):
+    picture(tmp_path / "voc/VOCdevkit/VOC2012/JPEGImages/a.jpg")
+    assert found(tmp_path / "voc") == "voc layout, 1 picture(s): set dataset.source to voc"
+    picture(tmp_path / "own/images/sub/a.jpg")
+    assert found(tmp_path / "own") == "needed is images/ and labels.csv with the columns file,split,labels"
+    (tmp_path / "own/labels.csv").write_text("file,split,labels\n")
+    assert found(tmp_path / "own") == "folder layout, 1 picture(s): set dataset.source to folder"
+
+
+def test_the_step_says_what_it_found_instead(good):
+    good._folder = lambda: [(good.root / name).write_text("x") for name in ("Labels.xlsx", "train.csv")]
+    refused(good, "labels.csv is missing", "there is Labels.xlsx, train.csv: is it one of these?")
+    (good.root / "JPEGImages").mkdir()
+    refused(good, "labels.csv is missing: this is the VOC layout: set dataset.source to voc")
+
+
+def test_no_folder_of_pictures(good):
+    good.spoil = lambda: (good.root / "images").rename(good.root / "pictures")
+    refused(good, "mine/images is missing, the folder of the pictures")
+    good.spoil = lambda: None
+    assert "labels.csv: set dataset.source to folder" in refused(good, "no folder JPEGImages", source="voc")
