@@ -36,12 +36,14 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
 @app.command()
 def link(name: str, path: Path) -> None:
     """Make pictures known by NAME: a git-ignored link data/raw/NAME to the folder PATH."""
+    from pipeline.links import found
     from pipeline.links import link as make_link
     from pipeline.project import find_root
 
     root = find_root()
     place = make_link(root, name, path)
     print(f"{place.relative_to(root)} -> {place.readlink()}; set dataset.name to {name}")
+    print(found(place))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from statistics import median
 
 from pipeline import tables
 from pipeline.tables import Table, read_csv
+from stages.dataset.words import about, class_counts
 
 SPLITS = ("train", "val")
 PAIRS = 20  # of classes that occur together: the most frequent are shown
@@ -21,7 +22,7 @@ class DataSet:
     classes: list[str]  # with "background" first
     pictures: Table
     scored: dict[str, int]  # by split: pictures that have a mask
-    warnings: list[str] = field(default_factory=list)  # what the step found odd
+    warnings: list[str] = field(default_factory=list)  # what the step `dataset` found odd
 
 
 def read(root: Path) -> DataSet:
@@ -31,8 +32,9 @@ def read(root: Path) -> DataSet:
         raise ValueError("data/dataset is missing: `wsss run dataset` makes it")
     classes = json.loads((folder / "classes.json").read_text())
     scored = Counter(row["split"] for row in read_csv(root / "data" / "masks" / "index.csv"))
-    notes = [place / "warnings.txt" for place in (folder, root / "data" / "masks")]
-    warnings = [line for file in notes if file.is_file() for line in file.read_text().splitlines()]
+    odd = [place / "warnings.txt" for place in (folder, root / "data" / "masks")]
+    files = [file.read_text(encoding="utf-8") for file in odd if file.is_file()]
+    warnings = [line for text in files for line in text.splitlines()]
     return DataSet(classes, read_csv(folder / "index.csv"), dict(scored), warnings)
 
 
@@ -94,5 +96,5 @@ def show(data: DataSet) -> None:
     tables.show("Pictures by class", counts(data))
     if pairs := together(data):
         tables.show("Seen together, in training pictures", pairs, ("class", "with"))
-    for warning in data.warnings:
-        print(f"warning: {warning}")
+    pictures = [(picture["split"], labels(picture)) for picture in data.pictures]
+    print("\n".join(about(class_counts(data.classes[1:], pictures), data.warnings)))

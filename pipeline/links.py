@@ -1,10 +1,15 @@
-"""Links to pictures: data/raw/NAME, out of git, so that no parameter holds a machine's path."""
+"""Links to pictures: data/raw/NAME, out of git, so that no parameter holds a machine's path.
+
+What is found there is said at once: which layout, how much, and what to set or to add.
+"""
 
 import os
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from stages.dataset.files import SUFFIXES, Finder
+from stages.dataset.layouts import layout, looks_like, voc_base
 from stages.dataset.params import Name
 
 
@@ -30,3 +35,13 @@ def link(root: Path, name: str, target: Path) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(target, target_is_directory=True)
     return place
+
+
+def found(place: Path) -> str:
+    """A sentence on the set at `place`: its layout and number of pictures, or what it lacks."""
+    what = layout(place)
+    if what not in ("voc", "folder"):
+        return looks_like(place)
+    folder = (voc_base(place) or place) / "JPEGImages" if what == "voc" else place / "images"
+    count = sum(Path(file).suffix.lower() in SUFFIXES for file in Finder(folder).all)
+    return f"{what} layout, {count} picture(s): set dataset.source to {what}"

@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.common.artifacts import read_json
+from stages.common.artifacts import UNKNOWN, read_json
 
 ROOT = Path("data/dataset")
 INDEX_COLUMNS = ("id", "file", "split", "width", "height", "labels")
@@ -34,10 +34,17 @@ class Pictures:
 
 
 def load_pictures(root: Path = ROOT) -> Pictures:
-    """Read index.csv and classes.json; pictures in the order of the index (by split, then id)."""
+    """Read index.csv and classes.json; pictures in the order of the index (by split, then id).
+
+    ValueError where the step `dataset` has not been run, or the classes are more than a mask can hold.
+    """
+    if not (root / "classes.json").is_file() or not (root / "index.csv").is_file():
+        raise ValueError(f"{root} is missing or not whole: `wsss run dataset` makes it")
     classes = tuple(read_json(root / "classes.json"))
+    if len(classes) > UNKNOWN:
+        raise ValueError(f"{root}: {len(classes) - 1} classes; at most {UNKNOWN - 1} are possible")
     number = {name: index for index, name in enumerate(classes)}
-    with (root / "index.csv").open(newline="") as file:
+    with (root / "index.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return Pictures(
         classes,

@@ -3,7 +3,7 @@
 Masks are an output of their own, so that the graph shows who sees them: the evaluation alone.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stages.common import door
@@ -20,7 +20,7 @@ from stages.dataset.mask_values import Masks
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
 from stages.dataset.remarks import remarks
-from stages.dataset.words import class_counts, class_warnings, classes_line, explain, lines
+from stages.dataset.words import about, class_counts, class_warnings, explain, lines
 
 RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
 WARNINGS = "warnings.txt"
@@ -52,11 +52,12 @@ def main() -> str:
         if problems:
             skippable = params.bad_pictures == "fail" and bool(written.bad)
             raise ValueError(explain(root, problems, skippable))
-        of_pictures = remarks(source.classes, written.kept, written.pixels)
-        written.finish(source, of_pictures, [*of_files, *of_masks])
-    odd = [*of_pictures, *of_files, *of_masks]
-    notes = [*_depth(white, highest), *source.warnings, *odd, *lines(root, written.notes)]
-    return summary(written, source, notes)
+        notes = [*_depth(white, highest), *source.warnings, *lines(root, written.notes)]
+        counts = class_counts(source.classes, [(record.split, record.labels) for record in written.kept])
+        notes += remarks(source.classes, written.kept, written.pixels)
+        warnings, of_masks = [*class_warnings(counts), *notes], [*of_files, *of_masks]
+        written.finish(source, warnings, of_masks)
+    return "\n".join([summary(written, source), *about(counts, [*warnings, *of_masks])])
 
 
 @dataclass
@@ -108,25 +109,26 @@ class Written:
         self.kept.append(record)
         self.pixels[record.id] = picture.pixels
 
-    def finish(self, source: Source, of_pictures: list[str], of_masks: list[str]) -> None:
+    def finish(self, source: Source, warnings: list[str], of_masks: list[str]) -> None:
+        """The lists. What is odd about masks stays with them: no training depends on it."""
+        for place, texts in (
+            (self.dataset, warnings),
+            (self.masks, of_masks),
+        ):  # no training reads the latter
+            write_atomic(place / WARNINGS, "".join(f"{line}\n" for line in texts))
+        write_json(self.dataset / "white.json", asdict(self.white))
         write_json(self.dataset / "classes.json", ["background", *source.classes])
         write_atomic(self.dataset / "index.csv", csv_text([INDEX_COLUMNS, *self.rows]))
         write_atomic(self.dataset / "skipped.csv", csv_text([["file", "problem"], *self.bad]))
         (self.masks / "index.csv").write_text(csv_text([["id", "split"], *self.truths]))
-        for place, texts in ((self.dataset, of_pictures), (self.masks, of_masks)):
-            if texts:  # of masks apart: no training depends on what they say
-                write_atomic(place / WARNINGS, "".join(f"{text}\n" for text in texts))
 
 
-def summary(written: Written, source: Source, notes: list[str]) -> str:
-    """What was written, the classes with their pictures, and what is odd: a line each."""
+def summary(written: Written, source: Source) -> str:
     counts = [sum(record.split == split for record in written.kept) for split in ("train", "val")]
     line = f"dataset: {counts[0]} train and {counts[1]} val pictures, {len(source.classes)} classes"
     truth = f"{len(written.truths)} masks" if written.truths else "no truth"
     skipped = f", {len(written.bad)} bad pictures skipped (data/dataset/skipped.csv)" if written.bad else ""
-    classes = class_counts(source.classes, [(record.split, record.labels) for record in written.kept])
-    warnings = [f"  warning: {text}" for text in [*class_warnings(classes), *notes]]
-    return "\n".join([f"{line}, {truth}{skipped}", f"  {classes_line(classes)}", *warnings])
+    return f"{line}, {truth}{skipped}"
 
 
 def _depth(white: White, highest: int) -> list[str]:

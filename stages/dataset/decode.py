@@ -10,7 +10,17 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from stages.dataset.depth import ORIENTATION, White, extremes, is_deep, png_bits, to_8_bits, white_of
+from stages.dataset.depth import (
+    ORIENTATION,
+    SIXTEEN,
+    White,
+    dim,
+    extremes,
+    is_deep,
+    png_bits,
+    to_8_bits,
+    white_of,
+)
 from stages.dataset.files import read_file
 
 COPIED = {"JPEG": ".jpg", "PNG": ".png"}
@@ -35,7 +45,7 @@ class Decoded:
     orientation: int = 1
 
 
-def decode_picture(path: Path, max_megapixels: float, white: White = White()) -> Decoded:
+def decode_picture(path: Path, max_megapixels: float, white: White = SIXTEEN) -> Decoded:
     """The file itself where it is a plain 8-bit RGB JPEG or PNG; else an RGB PNG of it.
 
     Grey, palette, RGBA (over white), CMYK, 16 bit (`white` is of the whole set), EXIF-rotated and other
@@ -47,10 +57,11 @@ def decode_picture(path: Path, max_megapixels: float, white: White = White()) ->
     if _is_plain(image, content):
         suffix, notes = COPIED[image.format or ""], notes + _dark(image)
         return Decoded(content, suffix, image.width, image.height, notes, _pixels(image))
-    rgb = _to_rgb(image, content, white)
+    shallow, dark = _to_8_bits(image, content, white)
+    rgb = _to_rgb(shallow)
     buffer = io.BytesIO()
     rgb.save(buffer, "PNG")
-    notes += _transparent(image) or _dark(rgb)
+    notes += _transparent(shallow) or dark or _dark(rgb)
     turned = image.getexif().get(ORIENTATION, 1)
     return Decoded(buffer.getvalue(), ".png", rgb.width, rgb.height, notes, _pixels(rgb), turned)
 
@@ -65,13 +76,9 @@ def measure(paths: Iterable[Path], max_megapixels: float) -> tuple[White, int]:
         try:
             if not path.is_file():
                 continue
-            with (
-                path.open("rb") as file,
-                _limited(max_megapixels),
-                Image.open(file, formats=FORMATS) as image,
-            ):
-                file.seek(0)
-                if not is_deep(image, file.read(HEAD)):
+            with path.open("rb") as file, _limited(max_megapixels):
+                head = file.read(HEAD)
+                if not is_deep(Image.open(file, formats=FORMATS), head):
                     continue
             content = read_bytes(path, max_megapixels)
             whole, real, most = extremes(open_image(content, max_megapixels), content)
@@ -126,9 +133,18 @@ def _is_plain(image: Image.Image, content: bytes) -> bool:
     return image.getexif().get(ORIENTATION, 1) == 1
 
 
-def _to_rgb(image: Image.Image, content: bytes, white: White) -> Image.Image:
-    """Upright, 8 bit, on white."""
-    image = to_8_bits(image, content, white)  # by the set's white: Pillow would clip to 255
+def _to_8_bits(image: Image.Image, content: bytes, white: White) -> tuple[Image.Image, tuple[str, ...]]:
+    """The picture of 8 bits, and a note if it is dark beside others of its set."""
+    try:
+        return to_8_bits(image, content, white), dim(image, content, white)
+    except ValueError:
+        raise
+    except Exception as error:  # tags may hold anything
+        raise ValueError(f"damaged: {error}") from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Upright, on white."""
     try:
         image = ImageOps.exif_transpose(image)
     except Exception as error:  # it writes the other tags anew, and fails with any kind on damaged ones
@@ -152,15 +168,13 @@ def _pixels(image: Image.Image) -> str:
 
 
 def _frames(image: Image.Image) -> tuple[str, ...]:
-    if image.format == "MPO" or not getattr(
-        image, "is_animated", False
-    ):  # a MPO is a photograph and its preview
-        return ()
+    if image.format == "MPO" or not getattr(image, "is_animated", False):
+        return ()  # a MPO is a photograph and its preview
     return ("holds several pictures: the first is taken",)
 
 
 def _transparent(image: Image.Image) -> tuple[str, ...]:
-    if not _has_alpha(image) or image.convert("RGBA").getextrema()[3][1]:
+    if not _has_alpha(image) or image.convert("RGBA").getchannel("A").getextrema()[1]:
         return ()
     return ("is transparent everywhere, so it becomes white",)
 

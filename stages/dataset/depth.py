@@ -1,7 +1,9 @@
 """Pictures of more than 8 bits. Which value is white is decided once for a whole set, never by picture."""
 
+import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,6 +21,17 @@ class White:
 
     whole: int = 65535
     real: float | None = None
+
+
+SIXTEEN = White()
+
+
+def read_white(dataset: Path) -> White:
+    """What was white in a data set that the step `dataset` wrote; 16 bits and no floats if there is none."""
+    try:
+        return White(**json.loads((dataset / "white.json").read_text()))
+    except FileNotFoundError:
+        return SIXTEEN
 
 
 def white_of(highest: int, lowest_real: float, highest_real: float) -> White:
@@ -61,6 +74,14 @@ def extremes(image: Image.Image, content: bytes) -> tuple[int, float, float]:
         colours = values[..., :1] if image.mode == "LA" else values[..., :3]
         return int(colours.max()) * 256 + 255, 1.0, -1.0
     return int(values.max()), 1.0, -1.0
+
+
+def dim(image: Image.Image, content: bytes, white: White) -> tuple[str, ...]:
+    """A note on a picture that uses less than a third of the range that its set has: of fewer bits?"""
+    highest = extremes(image, content)[0]
+    if highest < 0 or highest * 3 > white.whole:
+        return ()
+    return (f"is dark: no value above {highest}, and {white.whole} is white; has it fewer bits than others?",)
 
 
 def to_8_bits(image: Image.Image, content: bytes, white: White) -> Image.Image:
@@ -111,7 +132,7 @@ def _floats(image: Image.Image, white: White) -> np.ndarray:
 def _colours(image: Image.Image, content: bytes, white: int) -> np.ndarray:
     """All 16 bits of a picture in colour, of which Pillow keeps the upper 8: uint8 [H, W, 3 or 4]."""
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    known = np.asarray(image.convert("RGBA" if image.mode == "LA" else image.mode))
+    known = np.asarray(image.convert("RGBA" if image.mode == "LA" else image.mode), int)
     if values is None or values.dtype != np.uint16 or values.shape != known.shape:
         raise ValueError("16-bit picture in colour that holds fewer bits: save it with 8 bits")
     values = np.concatenate([values[..., 2::-1], values[..., 3:]], -1)

@@ -31,7 +31,6 @@ def read(root: Path, params: Dataset) -> Source:
     for line, row in table.rows:
         where = f"labels.csv:{line}"
         labels, unclear = cells.split(row["labels"])
-        labels = tuple(labels)
         split, file, problem = _split(row["split"], params), *_locate(row["file"], finder)
         if wrong := [text for text in (unclear, "" if split else _other(row["split"], params)) if text]:
             source.problems += [(where, text) for text in wrong]
@@ -87,6 +86,7 @@ def _locate(file: str, finder: Finder) -> tuple[str, str]:
 
     What comes before images/ is left away: images/a.jpg, a whole path, a path of Windows.
     """
+    file = file.removeprefix("./")
     path = "/" + file.replace("\\", "/").removeprefix("./")
     tails = [path[at + 8 :] for at in range(len(path)) if path.startswith("/images/", at)]
     for name in (file, path[1:], *tails):

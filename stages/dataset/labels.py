@@ -56,7 +56,7 @@ class Cells:
         parts = {part for cell in cells for part in _parts(cell)}
         self.alone = {fold(part) for part in parts if not re.search(r"[,|\n\t]", part)}
 
-    def split(self, cell: str) -> tuple[list[str], str]:
+    def split(self, cell: str) -> tuple[tuple[str, ...], str]:
         """The labels of a cell, each once, and what is unclear about it, or an empty text."""
         labels: list[str] = []
         for part in _parts(cell):
@@ -66,9 +66,9 @@ class Cells:
                 if len(names) > 1 and not (
                     self.comma or all(fold(n) in self.alone for n in names if n.strip())
                 ):
-                    return [], _ask(clean(piece))
+                    return (), _ask(clean(piece))
                 labels += [clean(name) for name in names if clean(name)]
-        return list(dict.fromkeys(labels)), ""
+        return tuple(dict.fromkeys(labels)), ""
 
 
 def _parts(cell: str) -> list[str]:

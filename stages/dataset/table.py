@@ -55,7 +55,7 @@ def read_table(path: Path) -> Table:
     except csv.Error as error:
         raise ValueError(f"{path}: not CSV after line {last}: {error}") from None
     header = [clean(name).lower() for name in rows[0][1]] if rows else []
-    _check_header(path, header, [row for _, row in rows[1:]])
+    _check_header(path, header, [row for _, row in rows[1:]], separator)
     _check_width(path, len(header), rows[1:], separator)
     places = {name: header.index(name) for name in COLUMNS}
     return Table(
@@ -73,7 +73,7 @@ def _known(line: str, separator: str) -> tuple[int, int]:
     return sum(name in COLUMNS for name in names) if len(names) > 1 else 0, len(names)
 
 
-def _check_header(path: Path, header: list[str], rows: list[list[str]]) -> None:
+def _check_header(path: Path, header: list[str], rows: list[list[str]], separator: str) -> None:
     if double := [name for name in COLUMNS if header.count(name) > 1]:
         raise ValueError(f"{path}: column {double[0]} is there twice: keep one")
     missing = [name for name in COLUMNS if name not in header]
@@ -89,7 +89,7 @@ def _check_header(path: Path, header: list[str], rows: list[list[str]]) -> None:
         elif name == "split":
             hints.append(f"write train or val for each picture, or draw a fifth as val:\n  {SPLIT}")
     if "labels" in missing and (flags := _flags(header, rows)):
-        hints.insert(0, _convert(header, flags))
+        hints.append(_convert(header, flags, separator))
     raise ValueError("; ".join([lacks, *hints]))
 
 
@@ -103,12 +103,13 @@ def _flags(header: list[str], rows: list[list[str]]) -> list[int]:
     return found if len(found) > 1 else []
 
 
-def _convert(header: list[str], flags: list[int]) -> str:
+def _convert(header: list[str], flags: list[int], separator: str) -> str:
     names = ", ".join(header[at] for at in flags[:3])
     return (
         f"the columns {names}{', ...' if len(flags) > 3 else ''} hold 0 and 1, one per class: write "
         "their names into one column, in the folder of the table:\n"
-        "  python -c \"import pandas as pd; t = pd.read_csv('labels.csv', skipinitialspace=True); "
+        f"  python -c \"import pandas as pd; t = pd.read_csv('labels.csv', sep={separator!r}, "
+        "skipinitialspace=True); "
         f"c = t.columns[{flags}]; "
         "t['labels'] = [';'.join(n for n in c if float(r[n] or 0) > 0) for _, r in t.fillna(0).iterrows()]; "
         "t.drop(columns=c).to_csv('labels.csv', index=False)\""

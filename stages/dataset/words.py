@@ -71,6 +71,11 @@ def classes_line(counts: dict[str, tuple[int, int]]) -> str:
     return printable(f"classes (train+val pictures): commonest {first}; rarest {last}")
 
 
+def about(counts: dict[str, tuple[int, int]], warnings: Iterable[str]) -> list[str]:
+    """Lines for a terminal: the classes, and what is odd."""
+    return [f"  {classes_line(counts)}", *(f"  warning: {text}" for text in warnings)]
+
+
 def class_warnings(counts: dict[str, tuple[int, int]]) -> list[str]:
     """What is odd about the classes: names alike, hardly a picture to learn from, none to score."""
     found = [f"names alike: {line}" for line in spellings({name: sum(n) for name, n in counts.items()})]

@@ -7,12 +7,15 @@ It appears when all is done. A killed run goes on where it was: results are kept
 
 import argparse
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from stages.common import command, fingerprint, items
 from stages.common.artifacts import csv_text, output_folder, read_json
 from stages.common.device import device
 from stages.common.params import load
+from stages.common.pictures import ROOT
+from stages.dataset.depth import read_white
 from stages.dataset.params import Dataset
 from stages.predictions.params import Predictions
 from stages.predictions.pictures.batch import FACTS, LabelPictures, shares
@@ -36,7 +39,8 @@ def main(arguments: list[str]) -> int:
     batch = asked.batch or (1 if place.type == "cpu" else BATCH)
     params = load("predictions", Predictions)
     labeller = Labeller(asked.model, params, str(place), *tiling(asked.tile, asked.overlap), batch)
-    compute = LabelPictures(labeller, tuple(config["classes"]), load("dataset", Dataset).max_megapixels)
+    most, white = load("dataset", Dataset).max_megapixels, read_white(ROOT)
+    compute = LabelPictures(labeller, tuple(config["classes"]), most, white)
     work = _work(files, compute, config)
     items.single_thread()  # the processes are the parallelism
     compute.prepare()
@@ -86,7 +90,8 @@ def tiling(tile: int | None, overlap: int | None) -> tuple[int, int]:
 def _work(files: list[Path], compute: LabelPictures, config: dict) -> list[items.Item]:
     labeller = compute.labeller
     base = (
-        fingerprint.code_hash("stages.predictions.pictures.__main__"), config, compute.max_megapixels,
+        fingerprint.code_hash("stages.predictions.pictures.__main__"), config,
+        compute.max_megapixels, asdict(compute.white),
         fingerprint.file_hash(labeller.folder / "weights.safetensors"), labeller.params.model_dump(),
         labeller.tile, labeller.overlap,
     )  # fmt: skip

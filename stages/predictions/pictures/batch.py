@@ -12,6 +12,7 @@ from PIL import Image
 from stages.common import items
 from stages.common.artifacts import mask_bytes
 from stages.dataset.decode import ORIENTATION, decode_picture
+from stages.dataset.depth import SIXTEEN, White
 from stages.predictions.pictures.labeller import Labeller
 from stages.predictions.pictures.overlays import overlay_jpeg
 
@@ -25,6 +26,7 @@ class LabelPictures:
     labeller: Labeller
     classes: tuple[str, ...]
     max_megapixels: float
+    white: White = SIXTEEN
 
     def prepare(self) -> None:
         self.labeller.prepare()
@@ -44,7 +46,7 @@ class LabelPictures:
     def _read(self, file: Path) -> np.ndarray | str:
         """The picture, or what is wrong with its file."""
         try:
-            return pixels(file, self.max_megapixels)
+            return pixels(file, self.max_megapixels, self.white)
         except (ValueError, OSError) as error:
             return getattr(error, "strerror", None) or str(error)
 
@@ -76,9 +78,9 @@ class LabelPictures:
         ]
 
 
-def pixels(file: Path, max_megapixels: float) -> np.ndarray:
+def pixels(file: Path, max_megapixels: float, white: White = SIXTEEN) -> np.ndarray:
     """RGB uint8 [H, W, 3] of a file of any format that the step `dataset` takes, converted as there."""
-    content = np.frombuffer(decode_picture(file, max_megapixels).content, np.uint8)
+    content = np.frombuffer(decode_picture(file, max_megapixels, white).content, np.uint8)
     image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise ValueError("unreadable or truncated")
