@@ -10,12 +10,13 @@ from typing import Any
 from pipeline import charts, data_set, ladder, lockfile, pages, places
 from pipeline.project import write_whole
 from pipeline.report import charts as drawings
-from pipeline.report import gallery, protocol, published
+from pipeline.report import gallery, head, paste, previous, protocol, published, recogniser, seeds, warn
 from pipeline.report.published import Band
 from pipeline.tables import Table, read_csv
 from stages.common.params import read_yaml
 
 CONFUSED = 12  # pairs of classes that are shown
+MATRIX = 30  # classes of a confusion table as text; of more the picture is shown
 SHARES = ("iou", "over", "under")  # of the union; they sum to 100
 TRAININGS = {"classifier": "Classifier", "affinity": "AffinityNet", "segmenter": "Segmenter"}
 
@@ -37,20 +38,35 @@ def values(root: Path) -> dict[str, Any]:
     rungs = [row["rung"] for row in rows]
     classes = {rung: read_csv(reports / rung / "per_class.csv") for rung in rungs}
     bands, ceiling = published.bands(data.classes, params), _ceiling(reports, params)
+    scored = any(row["miou"] for row in rows)
+    runs = seeds.like(root, params)
+    by_seed = seeds.miou(runs)
+    now = previous.entry(root, params, lock, rows)
+    before = previous.remember(root, now)
+    per_class = read_csv(reports / "per_class.csv")
     return {
+        "scored": scored,
+        "head": head.read(root, lock),
+        "warnings": warn.warnings(root, data, rungs),
+        "against": previous.compare(before, now, by_seed) if before else {},
+        "seeds": {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))},
+        "runs": [run.name for run in runs],
+        "classifier": recogniser.read(root),
+        "paste": _paste(rows, per_class, by_seed, {rung: seeds.iou(runs, rung) for rung in rungs}),
         "name": params["dataset"]["name"],
         "ladder": with_changes(rows),
         "bands": bands,
         "ceiling": ceiling,
-        "ladder_chart": _chart(rows, bands, ceiling),
-        "per_class": worst_first(read_csv(reports / "per_class.csv"), rungs),
+        "ladder_chart": _chart(rows, bands, ceiling, by_seed),
+        "per_class": worst_first(per_class, rungs) if scored else [],
         "steps": steps(rows, classes),
         "areas": _areas(rows, reports),
         "curve": _curve(reports),
         "trainings": _trainings(root),
         "confusions": {rung: confusions(reports / rung / "confusion.csv") for rung in rungs},
-        "confusion_pictures": _pictures(reports, rungs, "confusion.png"),
-        "gallery": gallery.read(reports / "gallery", rungs),
+        "matrices": {rung: matrix(reports / rung / "confusion.csv") for rung in rungs},
+        "confusion_pictures": _pictures(reports, rungs, "confusion.png") if scored else {},
+        "gallery": gallery.read(reports / "gallery", rungs, data.classes),
         "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
                  "together": data_set.together(data)},
         "card": protocol.card(root, params, lock, data, rows),
@@ -113,10 +129,37 @@ def confusions(path: Path) -> Table:
     ]
 
 
-def _chart(rows: Table, bands: dict[str, Band], ceiling: dict[str, Any]) -> str:
+def matrix(path: Path) -> dict[str, Any]:
+    """The table of counts in percent of each true class; empty without a truth, or of too many classes."""
+    rows = read_csv(path)
+    if not 0 < len(rows) <= MATRIX:
+        return {}
+    names = [name for name in rows[0] if name != "truth"]
+    lines = []
+    for row in rows:
+        total = sum(int(row[name]) for name in names)
+        lines.append((row["truth"], [100 * int(row[name]) / total if total else None for name in names]))
+    return {"names": names, "rows": lines}
+
+
+def _chart(rows: Table, bands: dict[str, Band], ceiling: dict[str, Any], by_seed: seeds.Values) -> str:
     if not any(row["miou"] for row in rows):  # no truth
         return ""
-    return charts.svg(drawings.ladder(rows, bands, ceiling.get("miou")))
+    spreads = {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))}
+    return charts.svg(drawings.ladder(rows, bands, ceiling.get("miou"), spreads))
+
+
+def _paste(
+    rows: Table, per_class: Table, by_seed: seeds.Values, classes: dict[str, seeds.Values]
+) -> list[tuple[str, str, str]]:
+    """Heading, CSV and LaTeX of each table; none without a truth."""
+    if not any(row["miou"] for row in rows):
+        return []
+    ladder_seeds, class_seeds = paste.of_ladder(by_seed), paste.of_classes(classes)
+    return [
+        ("Ladder", paste.as_csv(rows, ladder_seeds), paste.as_latex(rows, ladder.WORDS, ladder_seeds)),
+        ("IoU by class", paste.as_csv(per_class, class_seeds), paste.as_latex(per_class, (), class_seeds)),
+    ]
 
 
 def _ceiling(reports: Path, params: dict[str, Any]) -> dict[str, Any]:

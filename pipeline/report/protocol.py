@@ -35,14 +35,14 @@ def card(root: Path, params: dict[str, Any], lock: dict[str, Any], data: DataSet
                       "and steps of the presets were chosen on training masks, as the papers do"),
         ("seeds", ", ".join(f"{key} {value}" for key, value in _seeds(params)) or "none"),
         *_preset(root),
-        ("revision", _revision(root)),
+        ("revision", revision(root)),
         ("versions", ", ".join([f"python {platform.python_version()}", *map(_version, PACKAGES)])
                      + " (of the environment that made this page)"),
     ]  # fmt: skip
 
 
 def cost(root: Path, lock: dict[str, Any]) -> Table:
-    """By stage: what its present result took, wherever it was computed, as the ledger knows it."""
+    """By stage: what its present result took, as this clone's ledger knows it; cells else are empty."""
     entries = [entry for entry in ledger.read(root) if entry.get("outcome") == "ran"]
     rows = []
     for stage, value in lock.items():
@@ -81,7 +81,7 @@ def _preset(root: Path) -> Rows:
     return [("parameters", f"as preset {name}" + (f", but {changes}" if changes else ""))]
 
 
-def _revision(root: Path) -> str:
+def revision(root: Path) -> str:
     try:
         commit = worktrees.git(root, "rev-parse", "--short", "HEAD")
         changed = worktrees.git(root, "status", "--porcelain", "--untracked-files=no")
