@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import charts, data_set, ladder, pages, places, scores
+from pipeline.data_set import DataSet
 from pipeline.project import write_whole
 from pipeline.report import charts as drawings
 from pipeline.report import gallery, protocol, published
@@ -40,7 +41,8 @@ def values(root: Path) -> dict[str, Any]:
     """
     reports = root / "reports"
     found = ladder.read(root)
-    params, lock, data = found.run.params, found.run.lock, data_set.read(root)
+    params, lock, why_not = found.run.params, found.run.lock, found.why_not("dataset")
+    data = DataSet([], [], {}) if why_not else data_set.read(root)
     rows = [rung.row() for rung in found.rungs]
     good = [rung.name for rung in found.good]
     classes = {rung.name: found.table(rung.name, "per_class.csv") for rung in found.rungs}
@@ -65,7 +67,7 @@ def values(root: Path) -> dict[str, Any]:
         "confusion_pictures": _pictures(reports, good, "confusion.png"),
         "gallery": gallery.read(reports / "gallery", shown(found)),
         "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
-                 "together": data_set.together(data), "why_not": found.why_not("dataset")},
+                 "together": data_set.together(data), "why_not": why_not},
         "card": protocol.card(root, found, data),
         "cost": protocol.cost(root, lock),
     }  # fmt: skip

@@ -23,9 +23,10 @@ def card(root: Path, found: Scores, data: DataSet) -> Rows:
     evaluation, source = params["evaluation"], params["dataset"]
     scored = ", ".join(f"{rung.name} on {rung.images} of {rung.split}" for rung in found.good)
     number = {split: sum(p["split"] == split for p in data.pictures) for split in ("train", "val")}
+    pictures = f"{len(data.classes) - 1} classes, {number['train']} pictures of train, {number['val']} of val"
+    pictures = pictures if data.classes else found.why_not("dataset")
     return [
-        ("data set", f"{source['name']} (source {source['source']}): {len(data.classes) - 1} classes, "
-                     f"{number['train']} pictures of train, {number['val']} of val"),
+        ("data set", f"{source['name']} (source {source['source']}): {pictures}"),
         ("fingerprint", f"data/dataset {_hash(lock, 'data/dataset')}, masks {_hash(lock, 'data/masks')}"),
         ("scored", f"{scored or 'no rung in this run'}; the truth is {source.get('masks') or 'masks'}, "
                    f"read by {readers(lock)}"),
