@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from pipeline import charts
 from pipeline.charts import COLOURS, INK
 from pipeline.report.published import Band
+from pipeline.scores import text
 from pipeline.tables import Table
 
 BLUE, ORANGE, GREEN, _, GREY, RED = COLOURS
@@ -24,8 +25,9 @@ def ladder(
 ) -> Figure:
     """A bar per rung with its mIoU; the change from the rung below where both are of one split.
 
-    Rows are those of reports/ladder.csv; one without mIoU has no bar. `seeds` are mean and standard
-    deviation over the runs of several seeds, by rung: an error bar beside the value of this run.
+    Rows are those of scores.py; one without mIoU has no bar, its rung was not scored or has no truth.
+    `seeds` are mean and standard deviation over the runs of several seeds, by rung: an error bar beside
+    the value of this run.
     """
     with charts.style():
         figure = charts.figure(WIDTH, 3.0)
@@ -42,7 +44,7 @@ def ladder(
                 axes.text(place, band.high + 1, f"published: {band.name}", ha="center", fontsize=8)
         if ceiling is not None:
             axes.axhline(ceiling, color=INK, lw=1, ls=(0, (4, 3)))
-            axes.text(-0.45, ceiling + 1, f"fully supervised, val: {ceiling:.2f}", fontsize=8.5)
+            axes.text(-0.45, ceiling + 1, f"fully supervised, val: {text(ceiling)}", fontsize=8.5)
         axes.set_xticks(range(len(rows)), [f"{row['rung']}\n{row['split']}" for row in rows])
         axes.set_xlim(-0.5, len(rows) - 0.5)
         axes.set_ylim(0, 100)
@@ -55,7 +57,7 @@ def ladder(
 def _bar(axes: Axes, place: int, row: dict[str, str], below: dict[str, str] | None) -> None:
     value = float(row["miou"])
     axes.bar(place, value, width=0.56, color=SPLIT.get(row["split"], GREY))
-    axes.text(place, value + 1.5, f"{value:.2f}", ha="center", fontsize=13, fontweight="bold")
+    axes.text(place, value + 1.5, text(value), ha="center", fontsize=13, fontweight="bold")
     if below and below["miou"] and below["split"] == row["split"]:
         change = value - float(below["miou"])
         inside = value > 14  # else there is no room in the bar
@@ -81,7 +83,7 @@ def areas(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
                 axes.barh(place, value, left=left, color=colour, height=0.66)
                 if value > 9:
                     middle = left + value / 2
-                    axes.text(middle, place, f"{value:.2f}", ha="center", va="center", color="white")
+                    axes.text(middle, place, text(value), ha="center", va="center", color="white")
                 left += value
         axes.set_yticks(range(len(rows)), [row[0] for row in rows])
         axes.invert_yaxis()
@@ -95,8 +97,15 @@ def areas(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
     return figure
 
 
-def threshold_curve(rows: Table, fixed: float, best: float) -> Figure:
-    """mIoU, precision and recall of the maps by threshold; the fixed and the best one marked."""
+def threshold_curve(rows: Table, numbers: Mapping[str, float]) -> Figure:
+    """mIoU, precision and recall of the maps by threshold; the fixed and the best one marked.
+
+    `numbers` are the rung's: its mIoU at `threshold`, and the best one with its own.
+    """
+    fixed, best = (
+        (numbers["threshold"], numbers["miou"]),
+        (numbers["best_threshold"], numbers["miou_best_threshold"]),
+    )
     with charts.style():
         figure = charts.figure(WIDTH, 2.9)
         axes = figure.add_subplot()
@@ -109,9 +118,8 @@ def threshold_curve(rows: Table, fixed: float, best: float) -> Figure:
                 lw=width,
                 label=name.replace("miou", "mIoU"),
             )
-        for value, name, style in ((fixed, "fixed", "-"), (best, "best", ":")):
-            miou = min(rows, key=lambda row: abs(float(row["threshold"]) - value))["miou"]
-            label = f"{name}: {float(miou):.2f} at {value:g}"
+        for (value, miou), name, style in ((fixed, "fixed", "-"), (best, "best", ":")):
+            label = f"{name}: {text(miou)} at {value:g}"
             axes.axvline(value, color=INK, lw=1.2, ls=style, label=label)
         axes.set_xlabel("threshold")
         axes.set_ylabel("%")
@@ -138,7 +146,8 @@ def training(name: str, rows: Table) -> Figure:
                 _line(axes, rows, column, place)
             axes.set_ylabel(label, fontsize=9)
             axes.tick_params(labelsize=8)
-            axes.set_ylim(bottom=0, top=100 if "mAP" in label else None)
+            highest = max((float(row[c]) for row in rows for c in columns if row[c]), default=0)
+            axes.set_ylim(0, 100 if "mAP" in label else 1.08 * highest or 1)
         figure.suptitle(name, fontsize=11, x=0.02, ha="left")
         found[-1].set_xlabel("epoch")
         found[-1].xaxis.set_major_locator(MaxNLocator(integer=True))

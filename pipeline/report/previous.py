@@ -11,42 +11,54 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
-
-from pipeline import ledger, noise, places, worktrees
+from pipeline import ledger, noise, places, scores, worktrees
 from pipeline.changes import between
 from pipeline.noise import Seeded
 from pipeline.project import write_whole
-from pipeline.tables import Table, parse_csv
+from pipeline.scores import Scores
+from pipeline.snapshot import open_run
 
-Entry = dict[str, Any]  # when, run, params, data, rungs: {rung: [mIoU in percent, split, images]}
+Entry = dict[str, Any]  # when, run, params, data, rungs: {rung: [mIoU in percent, split, pictures]}
 DATA = ("data/dataset", "data/masks")
 
 
-def entry(root: Path, params: Mapping[str, Any], lock: Mapping[str, Any], rows: Table) -> Entry:
-    """What is kept of the results that lie in the workspace; rows are the ladder's."""
-    last = ledger.read(root)[-1:]
+def against(root: Path, found: Scores, seeds: Mapping[str, Seeded]) -> dict[str, Any]:
+    """What the page says of the change against the last run; empty where none is known.
+
+    `seeds` are values by seed of runs like the present one, by rung.
+    """
+    now = entry(found)
+    before = remember(root, now)
+    return compare(before, now, seeds) if before else {}
+
+
+def entry(found: Scores) -> Entry:
+    """What is kept of a run: the numbers that are its own."""
+    last = ledger.read(found.run.root)[-1:]
     return {
         "when": time.strftime("%Y-%m-%d %H:%M"),
         "run": str(last[0].get("run", "")) if last else "",
-        "params": dict(params),
-        "data": _data(lock),
+        "params": found.run.params,
+        "data": [found.run.hash(path) for path in DATA],
         "rungs": {
-            row["rung"]: [float(row["miou"]), row["split"], row["images"]] for row in rows if row["miou"]
+            rung.name: [rung.numbers["miou"], rung.split, rung.images]
+            for rung in found.good
+            if "miou" in rung.numbers
         },
     }
 
 
 def remember(root: Path, now: Entry) -> Entry | None:
-    """Keep `now` where it is new; returns the one before it, None if none is known."""
+    """Keep `now` where it is new and has a number; returns the one before it, None if none is known."""
     file = places.state(root) / "scores.json"
     kept = _read(file)
-    if not kept or _same(kept[-1], now) is False:
+    if now["rungs"] and not (kept and _same(kept[-1], now)):
         kept = [*kept, now][-2:]
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, json.dumps(kept))
-    if len(kept) > 1:
-        return kept[-2]
+    others = [one for one in kept if not _same(one, now)]
+    if others:
+        return others[-1]
     head = _head(root)
     return None if head is None or _same(head, now) else head
 
@@ -77,11 +89,6 @@ def compare(before: Entry, now: Entry, seeds: Mapping[str, Seeded]) -> dict[str,
     }
 
 
-def _data(lock: Mapping[str, Any]) -> list[str]:
-    outs = [out for stage in lock.values() for out in stage.get("outs") or ()]
-    return [str(out.get("md5", "")) for path in DATA for out in outs if out["path"] == path]
-
-
 def _same(one: Entry, other: Entry) -> bool:
     return all(one[key] == other[key] for key in ("params", "data", "rungs"))
 
@@ -97,18 +104,12 @@ def _read(file: Path) -> list[Entry]:
 
 def _head(root: Path) -> Entry | None:
     """The numbers that HEAD has; None without git, or where HEAD has none."""
-    yaml = YAML(typ="safe")
     try:
-        texts = [worktrees.git(root, "show", f"HEAD:./{path}")
-                 for path in ("params.yaml", "dvc.lock", "reports/ladder.csv")]  # fmt: skip
-        when = worktrees.git(root, "log", "-1", "--format=%h of %cs", "HEAD", "--", "reports/ladder.csv")
-        params, lock = (yaml.load(text) or {} for text in texts[:2])
-        return {"run": f"the numbers in git, commit {when}", "when": "", "params": params,
-                "data": _data(lock.get("stages") or {}),
-                "rungs": {row["rung"]: [float(row["miou"]), row["split"], row["images"]]
-                          for row in parse_csv(texts[2]) if row["miou"]}}  # fmt: skip
-    except (ValueError, KeyError, AttributeError, YAMLError):
+        found = entry(scores.read(open_run(root, "HEAD")))
+        when = worktrees.git(root, "log", "-1", "--format=%h of %cs", "HEAD", "--", "reports")
+    except ValueError:
         return None
+    return found | {"run": f"the numbers in git, commit {when}", "when": ""} if found["rungs"] else None
 
 
 def _word(value: Any) -> str:

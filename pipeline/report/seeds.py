@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import snapshot, worktrees
+from pipeline import scores, snapshot, worktrees
 from pipeline.changes import between
-from pipeline.tables import Table
+from pipeline.scores import Scores
 
 Values = dict[str, dict[object, float]]  # percent by name (a rung, a class) and run
 
 
-def like(root: Path, params: Mapping[str, Any]) -> list[snapshot.Snapshot]:
+def like(root: Path, params: Mapping[str, Any]) -> list[Scores]:
     """The runs of the largest group of two seeds or more that differs from `params` in seeds only."""
     try:
         names = worktrees.branches(root)
@@ -29,17 +29,28 @@ def like(root: Path, params: Mapping[str, Any]) -> list[snapshot.Snapshot]:
         if len(group) > 1 and _is_like(first := snapshot.open_run(root, group[0]), params):
             rest = [snapshot.open_run(root, name) for name in group[1:]]
             found.append([first, *(run for run in rest if _is_like(run, params))])
-    return max(found, key=len, default=[])
+    largest = max(found, key=len, default=[])
+    return [scores.read(run) for run in largest] if len(largest) > 1 else []
 
 
-def miou(runs: list[snapshot.Snapshot]) -> Values:
+def miou(runs: list[Scores]) -> Values:
     """mIoU by rung."""
-    return _values({run.name: (run.table("reports/ladder.csv"), "rung", "miou") for run in runs})
+    found: Values = defaultdict(dict)
+    for run in runs:
+        for rung in run.good:
+            if "miou" in rung.numbers:
+                found[rung.name][run.run.name] = rung.numbers["miou"]
+    return dict(found)
 
 
-def iou(runs: list[snapshot.Snapshot], rung: str) -> Values:
+def iou(runs: list[Scores], name: str) -> Values:
     """IoU by class at a rung."""
-    return _values({run.name: (run.table("reports/per_class.csv"), "class", rung) for run in runs})
+    found: Values = defaultdict(dict)
+    for run in runs:
+        rung = run.rung(name)
+        for one, value in rung.classes.items() if rung else ():
+            found[one][run.run.name] = value
+    return dict(found)
 
 
 def spread(values: Mapping[object, float]) -> tuple[float, float] | None:
@@ -47,15 +58,6 @@ def spread(values: Mapping[object, float]) -> tuple[float, float] | None:
     if len(values) < 2:
         return None
     return statistics.fmean(values.values()), statistics.stdev(values.values())
-
-
-def _values(tables: Mapping[str, tuple[Table, str, str]]) -> Values:
-    found: Values = defaultdict(dict)
-    for name, (rows, key, column) in tables.items():
-        for row in rows:
-            if row.get(column):
-                found[row[key]][name] = float(row[column])
-    return found
 
 
 def _is_like(run: snapshot.Snapshot, params: Mapping[str, Any]) -> bool:
