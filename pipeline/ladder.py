@@ -1,5 +1,6 @@
 """The ladder of the workspace, each rung with who made its numbers: for a terminal, or as a picture."""
 
+import sys
 from pathlib import Path
 
 from pipeline import scores, tables
@@ -29,6 +30,18 @@ def draw(root: Path, path: Path) -> None:
     print(f"{path} is written")
     if len(found.good) < len(found.rungs):
         print(_standings(found))
+
+
+def paste(root: Path, kind: str) -> None:
+    """Print the ladder to be pasted, `csv` or `latex`: with mean and deviation where seeds are known."""
+    from pipeline.report import paste, seeds
+
+    found = read(root)
+    rows = [rung.row() for rung in found.rungs]
+    spreads = paste.of_ladder(seeds.miou(seeds.like(root, found.run.params)))
+    print(paste.as_csv(rows, spreads) if kind == "csv" else paste.as_latex(rows, WORDS, spreads), end="")
+    if len(found.good) < len(found.rungs):
+        print(_standings(found), file=sys.stderr)
 
 
 def show(root: Path) -> None:

@@ -64,7 +64,7 @@ def remember(root: Path, now: Entry) -> Entry | None:
 
 
 def compare(before: Entry, now: Entry, seeds: Mapping[str, Seeded]) -> dict[str, Any]:
-    """What the page says of the change; `seeds` are values by seed of runs like the present one, by rung."""
+    """What the page says of the change; where seeds are known, the present side is their mean."""
     same_data = before["data"] == now["data"]
     rows, rules = [], []
     for rung, (miou, *kind) in now["rungs"].items():
@@ -74,7 +74,8 @@ def compare(before: Entry, now: Entry, seeds: Mapping[str, Seeded]) -> dict[str,
         change = noise.compare({"before": old[0]}, seeds.get(rung) or {"now": miou})
         rules.append(change.rule)
         rows.append({
-            "rung": rung, "before": f"{old[0]:.2f}", "now": f"{miou:.2f}", "change": f"{miou - old[0]:+.2f}",
+            "rung": rung, "before": scores.text(change.a), "now": scores.text(change.b),
+            "seeds": change.runs_b, "change": f"{change.change:+.2f}",
             "noise": change.verdict if change.rule != noise.ONE_EACH else "",
         })  # fmt: skip
     return {
