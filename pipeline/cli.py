@@ -49,12 +49,21 @@ def link(name: str, path: Path) -> None:
 @app.command()
 def ladder(
     svg: Annotated[Path | None, typer.Option(help="draw it into this file instead")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="print it as CSV")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="print it as LaTeX (booktabs)")] = False,
 ) -> None:
     """Print the last run's ladder and where its pictures are."""
-    from pipeline.ladder import draw, show
+    if sum(map(bool, (svg, csv, latex))) > 1:
+        raise ValueError("--svg, --csv and --latex each give the whole ladder: choose one")
+    from pipeline.ladder import draw, paste, show
     from pipeline.project import find_root
 
-    draw(find_root(), svg) if svg else show(find_root())
+    if svg:
+        draw(find_root(), svg)
+    elif csv or latex:
+        paste(find_root(), "csv" if csv else "latex")
+    else:
+        show(find_root())
 
 
 @app.command()

@@ -1,38 +1,61 @@
-"""The ladder, as the stage `report` wrote it: for a terminal, or as a picture."""
+"""The ladder of the workspace, each rung with who made its numbers: for a terminal, or as a picture."""
 
+import sys
 from pathlib import Path
 
-from pipeline import tables
+from pipeline import scores, tables
 from pipeline.project import write_whole
-from pipeline.tables import Table, read_csv
+from pipeline.scores import Scores
 
 WORDS = ("rung", "split")  # the other columns are numbers
 
 
-def read(root: Path) -> Table:
-    """The rows of reports/ladder.csv. Raises ValueError if nothing was run yet."""
-    rows = read_csv(root / "reports" / "ladder.csv")
-    if not rows:
-        raise ValueError("reports/ladder.csv is missing: `wsss run` makes it")
-    return rows
+def read(root: Path) -> Scores:
+    """The rungs of the workspace. Raises ValueError where the recipe scores none."""
+    found = scores.workspace(root)
+    if not found.rungs:
+        raise ValueError("no rung was ever scored here: `wsss run` makes the ladder")
+    return found
 
 
 def draw(root: Path, path: Path) -> None:
-    """The ladder as a picture of its own, SVG on white."""
+    """The ladder as a picture of its own, SVG on white. Raises ValueError where nothing can be drawn."""
     from pipeline import charts
     from pipeline.report import charts as drawings
 
-    write_whole(path, charts.standalone(drawings.ladder(read(root), {})))
+    found = read(root)
+    if not any("miou" in rung.numbers for rung in found.good):
+        raise ValueError(f"there is no number to draw\n{_standings(found)}")
+    write_whole(path, charts.standalone(drawings.ladder([rung.row() for rung in found.rungs], {})))
     print(f"{path} is written")
+    if len(found.good) < len(found.rungs):
+        print(_standings(found))
+
+
+def paste(root: Path, kind: str) -> None:
+    """Print the ladder to be pasted, `csv` or `latex`: with mean and deviation where seeds are known."""
+    from pipeline.report import paste, seeds
+
+    found = read(root)
+    rows = [rung.row() for rung in found.rungs]
+    spreads = paste.of_ladder(seeds.miou(seeds.like(root, found.run.params)))
+    print(paste.as_csv(rows, spreads) if kind == "csv" else paste.as_latex(rows, WORDS, spreads), end="")
+    if len(found.good) < len(found.rungs):
+        print(_standings(found), file=sys.stderr)
 
 
 def show(root: Path) -> None:
-    """Print reports/ladder.csv as a table, and where the pictures are."""
-    rows = read(root)
-    tables.show("The ladder, in percent", rows, WORDS)
-    galleries = [root / "reports" / row["rung"] / "gallery.png" for row in rows]
+    """Print the ladder as a table, who made it, and where the pictures are."""
+    found = read(root)
+    tables.show("The ladder, in percent", [rung.row() for rung in found.rungs], WORDS)
+    print(_standings(found))
+    galleries = [root / "reports" / rung.name / "gallery.png" for rung in found.good]
     galleries = [gallery for gallery in galleries if gallery.is_file()]
     if galleries:
         print("Pictures, truth, result and errors side by side:")
     for gallery in galleries:
         print(f"  {gallery.relative_to(root)}")
+
+
+def _standings(found: Scores) -> str:
+    return "\n".join(f"{rungs}: {standing}" for rungs, standing in found.told())

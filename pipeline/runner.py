@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import places, plan, terminal
+from pipeline import ends, places, plan, scores, terminal
 from pipeline.graph import Graph
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result
 from pipeline.run import Run
+from pipeline.scores import Scores
 
 Results = dict[str, Result]
 
@@ -32,24 +33,42 @@ def main(root: Path, targets: list[str], start: list[str], force: list[str], job
             listener.make_room(planned.rows)
             results = run(engine, planned, planned.rows, jobs, listener.result)
     terminal.show_results(results, time.monotonic() - began)
-    _page(root, results)
+    _page(root)
     if engine.stopped():
         return 130
     return 0 if all(result.good for result in results.values()) else 1
 
 
-def _page(root: Path, results: Results) -> None:
+def _page(root: Path) -> None:
     """Write the page of the results anew if anything changed, where the recipe has a ladder to show."""
     page = places.page(root)
-    idle = page.is_file() and all(result.outcome == UNCHANGED for result in results.values())
-    if idle or not (page.with_name("ladder.csv").is_file() and (root / "data" / "dataset").is_dir()):
+    told = [root / "dvc.lock", root / "params.yaml", ends.path(root)]
+    told += (root / "reports").glob("*/metrics.json")
+    if page.is_file() and all(_time(file) < _time(page) for file in told):
         return
-    from pipeline.report import page as made  # only now: the drawing library takes its time
-
     try:
-        print(f"{made.write(root).relative_to(root)} shows it: open it in a browser")
+        found = scores.workspace(root)
+        if not found.rungs:
+            return
+        from pipeline.report import page as made  # only now: the drawing library takes its time
+
+        print(_praise(found, made.write(root).relative_to(root)))
     except Exception as error:  # the results are there, whatever becomes of their page
-        print(f"{page.relative_to(root)} is not written: {type(error).__name__}: {error}")
+        old = "; what lies there is of an earlier run" * page.is_file()
+        print(f"{page.relative_to(root)} is not written: {type(error).__name__}: {error}{old}")
+
+
+def _praise(found: Scores, page: Path) -> str:
+    """What the page shows of the run that has ended."""
+    left = [rung.name for rung in found.rungs if not rung.good]
+    if not found.good:
+        return f"{page} has no numbers: no rung is scored in this run"
+    but = f"; {scores.NOT_SCORED}: {', '.join(left)}" * bool(left)
+    return f"{page} shows it: open it in a browser{but}"
+
+
+def _time(file: Path) -> float:
+    return file.stat().st_mtime if file.exists() else 0.0
 
 
 @contextmanager
@@ -136,8 +155,19 @@ def blocked_by(above: list[str], results: Results) -> str:
 def referee(engine: Run, results: Results) -> Results:
     """Look once more: what is called good must be up to date now (dvc.yaml may have been edited).
 
-    Each stage is judged by what it reads as it lies there, so that only those at fault are named.
+    What came out is noted in the worktree: which stages are not up to date, and who made the numbers.
     """
+    checked = _checked(engine, results)
+    try:
+        ends.note(engine.root, checked)
+        scores.note(engine.root, engine.name, checked)
+    except Exception as error:  # a full disk must not hide the outcome
+        engine.listener.line("", f"not noted how the run ended: {type(error).__name__}: {error}")
+    return checked
+
+
+def _checked(engine: Run, results: Results) -> Results:
+    """Each stage is judged by what it reads as it lies there, so that only those at fault are named."""
     good = [name for name, result in results.items() if result.good]
     if engine.stopped() or all(results[name].outcome == UNCHANGED for name in good):
         return results

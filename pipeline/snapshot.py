@@ -43,6 +43,21 @@ class Snapshot:
         """The rows of a CSV; none if it is nowhere."""
         return parse_csv(self.text(path) or "")
 
+    def read(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Small files byte by byte, of the workspace or as git keeps them; left out is what is not there."""
+        if self.commit is not None:
+            return worktrees.contents(self.root, self.commit, paths)
+        files = {path: self.root / path for path in paths}
+        return {path: file.read_bytes() for path, file in files.items() if file.is_file()}
+
+    def stages(self) -> dict[str, Any]:
+        """The stages as dvc.yaml writes them; none where it cannot be read."""
+        try:
+            values = _load(self.text("dvc.yaml") or "", "dvc.yaml").get("stages")
+        except ValueError:
+            return {}
+        return values if isinstance(values, dict) else {}
+
     def files(self, paths: Iterable[str]) -> dict[str, Path]:
         """Where files lie, for reading only; what the cache lacks is fetched. Left out is what is nowhere."""
         if self.commit is None:

@@ -4,19 +4,18 @@ Numbers are means over a side's runs, judged by noise.py; stages and pictures ar
 of each side, of equal seed if there is one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import noise
+from pipeline import noise, scores
 from pipeline.diff import notes, parting
 from pipeline.diff.parting import Parting
 from pipeline.diff.sides import Pair, Side, pair_of, parameter_changes, side
 from pipeline.presets import Change
+from pipeline.scores import Rung, Scores
+from pipeline.snapshot import Snapshot
 from pipeline.tables import Table
-
-LADDER, PER_CLASS = "reports/ladder.csv", "reports/per_class.csv"
-NO_METRIC = ("rung", "split", "images")  # columns of the ladder
 
 Cells = dict[tuple[str, str], float]  # percent, by rung and by metric or class
 
@@ -28,6 +27,16 @@ class Number:
     rung: str
     what: str
     value: noise.Change
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """A rung that one side has not scored: the other's mIoU in percent if it has any, nothing is compared."""
+
+    rung: str
+    a: float | None
+    b: float | None
+    why: str
 
 
 @dataclass(frozen=True)
@@ -67,11 +76,13 @@ class Diff:
     ladder: tuple[Number, ...]
     classes: tuple[Number, ...]  # largest change first
     pictures: tuple[Pictures, ...]
+    unscored: tuple[Unscored, ...]
 
     @property
     def is_empty(self) -> bool:
         numbers = (*self.ladder, *self.classes)
-        return not (self.params or self.stages or any(n.value.verdict != noise.EQUAL for n in numbers))
+        changed = any(number.value.verdict != noise.EQUAL for number in numbers)
+        return not (self.params or self.stages or self.unscored or changed)
 
     @property
     def rungs(self) -> list[str]:
@@ -83,61 +94,71 @@ def make(root: Path, a: str, b: str) -> Diff:
     first, second = side(root, a), side(root, b)
     pair = pair_of(first, second)
     stages = parting.partings(pair[0].lock, pair[1].lock)
-    scores = _scores(pair, {stage.stage for stage in stages if stage.state != parting.SAME_RESULT})
-    found = [_pictures(rung, *tables) for rung, tables in scores.items() if all(tables)]
-    classes = _numbers(first, second, PER_CLASS, _per_class)
+    found = [{key: scores.read(run) for key, run in one.runs.items()} for one in (first, second)]
+    of_pair = next(_of(found[0], pair[0])), next(_of(found[1], pair[1]))
+    tables = _scores(of_pair, {stage.stage for stage in stages if stage.state != parting.SAME_RESULT})
+    moved = [_pictures(rung, *both) for rung, both in tables.items() if all(both)]
+    ladder = tuple(_numbers(found, _metrics))
+    classes = _numbers(found, lambda rung: rung.classes)
+    compared = {number.rung for number in ladder}
     return Diff(
         a=first,
         b=second,
         pair=pair,
         params=tuple(parameter_changes(first, second)),
         stages=tuple(stages),
-        ladder=tuple(_numbers(first, second, LADDER, _metrics)),
+        ladder=ladder,
         classes=tuple(sorted(classes, key=lambda number: -abs(number.value.change))),
-        pictures=tuple(pictures for pictures in found if pictures.changed),
-        notes=(*notes.before(first, second), *notes.missing(pair, scores)),
+        pictures=tuple(pictures for pictures in moved if pictures.changed),
+        unscored=tuple(rung for rung in _unscored(of_pair) if rung.rung not in compared),
+        notes=(*notes.before(first, second, of_pair, stages), *notes.missing(pair, tables)),
     )
 
 
-def _numbers(a: Side, b: Side, path: str, cells: Callable[[Table], Cells]) -> list[Number]:
-    """The numbers of a report that both sides have, in its order."""
-    values = [{seed: cells(run.table(path)) for seed, run in one.runs.items()} for one in (a, b)]
-    names = dict.fromkeys(name for one in values for run in one.values() for name in run)
-    numbers = []
-    for name in names:
-        sides = [{seed: run[name] for seed, run in one.items() if name in run} for one in values]
+def _of(found: dict[object, Scores], run: Snapshot) -> Iterator[Scores]:
+    return (one for one in found.values() if one.run is run)
+
+
+def _numbers(
+    found: list[dict[object, Scores]], cells: Callable[[Rung], Mapping[str, float]]
+) -> Iterator[Number]:
+    """The numbers that runs of both sides have, in the order of the rungs."""
+    values: list[dict[object, Cells]] = [
+        {
+            key: {(rung.name, what): value for rung in one.good for what, value in cells(rung).items()}
+            for key, one in runs.items()
+        }
+        for runs in found
+    ]
+    for name in dict.fromkeys(name for runs in values for run in runs.values() for name in run):
+        sides = [{key: run[name] for key, run in runs.items() if name in run} for runs in values]
         if all(sides):
-            numbers.append(Number(*name, noise.compare(*sides)))
-    return numbers
+            yield Number(*name, noise.compare(*sides))
 
 
-def _metrics(table: Table) -> Cells:
-    return {
-        (row["rung"], key): float(text)
-        for row in table
-        for key, text in row.items()
-        if key not in NO_METRIC and text
-    }
+def _metrics(rung: Rung) -> dict[str, float]:
+    return {key: rung.numbers[key] for key in scores.PERCENT if key in rung.numbers}
 
 
-def _per_class(table: Table) -> Cells:
-    return {
-        (rung, row["class"]): float(text)
-        for row in table
-        for rung, text in row.items()
-        if rung != "class" and text
-    }
+def _unscored(pair: tuple[Scores, Scores]) -> Iterator[Unscored]:
+    """Rungs of both recipes that one side has scored and the other has not."""
+    for rung in pair[0].rungs:
+        other = pair[1].rung(rung.name)
+        if other is None or rung.good == other.good:
+            continue
+        bad = other if rung.good else rung
+        yield Unscored(rung.name, rung.numbers.get("miou"), other.numbers.get("miou"), bad.standing)
 
 
-def _scores(pair: Pair, changed: set[str | None]) -> dict[str, tuple[Table, Table]]:
+def _scores(pair: tuple[Scores, Scores], changed: set[str | None]) -> dict[str, tuple[Table, Table]]:
     """The scores of each picture on both sides, at the rungs of both whose evaluation gave something else."""
-    first, second = ([row["rung"] for row in run.table(LADDER)] for run in pair)
+    second = {rung.name for rung in pair[1].good}
     found = {}
-    for rung in (rung for rung in first if rung in second):
-        makers = {run.maker(f"reports/{rung}/metrics.json") for run in pair}
+    for rung in (rung.name for rung in pair[0].good if rung.name in second):
+        makers = {one.run.maker(f"reports/{rung}/metrics.json") for one in pair}
         if makers & changed:
-            path = f"reports/{rung}/per_picture.csv"
-            found[rung] = (pair[0].table(path), pair[1].table(path))
+            first, other = (one.table(rung, "per_picture.csv") for one in pair)
+            found[rung] = first, other
     return found
 
 

@@ -1,10 +1,13 @@
 """What must be known before the numbers of a comparison are read, in sentences: nothing else says it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from pipeline import provenance
 from pipeline.changes import between
 from pipeline.diff import parting
+from pipeline.diff.parting import Parting
 from pipeline.diff.sides import Pair, Side, pair_of, seeds
+from pipeline.scores import Scores
 from pipeline.snapshot import WORKSPACE, Snapshot, hashes
 from pipeline.tables import Table
 
@@ -12,10 +15,12 @@ DATASET = "dataset"  # the stage that makes pictures and masks
 NAMED = 4  # of a list, at most
 
 
-def before(a: Side, b: Side) -> list[str]:
-    """Other classes or pictures on the two sides, parameters that were not run, results that are missing."""
+def before(a: Side, b: Side, scores: tuple[Scores, Scores], stages: Sequence[Parting]) -> list[str]:
+    """What the two sides do not share: classes, pictures, machines; parameters that were not run, and
+    results that are missing."""
     pair = pair_of(a, b)
-    lines = [*_classes(pair), *_dataset(pair), *_rungs(pair)]
+    lines = [*_classes(scores), *_dataset(pair), *_rungs(scores), *_machines(scores, stages)]
+    lines += [line for one in scores for line in _unscored(one)]
     for one in (a, b):
         lines += [line for run in one.runs.values() for line in _of_run(run)]
         lines += _unlike(one)
@@ -38,14 +43,46 @@ def missing(pair: Pair, scores: Mapping[str, tuple[Table, Table]]) -> list[str]:
     return lines
 
 
-def _classes(pair: Pair) -> Iterator[str]:
-    first, second = ([row["class"] for row in run.table("reports/per_class.csv")] for run in pair)
+def _classes(scores: tuple[Scores, Scores]) -> Iterator[str]:
+    first, second = ({name for rung in one.good for name in rung.classes} for one in scores)
     if first and second and first != second:
-        gone = [name for name in first if name not in second]
-        new = [name for name in second if name not in first]
-        parts = [f"{some(gone)} only in {pair[0].name}"] * bool(gone)
-        parts += [f"{some(new)} only in {pair[1].name}"] * bool(new)
-        yield f"the classes differ ({'; '.join(parts) or 'their order'}): means are over different classes"
+        gone, new = sorted(first - second), sorted(second - first)
+        parts = [f"{some(gone)} only in {scores[0].run.name}"] * bool(gone)
+        parts += [f"{some(new)} only in {scores[1].run.name}"] * bool(new)
+        yield f"the classes differ ({'; '.join(parts)}): means are over different classes"
+
+
+def _machines(scores: tuple[Scores, Scores], stages: Sequence[Parting]) -> Iterator[str]:
+    """Equal inputs that gave other results: most often another processor did."""
+    parted = [stage.stage for stage in stages if stage.causes == ("chance",)]
+    if not parted:
+        return
+    a, b = (one.run for one in scores)
+    line = f"{some(parted)}: equal inputs gave other results, so {a.name} and {b.name} were made on different"
+    line += f" machines ({'; '.join(f'{one.run.name}: {_machine(one)}' for one in scores)}), or by chance;"
+    line += " differences below may be the machine's"
+    if b.name == WORKSPACE and a.commit is not None:
+        line += ". To compare with this machine's own: `git commit -am baseline` before the change you try"
+    yield line
+
+
+def _machine(scores: Scores) -> str:
+    """Where a side's numbers were made, as far as reports/provenance.json says it."""
+    made = provenance.read(scores.run)
+    hashes = {rung.name: scores.run.hash(f"reports/{rung.name}/metrics.json") for rung in scores.good}
+    known = [
+        made[name].machine for name, value in hashes.items() if name in made and made[name].metrics == value
+    ]
+    return some(list(dict.fromkeys(known))) or "not noted"
+
+
+def _unscored(scores: Scores) -> Iterator[str]:
+    """Rungs without numbers; nothing of a run that has none at all, that is said already."""
+    if scores.run.lock:
+        bad = {rung.name: rung.standing for rung in scores.rungs if not rung.good}
+        for standing in dict.fromkeys(bad.values()):
+            names = [name for name, text in bad.items() if text == standing]
+            yield f"{scores.run.name}: {', '.join(names)} {'are' if len(names) > 1 else 'is'} {standing}"
 
 
 def _dataset(pair: Pair) -> Iterator[str]:
@@ -54,27 +91,25 @@ def _dataset(pair: Pair) -> Iterator[str]:
         yield f"the data sets differ ({some(changed)}): the numbers are not of the same pictures"
 
 
-def _rungs(pair: Pair) -> Iterator[str]:
-    tables = [{row["rung"]: row for row in run.table("reports/ladder.csv")} for run in pair]
-    if not all(tables):
+def _rungs(scores: tuple[Scores, Scores]) -> Iterator[str]:
+    if not all(one.rungs for one in scores):
         return
-    for run, one, other in zip(pair, tables, tables[::-1], strict=True):
-        if only := [rung for rung in one if rung not in other]:
-            yield f"only {run.name} has the rung {some(only)}"
-    for rung, row in tables[0].items():
-        images = row.get("images"), tables[1].get(rung, row).get("images")
-        if images[0] != images[1]:
-            yield f"{rung} is scored on {images[0]} pictures in {pair[0].name}, {images[1]} in {pair[1].name}"
+    for one, other in (scores, scores[::-1]):
+        if only := [rung.name for rung in one.rungs if other.rung(rung.name) is None]:
+            yield f"only {one.run.name} has the rung {some(only)}"
+    for rung in scores[0].good:
+        other_rung = scores[1].rung(rung.name)
+        if other_rung and other_rung.good and rung.images != other_rung.images:
+            a, b = (one.run.name for one in scores)
+            yield f"{rung.name} is scored on {rung.images} pictures in {a}, {other_rung.images} in {b}"
 
 
 def _of_run(run: Snapshot) -> Iterator[str]:
     if not run.lock:
         yield f"{run.name} has no dvc.lock: nothing was run there"
-    if not run.table("reports/ladder.csv"):
-        yield f"{run.name} has no reports/ladder.csv: it has no numbers to compare"
     if run.lock and (keys := [key for key, _, _ in parting.not_run(run.params, run.lock)]):
         todo = ": `wsss run`" if run.name == WORKSPACE else ""
-        yield f"{run.name} was not run with its {some(keys)}; its numbers are of the values before{todo}"
+        yield f"{run.name} was not run with its {some(keys)}{todo}"
 
 
 def _unlike(one: Side) -> Iterator[str]:

@@ -6,13 +6,15 @@ from typing import Any
 
 from pipeline import noise
 from pipeline.diff import parting
-from pipeline.diff.comparison import Diff, Number
+from pipeline.diff.comparison import Diff, Number, Unscored
 from pipeline.diff.notes import some
 from pipeline.diff.parting import Parting
 from pipeline.diff.sides import Side
+from pipeline.scores import text
 
 GOOD, BAD, QUIET = "good", "bad", "quiet"
 VERDICT = ("that is",)  # the column that tells a change from noise
+NOT_SCORED = "not scored"
 MOST = 10  # rows of a table that is read in a terminal
 
 
@@ -54,9 +56,16 @@ def ladder(diff: Diff) -> Grid:
     for rung in diff.rungs:
         main, *others = (found.get((rung, metric)) for metric in metrics)
         rows.append((Cell(rung), *_change_of(main, told), *map(_change, others)))
+    rows += [_unscored(found, 1 + told + max(len(metrics) - 1, 0)) for found in diff.unscored]
     names = [metric.replace("_", " ") for metric in metrics] or ["miou"]
     header = (f"{names[0]}, {diff.a.name}", diff.b.name, "change", *VERDICT[:told], *names[1:])
     return Grid(("rung", *header), tuple(rows), numbers=1)
+
+
+def _unscored(found: Unscored, rest: int) -> tuple[Cell, ...]:
+    """A rung that one side has not scored: no change, and nothing in the `rest` of the columns."""
+    sides = [Cell(NOT_SCORED, QUIET) if side is None else _mean(side, None) for side in (found.a, found.b)]
+    return (Cell(found.rung), *sides, *[Cell("")] * rest)
 
 
 def classes(diff: Diff, most: int | None = MOST) -> Grid:
@@ -130,7 +139,7 @@ def _change_of(number: Number | None, told: bool) -> tuple[Cell, ...]:
 
 
 def _mean(mean: float, sd: float | None) -> Cell:
-    return Cell(f"{mean:.2f}" + (f" ± {sd:.2f}" if sd is not None else ""), value=mean)
+    return Cell(text(mean) + (f" ± {text(sd)}" if sd is not None else ""), value=mean)
 
 
 def _change(number: Number | None) -> Cell:

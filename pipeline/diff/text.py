@@ -100,6 +100,7 @@ def as_json(diff: Diff) -> str:
         "stages": [asdict(stage) | {"causes": stage.causes} for stage in diff.stages],
         "ladder": [_number(number, "metric") for number in diff.ladder],
         "classes": [_number(number, "class") for number in diff.classes],
+        "unscored": [asdict(found) for found in diff.unscored],
         "pictures": [asdict(found) | {"better": found.better} for found in diff.pictures],
         "rules": noise.RULES,
     }

@@ -36,3 +36,19 @@ for (const header of document.querySelectorAll("table.sortable th")) {
     }
   });
 }
+
+// A table that is wider than its place says so, since a phone shows no scroll bar.
+const places = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.classList.toggle("scrolls", target.scrollWidth > target.clientWidth + 1);
+});
+for (const place of document.querySelectorAll(".wide")) places.observe(place);
+
+// A button of class "copy" copies the text that follows it; a page opened as a file may lack the clipboard.
+async function copy(button) {
+  const text = button.nextElementSibling;
+  getSelection().selectAllChildren(text);
+  const done = await navigator.clipboard?.writeText(text.textContent).then(() => true, () => false);
+  button.textContent = done || document.execCommand("copy") ? "copied" : "selected: press Ctrl-C";
+}
+
+for (const button of document.querySelectorAll("button.copy")) button.addEventListener("click", () => copy(button));

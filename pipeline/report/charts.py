@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from pipeline import charts
 from pipeline.charts import COLOURS, INK
 from pipeline.report.published import Band
+from pipeline.scores import text
 from pipeline.tables import Table
 
 BLUE, ORANGE, GREEN, _, GREY, RED = COLOURS
@@ -16,10 +17,17 @@ WIDTH = 5.6  # inches: text stays legible where a phone shrinks it
 SPLIT = {"train": BLUE, "val": ORANGE}
 
 
-def ladder(rows: Table, bands: Mapping[str, Band], ceiling: float | None = None) -> Figure:
+def ladder(
+    rows: Table,
+    bands: Mapping[str, Band],
+    ceiling: float | None = None,
+    seeds: Mapping[str, tuple[float, float]] | None = None,
+) -> Figure:
     """A bar per rung with its mIoU; the change from the rung below where both are of one split.
 
-    Rows are those of reports/ladder.csv; one without mIoU has no bar.
+    Rows are those of scores.py; one without mIoU has no bar, its rung was not scored or has no truth.
+    `seeds` are mean and standard deviation over the runs of several seeds, by rung: an error bar beside
+    the value of this run.
     """
     with charts.style():
         figure = charts.figure(WIDTH, 3.0)
@@ -27,6 +35,8 @@ def ladder(rows: Table, bands: Mapping[str, Band], ceiling: float | None = None)
         for place, row in enumerate(rows):
             if row["miou"]:
                 _bar(axes, place, row, rows[place - 1] if place else None)
+            if row["miou"] and (both := (seeds or {}).get(row["rung"])):
+                axes.errorbar(place + 0.36, *both, color=INK, fmt="o", ms=3.5, capsize=4, lw=1.3)
             if band := bands.get(row["rung"]):
                 axes.fill_between(
                     [place - 0.42, place + 0.42], band.low, band.high, color=INK, alpha=0.18, lw=0
@@ -34,7 +44,7 @@ def ladder(rows: Table, bands: Mapping[str, Band], ceiling: float | None = None)
                 axes.text(place, band.high + 1, f"published: {band.name}", ha="center", fontsize=8)
         if ceiling is not None:
             axes.axhline(ceiling, color=INK, lw=1, ls=(0, (4, 3)))
-            axes.text(-0.45, ceiling + 1, f"fully supervised, val: {ceiling:.1f}", fontsize=8.5)
+            axes.text(-0.45, ceiling + 1, f"fully supervised, val: {text(ceiling)}", fontsize=8.5)
         axes.set_xticks(range(len(rows)), [f"{row['rung']}\n{row['split']}" for row in rows])
         axes.set_xlim(-0.5, len(rows) - 0.5)
         axes.set_ylim(0, 100)
@@ -47,10 +57,19 @@ def ladder(rows: Table, bands: Mapping[str, Band], ceiling: float | None = None)
 def _bar(axes: Axes, place: int, row: dict[str, str], below: dict[str, str] | None) -> None:
     value = float(row["miou"])
     axes.bar(place, value, width=0.56, color=SPLIT.get(row["split"], GREY))
-    axes.text(place, value + 1.5, f"{value:.1f}", ha="center", fontsize=13, fontweight="bold")
+    axes.text(place, value + 1.5, text(value), ha="center", fontsize=13, fontweight="bold")
     if below and below["miou"] and below["split"] == row["split"]:
         change = value - float(below["miou"])
-        axes.text(place, value - 3, f"{change:+.1f}", ha="center", va="top", color="white", fontsize=10)
+        inside = value > 14  # else there is no room in the bar
+        axes.text(
+            place,
+            value - 3 if inside else value + 9,
+            f"{change:+.2f}",
+            ha="center",
+            va="top" if inside else "bottom",
+            color="white" if inside else INK,
+            fontsize=10,
+        )
 
 
 def areas(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
@@ -62,9 +81,9 @@ def areas(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
             left = 0.0
             for value, colour in zip(parts, (GREEN, ORANGE, BLUE), strict=True):
                 axes.barh(place, value, left=left, color=colour, height=0.66)
-                if value > 5:
+                if value > 9:
                     middle = left + value / 2
-                    axes.text(middle, place, f"{value:.1f}", ha="center", va="center", color="white")
+                    axes.text(middle, place, text(value), ha="center", va="center", color="white")
                 left += value
         axes.set_yticks(range(len(rows)), [row[0] for row in rows])
         axes.invert_yaxis()
@@ -78,8 +97,15 @@ def areas(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
     return figure
 
 
-def threshold_curve(rows: Table, fixed: float, best: float) -> Figure:
-    """mIoU, precision and recall of the maps by threshold; the fixed and the best one marked."""
+def threshold_curve(rows: Table, numbers: Mapping[str, float]) -> Figure:
+    """mIoU, precision and recall of the maps by threshold; the fixed and the best one marked.
+
+    `numbers` are the rung's: its mIoU at `threshold`, and the best one with its own.
+    """
+    fixed, best = (
+        (numbers["threshold"], numbers["miou"]),
+        (numbers["best_threshold"], numbers["miou_best_threshold"]),
+    )
     with charts.style():
         figure = charts.figure(WIDTH, 2.9)
         axes = figure.add_subplot()
@@ -92,9 +118,8 @@ def threshold_curve(rows: Table, fixed: float, best: float) -> Figure:
                 lw=width,
                 label=name.replace("miou", "mIoU"),
             )
-        for value, name, style in ((fixed, "fixed", "-"), (best, "best", ":")):
-            miou = min(rows, key=lambda row: abs(float(row["threshold"]) - value))["miou"]
-            label = f"{name}: {float(miou):.2f} at {value:g}"
+        for (value, miou), name, style in ((fixed, "fixed", "-"), (best, "best", ":")):
+            label = f"{name}: {text(miou)} at {value:g}"
             axes.axvline(value, color=INK, lw=1.2, ls=style, label=label)
         axes.set_xlabel("threshold")
         axes.set_ylabel("%")
@@ -105,20 +130,41 @@ def threshold_curve(rows: Table, fixed: float, best: float) -> Figure:
 
 
 def training(name: str, rows: Table) -> Figure:
-    """The loss by epoch, and its parts where there are several."""
+    """By epoch: the loss, its parts and that of val where they are known, mAP on val, the learning rate."""
+    known = {column for column in rows[0] if any(row[column] for row in rows)}
+    losses = [column for column in rows[0] if column in known and column not in ("epoch", "lr", "val_map")]
+    panels = [("loss", losses, 2.4)]
+    panels += [("val mAP, %", ["val_map"], 1.2)] * ("val_map" in known)
+    panels += [("lr", ["lr"], 0.8)] * ("lr" in known)
     with charts.style():
-        figure = charts.figure(3.6, 2.3)
-        axes = figure.add_subplot()
-        x = [int(row["epoch"]) for row in rows]
-        parts = [column for column in rows[0] if column not in ("epoch", "lr")]
-        for place, column in enumerate(parts):
-            values = [float(row[column]) for row in rows]
-            colour, width = (BLUE, 2.2) if column == "loss" else (COLOURS[place % len(COLOURS)], 1.2)
-            axes.plot(x, values, label=column, color=colour, lw=width, marker="o" if len(x) < 3 else None)
-        axes.set_title(name, fontsize=10, loc="left")
-        axes.set_xlabel("epoch")
-        axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if len(parts) > 1:
-            axes.legend(fontsize=8)
+        height = 0.75 + 0.72 * sum(share for *_, share in panels) + 0.2 * (len(losses) > 3)
+        figure = charts.figure(3.9, height)
+        ratios = {"height_ratios": [share for *_, share in panels]}
+        found = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw=ratios)[:, 0]
+        for axes, (label, columns, _) in zip(found, panels, strict=True):
+            for place, column in enumerate(columns):
+                _line(axes, rows, column, place)
+            axes.set_ylabel(label, fontsize=9)
+            axes.tick_params(labelsize=8)
+            highest = max((float(row[c]) for row in rows for c in columns if row[c]), default=0)
+            axes.set_ylim(0, 100 if "mAP" in label else 1.08 * highest or 1)
+        figure.suptitle(name, fontsize=11, x=0.02, ha="left")
+        found[-1].set_xlabel("epoch")
+        found[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        if len(losses) > 1:
+            figure.legend(
+                *found[0].get_legend_handles_labels(), fontsize=8, loc="outside lower left", ncols=3
+            )
     return figure
+
+
+def _line(axes: Axes, rows: Table, column: str, place: int) -> None:
+    """One column over the epochs; an epoch without a value is left out."""
+    points = [(int(row["epoch"]), float(row[column])) for row in rows if row[column]]
+    colour, width = (BLUE, 2.2) if column == "loss" else (COLOURS[place % len(COLOURS)], 1.2)
+    if column in ("lr", "val_map"):
+        colour = INK if column == "lr" else GREEN
+    name = column.replace("val_loss", "loss on val")
+    axes.plot(
+        *zip(*points, strict=True), label=name, color=colour, lw=width, marker="o" if len(rows) < 3 else None
+    )

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.pages import data_uri
 from pipeline.tables import read_csv
+from stages.evaluation.colours import UNKNOWN_CSS, colour, css
 
 ERRORS = {  # as stages/evaluation/gallery.py draws them
     "marked, but background": "#ff9f1c",
@@ -13,19 +14,38 @@ ERRORS = {  # as stages/evaluation/gallery.py draws them
     "left unknown": "#78dcd7",
     "void (not scored)": "repeating-linear-gradient(45deg, #ecece6 0 2px, #969692 2px 4px)",
 }
+FOLDED = 12  # pictures that are shown until somebody asks for all
 KINDS = ("sample", "worst", "most improved", "most damaged")
 
 
-def read(folder: Path, rungs: list[str]) -> dict[str, Any]:
-    """The pictures with their tiles as data URIs, and the names to filter by; empty if there is none."""
+def read(folder: Path, rungs: list[str], classes: list[str]) -> dict[str, Any]:
+    """The pictures with their tiles as data URIs, names to filter by, and colours; empty if there is none.
+
+    `classes` are the data set's, the background first.
+    """
     pictures = [_picture(folder, row, rungs) for row in read_csv(folder / "index.csv")]
     return {
-        "pictures": pictures,
+        "pictures": _mixed(pictures),
+        "folded": FOLDED,
+        "rungs": [rung for rung in rungs if any(rung == one["name"] for p in pictures for one in p["rungs"])],
         "classes": sorted({name for picture in pictures for name in picture["labels"]}),
         "splits": list(dict.fromkeys(picture["split"] for picture in pictures)),
         "kinds": [kind for kind in KINDS if any(kind in picture["chosen"] for picture in pictures)],
-        "errors": ERRORS,
+        "errors": ERRORS if any(rung["errors"] for p in pictures for rung in p["rungs"]) else {},
+        "colours": {name: css(colour(index)) for index, name in enumerate(classes) if index}
+        | {"no class (void, unknown)": UNKNOWN_CSS},
     }
+
+
+def _mixed(pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first FOLDED show all splits alike; the others follow in their order."""
+    splits = list(dict.fromkeys(picture["split"] for picture in pictures))
+    first = [
+        picture
+        for split in splits
+        for picture in [one for one in pictures if one["split"] == split][: FOLDED // len(splits)]
+    ]
+    return first + [picture for picture in pictures if picture not in first]
 
 
 def _picture(folder: Path, row: dict[str, str], rungs: list[str]) -> dict[str, Any]:

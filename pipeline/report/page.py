@@ -1,22 +1,26 @@
 """reports/index.html: what a run found, from the tables that it left; nothing is computed again.
 
-Each part of the page is left out where its table is not there, and says which command makes it.
+Each part of the page is left out where its table is not there, or is of another run (scores.py), and says
+which command makes it.
 """
 
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pipeline import charts, data_set, ladder, lockfile, pages, places
+from pipeline import charts, data_set, ladder, pages, places, scores
+from pipeline.data_set import DataSet
 from pipeline.project import write_whole
 from pipeline.report import charts as drawings
-from pipeline.report import gallery, protocol, published
+from pipeline.report import gallery, head, paste, previous, protocol, published, recogniser, seeds, warn
 from pipeline.report.published import Band
+from pipeline.scores import Rung, Scores
+from pipeline.snapshot import hashes
 from pipeline.tables import Table, read_csv
-from stages.common.params import read_yaml
 
 CONFUSED = 12  # pairs of classes that are shown
-SHARES = ("iou", "over", "under")  # of the union; they sum to 100
+MATRIX = 30  # classes of a confusion table as text; of more the picture is shown
+SHARES = ("miou", "over_segmentation", "under_segmentation")  # of the union; they sum to 100
 TRAININGS = {"classifier": "Classifier", "affinity": "AffinityNet", "segmenter": "Segmenter"}
 
 
@@ -30,32 +34,83 @@ def write(root: Path) -> Path:
 
 
 def values(root: Path) -> dict[str, Any]:
-    """All that the template shows."""
+    """All that the template shows.
+
+    `ladder` has a row per rung: its name, split and numbers as text, empty where they are not this run's,
+    `state` (current, committed, stale, missing) and `standing`, a sentence. `standings` are the same
+    sentences once each, with the rungs that share them.
+    """
     reports = root / "reports"
-    rows = ladder.read(root)
-    params, lock, data = read_yaml(root / "params.yaml"), lockfile.stages(root), data_set.read(root)
-    rungs = [row["rung"] for row in rows]
-    classes = {rung: read_csv(reports / rung / "per_class.csv") for rung in rungs}
-    bands, ceiling = published.bands(data.classes, params), _ceiling(reports, params)
+    found = ladder.read(root)
+    params, lock, why_not = found.run.params, found.run.lock, found.why_not("dataset")
+    data = DataSet([], [], {}) if why_not else data_set.read(root)
+    rows = [rung.row() for rung in found.rungs]
+    good = [rung.name for rung in found.good]
+    classes = {rung.name: found.table(rung.name, "per_class.csv") for rung in found.rungs}
+    ceiling = _ceiling(found)
+    bands = {name: band for name, band in published.bands(data.classes, params).items() if name in good}
+    scored = any(row["miou"] for row in rows)
+    like = seeds.like(root, params)
+    by_seed = seeds.miou(like)
+    ious = per_class(found, data.classes)
     return {
+        "scored": scored,
+        "no_masks": not scored and (bool(good) or not (why_not or data.scored)),
+        "head": head.read(root, lock),
+        "warnings": warn.warnings(root, data, good),
+        "against": previous.against(root, found, by_seed),
+        "seeds": {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))},
+        "runs": [run.run.name for run in like],
+        "classifier": {} if found.why_not("classifier") else recogniser.read(root),
+        "paste": _paste(rows, ious, like) if scored else [],
         "name": params["dataset"]["name"],
-        "ladder": with_changes(rows),
+        "ladder": [
+            row | {"state": rung.state, "standing": rung.standing}
+            for row, rung in zip(with_changes(rows), found.rungs, strict=True)
+        ],
+        "standings": [{"rungs": rungs, "text": text} for rungs, text in found.told()],
         "bands": bands,
         "ceiling": ceiling,
-        "ladder_chart": _chart(rows, bands, ceiling),
-        "per_class": worst_first(read_csv(reports / "per_class.csv"), rungs),
+        "ladder_chart": _chart(rows, bands, ceiling, by_seed),
+        "per_class": worst_first(ious, good),
         "steps": steps(rows, classes),
-        "areas": _areas(rows, reports),
-        "curve": _curve(reports),
-        "trainings": _trainings(root),
-        "confusions": {rung: confusions(reports / rung / "confusion.csv") for rung in rungs},
-        "confusion_pictures": _pictures(reports, rungs, "confusion.png"),
-        "gallery": gallery.read(reports / "gallery", rungs),
+        "areas": _areas(found),
+        "curve": _curve(found),
+        "trainings": _trainings(found),
+        "confusions": {name: confusions(reports / name / "confusion.csv") for name in good},
+        "matrices": {name: matrix(reports / name / "confusion.csv") for name in good},
+        "confusion_pictures": _pictures(reports, good, "confusion.png") if scored else {},
+        "gallery": gallery.read(reports / "gallery", shown(found), data.classes),
         "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
-                 "together": data_set.together(data)},
-        "card": protocol.card(root, params, lock, data, rows),
+                 "together": data_set.together(data), "why_not": why_not},
+        "card": protocol.card(root, found, data),
         "cost": protocol.cost(root, lock),
     }  # fmt: skip
+
+
+def per_class(found: Scores, order: list[str]) -> Table:
+    """IoU by class and rung, of the rungs that are this run's; classes in the data set's order."""
+    scored = [rung for rung in found.good if rung.classes]
+    names = dict.fromkeys([*order, *(name for rung in scored for name in rung.classes)] if scored else ())
+    return [
+        {"class": name}
+        | {rung.name: scores.text(rung.classes[name]) if name in rung.classes else "" for rung in scored}
+        for name in names
+    ]
+
+
+def shown(found: Scores) -> list[str]:
+    """The rungs whose tiles the stage `gallery` drew from the very results that were scored."""
+    lock = found.run.lock
+    drawn = hashes(lock.get("gallery", {}), "deps")
+    names = []
+    for rung in found.good:
+        entry = lock[f"{scores.STAGE}@{rung.name}"]
+        scored = hashes(entry, "deps") | hashes(entry, "outs")
+        shared = drawn.keys() & scored.keys()
+        if shared and all(drawn[path] == scored[path] for path in shared):
+            names.append(rung.name)
+    return names if not found.standings.bad.get("gallery") else []
 
 
 def with_changes(rows: Table) -> Table:
@@ -113,43 +168,74 @@ def confusions(path: Path) -> Table:
     ]
 
 
-def _chart(rows: Table, bands: dict[str, Band], ceiling: dict[str, Any]) -> str:
+def matrix(path: Path) -> dict[str, Any]:
+    """The table of counts in percent of each true class; empty without a truth, or of too many classes."""
+    rows = read_csv(path)
+    if not 0 < len(rows) <= MATRIX:
+        return {}
+    names = [name for name in rows[0] if name != "truth"]
+    lines = []
+    for row in rows:
+        total = sum(int(row[name]) for name in names)
+        lines.append((row["truth"], [100 * int(row[name]) / total if total else None for name in names]))
+    return {"names": names, "rows": lines}
+
+
+def _chart(rows: Table, bands: dict[str, Band], ceiling: dict[str, Any], by_seed: seeds.Values) -> str:
     if not any(row["miou"] for row in rows):  # no truth
         return ""
-    return charts.svg(drawings.ladder(rows, bands, ceiling.get("miou")))
+    spreads = {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))}
+    top = float(ceiling["miou"]) if ceiling.get("miou") else None
+    return charts.svg(drawings.ladder(rows, bands, top, spreads))
 
 
-def _ceiling(reports: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """What the segmenter reaches when trained on the masks; empty where nobody asked, or it was not run."""
-    metrics = reports / "ceiling" / "metrics.json"
-    return read_yaml(metrics) if params["ceiling"]["of"] and metrics.is_file() else {}
+def _paste(rows: Table, ious: Table, like: list[Scores]) -> list[tuple[str, str, str]]:
+    """Heading, CSV and LaTeX of each table."""
+    of_ladder = paste.of_ladder(seeds.miou(like))
+    of_classes = paste.of_classes({row["rung"]: seeds.iou(like, row["rung"]) for row in rows})
+    return [
+        ("Ladder", paste.as_csv(rows, of_ladder), paste.as_latex(rows, ladder.WORDS, of_ladder)),
+        ("IoU by class", paste.as_csv(ious, of_classes), paste.as_latex(ious, (), of_classes)),
+    ]
+
+
+def _ceiling(found: Scores) -> dict[str, Any]:
+    """What the segmenter reaches when trained on the masks, as a row of the ladder; empty if unknown."""
+    stage = next((name for name in found.run.lock if name.split("@")[0] == "ceiling"), None)
+    if not found.run.params["ceiling"]["of"] or stage is None:
+        return {}
+    rung = scores.extra(found, "ceiling", stage)
+    return rung.row() if rung.good else {}
 
 
 def _change(now: str, before: str) -> str:
     return f"{float(now) - float(before):+.2f}" if now and before else ""
 
 
-def _areas(rows: Table, reports: Path) -> str:
-    means = []
-    for row in rows:
-        scores = [r for r in read_csv(reports / row["rung"] / "per_class.csv") if r["iou"]]
-        if scores:
-            parts = [sum(float(r[key]) for r in scores) / len(scores) for key in SHARES]
-            means.append((row["rung"], parts[0], parts[1], parts[2]))
+def _areas(found: Scores) -> str:
+    means = [_shares(rung) for rung in found.good if all(key in rung.numbers for key in SHARES)]
     return charts.svg(drawings.areas(means)) if means else ""
 
 
-def _curve(reports: Path) -> str:
-    rows = [row for row in read_csv(reports / "seeds" / "curve.csv") if row["threshold"]]
-    metrics = reports / "seeds" / "metrics.json"
-    if not rows or not metrics.is_file():
-        return ""
-    found = read_yaml(metrics)
-    return charts.svg(drawings.threshold_curve(rows, found["threshold"], found["best_threshold"]))
+def _shares(rung: Rung) -> tuple[str, float, float, float]:
+    right, over, under = (rung.numbers[key] for key in SHARES)
+    return rung.name, right, over, under
 
 
-def _trainings(root: Path) -> list[str]:
-    tables = {title: read_csv(root / "data" / name / "history.csv") for name, title in TRAININGS.items()}
+def _curve(found: Scores) -> str:
+    """Of the first rung that has a threshold."""
+    rung = next((rung for rung in found.good if "best_threshold" in rung.numbers), None)
+    rows = [row for row in found.table(rung.name, "curve.csv") if row["threshold"]] if rung else []
+    return charts.svg(drawings.threshold_curve(rows, rung.numbers)) if rung and rows else ""
+
+
+def _trainings(found: Scores) -> list[str]:
+    """The loss curves of the networks that are this run's."""
+    tables = {
+        title: read_csv(found.run.root / "data" / name / "history.csv")
+        for name, title in TRAININGS.items()
+        if not found.why_not(name)
+    }
     return [charts.svg(drawings.training(title, rows)) for title, rows in tables.items() if rows]
 
 

@@ -7,42 +7,88 @@ from typing import Any
 
 from pipeline import ledger, presets, terminal, worktrees
 from pipeline.data_set import DataSet
+from pipeline.scores import Scores
+from pipeline.snapshot import hashes
 from pipeline.tables import Table
 
 PACKAGES = ("torch", "torchvision", "segmentation_models_pytorch", "timm", "numpy", "dvc")
+MASKS = "data/masks"
+TRAININGS = ("classifier", "affinity", "segmenter")
 Rows = list[tuple[str, str]]
 
 
-def card(root: Path, params: dict[str, Any], lock: dict[str, Any], data: DataSet, ladder: Table) -> Rows:
-    """Name and text of each line."""
+def card(root: Path, found: Scores, data: DataSet) -> Rows:
+    """Name and text of each line: what the run's own parameters and dvc.lock say, and no more."""
+    params, lock = found.run.params, found.run.lock
     evaluation, source = params["evaluation"], params["dataset"]
-    scored = ", ".join(f"{row['rung']} on {row['images']} of {row['split']}" for row in ladder)
+    scored = ", ".join(f"{rung.name} on {rung.images} of {rung.split}" for rung in found.good)
     number = {split: sum(p["split"] == split for p in data.pictures) for split in ("train", "val")}
-    readers = "the evaluation and this page's pictures" + ", and the ceiling," * bool(params["ceiling"]["of"])
+    pictures = f"{len(data.classes) - 1} classes, {number['train']} pictures of train, {number['val']} of val"
+    pictures = pictures if data.classes else found.why_not("dataset")
     return [
-        ("data set", f"{source['name']} (source {source['source']}): {len(data.classes) - 1} classes, "
-                     f"{number['train']} pictures of train, {number['val']} of val"),
+        ("data set", f"{source['name']} (source {source['source']}): {pictures}"),
         ("fingerprint", f"data/dataset {_hash(lock, 'data/dataset')}, masks {_hash(lock, 'data/masks')}"),
-        ("scored", f"{scored}; the truth is {source.get('masks') or 'masks'}, which only "
-                   f"{readers} read"),
+        ("scored", f"{scored or 'no rung in this run'}; the truth is {source.get('masks') or 'masks'}, "
+                   f"read by {readers(lock)}"),
         ("resolution", "every picture at its own size; maps are brought to it bilinearly"),
         ("maps", "divided by their maximum, per picture and class; only of classes in the picture's labels"),
         ("threshold", f"{evaluation['threshold']:g} for all pictures and classes, a parameter; the best of "
                       f"{evaluation['bins']} is found on the same masks and is there to be seen, not used"),
         ("mean", "IoU over the classes that occur, background included, of one table of counts over the "
                  "whole split; 255 in the truth is not scored, unknown in a result counts as missed"),
-        ("chosen on", "networks saw image-level labels only, and the last epoch is kept; thresholds, beta "
-                      "and steps of the presets were chosen on training masks, as the papers do"),
+        ("supervision", f"{supervision(found)}; the last epoch is kept"),
+        ("chosen on", chosen(root)),
         ("seeds", ", ".join(f"{key} {value}" for key, value in _seeds(params)) or "none"),
         *_preset(root),
-        ("revision", _revision(root)),
+        ("revision", revision(root)),
         ("versions", ", ".join([f"python {platform.python_version()}", *map(_version, PACKAGES)])
                      + " (of the environment that made this page)"),
     ]  # fmt: skip
 
 
+def readers(lock: dict[str, Any]) -> str:
+    """The stages that read the masks, a foreach once."""
+    names = [stage.split("@")[0] for stage, entry in lock.items() if MASKS in hashes(entry, "deps")]
+    return ", ".join(dict.fromkeys(names)) or "no stage so far"
+
+
+def supervision(found: Scores) -> str:
+    """What the networks of the recipe were trained on, as dvc.lock tells it."""
+    lock, standings = found.run.lock, found.standings
+    trained = [name for name in TRAININGS if name in lock]
+    if not trained:
+        return "nothing is trained yet"
+    saw = [
+        name
+        for name in trained
+        if any(MASKS in hashes(lock[above], "deps") for above in standings.above(name))
+    ]
+    if saw:
+        return f"masks are among what {', '.join(saw)} stem{'s' * (len(saw) == 1)} from"
+    return f"{', '.join(trained)} stem from {', '.join(_first(found, trained))}, none from masks"
+
+
+def _first(found: Scores, trained: list[str]) -> list[str]:
+    """What these stages take from the data set."""
+    lock = found.run.lock
+    made = hashes(lock.get("dataset", {}), "outs")
+    above = [name for stage in trained for name in found.standings.above(stage)]
+    read = {dep for name in above for dep in hashes(lock[name], "deps") if dep in made}
+    return sorted(read) or ["no data set"]
+
+
+def chosen(root: Path) -> str:
+    """What thresholds and the like were chosen on is known of the shipped presets only."""
+    same = [name for name in presets.names(root) if not presets.differences(root, name)]
+    if same:
+        return (
+            f"as preset {same[0]}: its thresholds, beta and steps were chosen on training masks, as papers do"
+        )
+    return "not known: these parameters are no shipped preset's"
+
+
 def cost(root: Path, lock: dict[str, Any]) -> Table:
-    """By stage: what its present result took, wherever it was computed, as the ledger knows it."""
+    """By stage: what its present result took, as this clone's ledger knows it; cells else are empty."""
     entries = [entry for entry in ledger.read(root) if entry.get("outcome") == "ran"]
     rows = []
     for stage, value in lock.items():
@@ -81,7 +127,7 @@ def _preset(root: Path) -> Rows:
     return [("parameters", f"as preset {name}" + (f", but {changes}" if changes else ""))]
 
 
-def _revision(root: Path) -> str:
+def revision(root: Path) -> str:
     try:
         commit = worktrees.git(root, "rev-parse", "--short", "HEAD")
         changed = worktrees.git(root, "status", "--porcelain", "--untracked-files=no")

@@ -19,7 +19,7 @@ from stages.common.labels import threshold_labels
 from stages.common.params import load
 from stages.common.pictures import Pictures, load_pictures
 from stages.common.progress import track
-from stages.evaluation import curve, gallery, metrics, tables
+from stages.evaluation import curve, emptiness, gallery, metrics, tables
 from stages.evaluation.heat_map import heat_map
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_labels, read_maps
@@ -56,7 +56,7 @@ def main() -> str:
     _write(name, table, pictures.classes, tables.curve(thresholds, stack), rows)
     _draw(name, rung, ids, pictures, params, scored=True)
     write_json(REPORTS / name / "metrics.json", values)
-    return f"{line}, {len(ids)} pictures"
+    return f"{line}, {len(ids)} pictures{_looks_wrong(name, rung, ids, pictures)}"
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str, Rung]:
@@ -124,7 +124,19 @@ def _without_truth(name: str, rung: Rung, pictures: Pictures, params: Evaluation
     ids = [picture.id for picture in pictures.split(rung.split)]
     _draw(name, rung, ids, pictures, params, scored=False)
     write_json(REPORTS / name / "metrics.json", {"images": 0, "split": rung.split})
-    return f"{name}: no truth for split {rung.split}, nothing to score"
+    return (
+        f"{name}: no truth for split {rung.split}, nothing to score{_looks_wrong(name, rung, ids, pictures)}"
+    )
+
+
+def _looks_wrong(name: str, rung: Rung, ids: Sequence[str], pictures: Pictures) -> str:
+    """A line more where masks are nearly all background, or a class is in none."""
+    if rung.maps:
+        return ""
+    return "".join(
+        f"\nLook at this: {text}"
+        for text in emptiness.words(name, emptiness.sample(ids, rung), pictures.classes)
+    )
 
 
 def _write(

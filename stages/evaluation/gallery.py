@@ -7,14 +7,15 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stages.common.artifacts import UNKNOWN, palette
-from stages.evaluation.drawing import FAINT, INK, Colour, canvas, font, png, shorten, text_width
+from stages.common.artifacts import UNKNOWN
+from stages.evaluation.colours import HATCH, NONE, class_colours, colour
+from stages.evaluation.drawing import FAINT, INK, Colour, canvas, class_names, png, shorten, text_width, write
 
 CELL = 240  # pixels, the widest and the highest a cell may be
 GAP, MARGIN, CAPTION, HEADER, LEGEND = 8, 16, 22, 28, 34
 
 OVER, MISSED, WRONG = (255, 159, 28), (46, 120, 230), (214, 40, 160)
-UNDECIDED, VOID, HATCH = (120, 220, 215), (236, 236, 230), (150, 150, 146)
+UNDECIDED, VOID = (120, 220, 215), NONE
 ERRORS: dict[str, Colour] = {
     "marked, but background": OVER,
     "missed": MISSED,
@@ -52,13 +53,13 @@ def sheet(title: str, rows: Sequence[Row], classes: Sequence[str]) -> bytes:
     height = 2 * MARGIN + HEADER + 20 + sum(CAPTION + high + GAP for _, high in sizes) + LEGEND * len(legend)
     image, draw = canvas(width, height)
 
-    draw.text((MARGIN, MARGIN - 4), shorten(title, width - 2 * MARGIN, 18), INK, font(18))
-    y = MARGIN + HEADER
+    write(draw, (MARGIN, MARGIN - 4), shorten(title, width - 2 * MARGIN, 18), INK, 18)
+    y, names = MARGIN + HEADER, class_names(classes)
     for column, name in enumerate(columns):
-        draw.text((MARGIN + column * (cell + GAP), y), name, FAINT, font(13))
+        write(draw, (MARGIN + column * (cell + GAP), y), name, FAINT, 13)
     y += 20
     for row, size in zip(rows, sizes, strict=True):
-        _caption(draw, row, y, width, classes)
+        _caption(draw, row, y, width, names)
         y += CAPTION
         for column, name in enumerate(columns):
             image.paste(Image.fromarray(_cell(row, name, size)), (MARGIN + column * (cell + GAP), y))
@@ -73,24 +74,42 @@ def errors(picture: np.ndarray, truth: np.ndarray, result: np.ndarray) -> np.nda
     shown = _grey(picture) * np.where((truth > 0) & (truth == result), 0.75, 0.4)[..., None]
     void, unknown = truth == UNKNOWN, result == UNKNOWN
     wrong = (truth != result) & ~void & ~unknown
-    for where, colour in (
+    for where, shade in (
         (wrong & (truth == 0), OVER),
         (wrong & (truth > 0) & (result == 0), MISSED),
         (wrong & (truth > 0) & (result > 0), WRONG),
         (unknown & ~void, UNDECIDED),
     ):
-        shown[where] = 0.2 * shown[where] + 0.8 * np.array(colour)
-    y, x = np.ogrid[: truth.shape[0], : truth.shape[1]]
-    shown[void] = np.where(((x + y) % 6 < 2)[void][:, None], VOID, HATCH)
+        shown[where] = 0.2 * shown[where] + 0.8 * np.array(shade)
+    shown[void] = _hatched(truth.shape)[void]
     return shown.astype(np.uint8)
 
 
 def overlay(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Labels in the colours of VOC over a dim grey picture; the background stays the picture."""
+    """Labels in the colours of their classes over a dim grey picture, with white outlines.
+
+    The background stays the picture; 255 is hatched, as it is no class.
+    """
     grey = _grey(picture)
-    shown = 0.3 * grey + 0.7 * palette()[labels]
+    shown = 0.2 * grey + 0.8 * class_colours()[labels]
     shown[labels == 0] = 0.45 * grey[labels == 0]
+    shown[labels == UNKNOWN] = _hatched(labels.shape)[labels == UNKNOWN]
+    shown[outlines(labels)] = 255
     return shown.astype(np.uint8)
+
+
+def outlines(labels: np.ndarray) -> np.ndarray:
+    """Where a label meets another one below or to the right, bool [H, W]: two colours may look alike."""
+    found = np.zeros(labels.shape, bool)
+    found[:-1] |= labels[:-1] != labels[1:]
+    found[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    return found
+
+
+def _hatched(size: tuple[int, ...]) -> np.ndarray:
+    """Stripes that no class has, [H, W, 3]."""
+    y, x = np.ogrid[: size[0], : size[1]]
+    return np.where(((x + y) % 6 < 2)[..., None], VOID, HATCH)
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:
@@ -121,20 +140,20 @@ def _fit(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _caption(draw: ImageDraw.ImageDraw, row: Row, y: int, width: int, classes: Sequence[str]) -> None:
     """The id, then each class that the row shows, beside a square of its colour."""
-    draw.text((MARGIN, y + 3), shorten(row.id, width // 2, 13), INK, font(13))
+    write(draw, (MARGIN, y + 3), shorten(row.id, width // 2, 13), INK, 13)
     x = MARGIN + text_width(shorten(row.id, width // 2, 13), 13) + 16
     seen = set(np.unique(row.result)) | (set() if row.truth is None else set(np.unique(row.truth)))
     for label in sorted(int(label) for label in seen if 0 < label < len(classes)):
         if x + 16 + text_width(classes[label], 13) > width - MARGIN:
-            draw.text((x, y + 3), "…", FAINT, font(13))
+            write(draw, (x, y + 3), "…", FAINT, 13)
             return
-        x = _key(draw, classes[label], tuple(palette()[label].tolist()), x, y + 3, 13)
+        x = _key(draw, classes[label], colour(label), x, y + 3, 13)
 
 
-def _key(draw: ImageDraw.ImageDraw, name: str, colour: tuple[int, ...], x: int, y: int, size: int) -> int:
+def _key(draw: ImageDraw.ImageDraw, name: str, shade: Colour, x: int, y: int, size: int) -> int:
     """A coloured square and its name; returns where the next may start."""
-    draw.rectangle((x, y + 3, x + size - 4, y + size - 1), colour, outline=FAINT)
-    draw.text((x + size + 1, y), name, INK, font(size))
+    draw.rectangle((x, y + 3, x + size - 4, y + size - 1), shade, outline=FAINT)
+    write(draw, (x + size + 1, y), name, INK, size)
     return x + size + 1 + text_width(name, size) + 14
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.common.artifacts import UNKNOWN
 from stages.common.pictures import Picture
 from stages.evaluation import gallery, metrics
 
@@ -60,9 +59,7 @@ class Case:
         return 100 * float(metrics.means(table)["miou"]) if table.any() else None
 
     def labelled(self, title: str, labels: np.ndarray) -> Tile:
-        drawing = gallery.overlay(self.rgb, labels)
-        drawing[labels == UNKNOWN] = gallery.UNDECIDED
-        return Tile(title, drawing, self.iou(labels))
+        return Tile(title, gallery.overlay(self.rgb, labels), self.iou(labels))
 
     def step(
         self, name: str, about: str, labels: np.ndarray, before: Sequence[Tile] = (), title: str = "labels"

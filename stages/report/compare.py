@@ -7,15 +7,16 @@ a.errors and b.errors. about.json says what was left out, a reason by RUNG/ID, a
 """
 
 import filecmp
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from stages.common import command
-from stages.common.artifacts import palette, read_json, read_mask, read_picture, write_atomic, write_json
+from stages.common.artifacts import read_json, read_mask, read_picture, write_atomic, write_json
 from stages.common.pictures import load_pictures
+from stages.evaluation.colours import UNKNOWN_CSS, colour, css
 from stages.evaluation.gallery import ERRORS
 from stages.evaluation.results import read_labels
 from stages.evaluation.rungs import RUNGS
@@ -58,7 +59,9 @@ def main(arguments: Sequence[str]) -> int:
             continue
         for name, content in files.items():
             write_atomic(Path(spec["out"]) / rung / identifier / f"{name}.webp", content)
-    about = {"left_out": left_out, "errors": _css(ERRORS), "classes": _css(_colours(b.classes))}
+    classes = [(name, css(colour(index))) for index, name in enumerate(b.classes) if index]
+    errors = [(name, css(shade)) for name, shade in ERRORS.items()]
+    about = {"left_out": left_out, "errors": errors, "classes": [*classes, ("unknown", UNKNOWN_CSS)]}
     write_json(Path(spec["out"]) / "about.json", about)
     return 0
 
@@ -80,15 +83,6 @@ def _draw(a: Run, b: Run, rung: str, identifier: str, side: int) -> dict[str, by
     picture, truth = read_picture(b.pictures[identifier]), read_mask(b.folder / mask)
     results = {name: run.labels(rung, identifier, truth.shape) for name, run in (("a", a), ("b", b))}
     return tiles(picture, truth, results, side)
-
-
-def _colours(classes: Sequence[str]) -> dict[str, Sequence[int]]:
-    return {name: palette()[index].tolist() for index, name in enumerate(classes) if index}
-
-
-def _css(colours: Mapping[str, Sequence[int]]) -> list[tuple[str, str]]:
-    """Names and colours as a page writes them, in order."""
-    return [(name, f"rgb({', '.join(map(str, colour))})") for name, colour in colours.items()]
 
 
 def _require_equal(what: str, a: Path, b: Path) -> None:

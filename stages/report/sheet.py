@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from stages.common.artifacts import palette
-from stages.evaluation.drawing import FAINT, INK, canvas, font, png, shorten, text_width
+from stages.evaluation.colours import colour
+from stages.evaluation.drawing import FAINT, INK, canvas, class_names, png, shorten, text_width, write
 from stages.evaluation.gallery import ERRORS
 from stages.report.case import Case, Step, Tile
 
@@ -72,14 +72,14 @@ def _head(
     """The picture with its name and its labels in their colours beside it; returns where it goes on."""
     image.paste(Image.fromarray(_fit(case.rgb, size)), (MARGIN, MARGIN))
     x = MARGIN + size[0] + 2 * GAP
-    draw.text((x, MARGIN), shorten(case.picture.id, total - x - MARGIN, 20), INK, font(20))
+    write(draw, (x, MARGIN), shorten(case.picture.id, total - x - MARGIN, 20), INK, 20)
     height, width = case.size
-    draw.text((x, MARGIN + 30), f"split {case.picture.split}, {width}x{height} pixels", FAINT, font(14))
-    draw.text((x, MARGIN + 52), "labels:", FAINT, font(14))
+    write(draw, (x, MARGIN + 30), f"split {case.picture.split}, {width}x{height} pixels", FAINT, 14)
+    write(draw, (x, MARGIN + 52), "labels:", FAINT, 14)
     y = MARGIN + 74
     for index in case.picture.labels:
-        draw.rectangle((x, y + 3, x + 11, y + 14), tuple(palette()[index].tolist()), outline=FAINT)
-        draw.text((x + 18, y), case.classes[index], INK, font(14))
+        draw.rectangle((x, y + 3, x + 11, y + 14), colour(index), outline=FAINT)
+        write(draw, (x + 18, y), class_names(case.classes)[index], INK, 14)
         y += 20
     return max(y, MARGIN + size[1]) + GAP
 
@@ -87,9 +87,9 @@ def _head(
 def _heading(draw: ImageDraw.ImageDraw, step: Step, at: tuple[int, int], width: int) -> None:
     x, y = at
     iou = "" if step.iou is None else f"   IoU {step.iou:.1f} %"
-    draw.text((x, y + 6), shorten(step.name + iou, width, 15), INK, font(15))
+    write(draw, (x, y + 6), shorten(step.name + iou, width, 15), INK, 15)
     text = f"absent: {step.absent}" if step.absent else step.about
-    draw.text((x, y + 26), shorten(text, width, 12), FAINT, font(12))
+    write(draw, (x, y + 26), shorten(text, width, 12), FAINT, 12)
 
 
 def _draw_tile(
@@ -97,19 +97,19 @@ def _draw_tile(
 ) -> None:
     image.paste(Image.fromarray(_fit(tile.drawing, size)), at)
     under = at[1] + size[1] + 2
-    draw.text((at[0], under), shorten(tile.title, size[0], 12), FAINT, font(12))
+    write(draw, (at[0], under), shorten(tile.title, size[0], 12), FAINT, 12)
     if tile.iou is not None:
-        draw.text((at[0], under + 14), f"IoU {tile.iou:.1f} %", INK, font(12))
+        write(draw, (at[0], under + 14), f"IoU {tile.iou:.1f} %", INK, 12)
 
 
 def _keys(draw: ImageDraw.ImageDraw, y: int, total: int) -> int:
     """What the colours of errors mean; returns where it ends."""
     x = MARGIN
-    for name, colour in ERRORS.items():
+    for name, shade in ERRORS.items():
         if x > MARGIN and x + 20 + text_width(name, 12) > total - MARGIN:
             x, y = MARGIN, y + 18
-        draw.rectangle((x, y + 2, x + 10, y + 12), colour, outline=FAINT)
-        draw.text((x + 16, y), name, FAINT, font(12))
+        draw.rectangle((x, y + 2, x + 10, y + 12), shade, outline=FAINT)
+        write(draw, (x + 16, y), name, FAINT, 12)
         x += 32 + text_width(name, 12)
     return y + 18
 

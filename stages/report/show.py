@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from stages.common import command
-from stages.common.artifacts import palette, read_mask, read_picture, write_atomic, write_json
+from stages.common.artifacts import read_mask, read_picture, write_atomic, write_json
 from stages.common.pictures import Pictures, load_pictures
-from stages.evaluation.drawing import Colour
+from stages.evaluation.colours import colour, css
 from stages.evaluation.gallery import ERRORS
 from stages.report.case import Case, Step
 from stages.report.sheet import sheet
@@ -81,16 +81,12 @@ def about(case: Case) -> dict[str, Any]:
         "height": case.picture.height,
         "labels": [case.classes[index] for index in case.picture.labels],
         "colours": [
-            (case.classes[index], css(tuple(palette()[index].tolist())))
+            (case.classes[index], css(colour(index)))
             for index in sorted(seen)
             if 0 < index < len(case.classes)
         ],
-        "errors": [(name, css(colour)) for name, colour in ERRORS.items()],
+        "errors": [(name, css(shade)) for name, shade in ERRORS.items()],
     }
-
-
-def css(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def webp(drawing: np.ndarray) -> bytes:

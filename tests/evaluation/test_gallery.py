@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from stages.evaluation import gallery
+from stages.evaluation.colours import HATCH, class_colours
 from stages.evaluation.heat_map import heat_map
 
 CLASSES = ("background", "cat", "dog")
@@ -36,8 +37,18 @@ def test_error_colours():
     shown = gallery.errors(np.zeros((1, 7, 3), np.uint8), truth, result)[0]
     colours = [gallery.OVER, gallery.MISSED, gallery.WRONG, gallery.UNDECIDED, gallery.UNDECIDED]
     np.testing.assert_array_equal(shown[:5], (0.8 * np.array(colours)).astype(np.uint8))
-    assert tuple(shown[5].tolist()) in (gallery.VOID, gallery.HATCH)
+    assert tuple(shown[5].tolist()) in (gallery.VOID, HATCH)
     np.testing.assert_array_equal(shown[6], 0)  # right: the (black) picture
+
+
+def test_labels_have_an_outline_and_unknown_ones_are_hatched():
+    labels = np.zeros((12, 12), np.uint8)
+    labels[:, 6:], labels[:6, :3] = 2, 255
+    shown = gallery.overlay(np.full((12, 12, 3), 100, np.uint8), labels)
+    assert shown[:, 5].min() == 255  # where the background meets class 2
+    np.testing.assert_array_equal(shown[8, 9], 20 + (0.8 * class_colours()[2]).astype(int))
+    assert {tuple(pixel) for pixel in shown[:5, :2].reshape(-1, 3).tolist()} == {gallery.VOID, HATCH}
+    np.testing.assert_array_equal(shown[8, 2], 45)  # the background is the picture
 
 
 def test_right_pixels_are_the_grey_picture():

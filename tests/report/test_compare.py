@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.common.artifacts import mask_bytes, npz_bytes, palette, write_json
+from stages.common.artifacts import mask_bytes, npz_bytes, write_json
+from stages.evaluation.colours import UNKNOWN_CSS, class_colours
 from stages.evaluation.gallery import ERRORS
 from stages.report import compare
 
@@ -79,7 +80,7 @@ def test_what_one_run_found_and_the_other_missed_is_drawn_so(spec, tmp_path):
     names = ("picture", "truth", "a.labels", "a.errors", "b.labels", "b.errors")
     assert drawn.keys() == {f"pseudo_labels {name}" for name in names}
     assert about["left_out"] == {}
-    marked = 0.3 * 128 + 0.7 * palette()[1].astype(int)
+    marked = 0.2 * 128 + 0.8 * class_colours()[1].astype(int)
     left, right = (SIZE // 2, 6), (SIZE // 2, 26)
     assert near(drawn["pseudo_labels a.labels"][right], marked)
     assert near(drawn["pseudo_labels truth"][right], marked)
@@ -93,15 +94,15 @@ def test_what_one_run_found_and_the_other_missed_is_drawn_so(spec, tmp_path):
 def test_maps_become_labels_at_the_threshold_of_their_run(spec, tmp_path):
     spec["rungs"] = {"seeds": ["x"]}
     drawn, _ = draw(spec, tmp_path)  # 0.6 everywhere, against 0.5 and 0.7
-    marked = 0.3 * 128 + 0.7 * palette()[1].astype(int)
+    marked = 0.2 * 128 + 0.8 * class_colours()[1].astype(int)
     assert near(drawn["seeds a.labels"][6, 6], marked)
     assert near(drawn["seeds b.labels"][6, 6], np.full(3, 0.45 * 128))
 
 
 def test_the_colours_are_named(spec, tmp_path):
     _, about = draw(spec, tmp_path)
-    assert about["classes"] == [["object", "rgb(128, 0, 0)"]]
-    assert dict(about["errors"])["missed"] == "rgb(46, 120, 230)"
+    assert about["classes"] == [["object", "#4b69ff"], ["unknown", UNKNOWN_CSS]]
+    assert dict(about["errors"])["missed"] == "#2e78e6"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from stages.common.artifacts import palette
-from stages.evaluation.drawing import FAINT, INK, canvas, font, text_width
+from stages.evaluation.colours import class_colours, colour
+from stages.evaluation.drawing import FAINT, INK, canvas, text_width, write
+from stages.evaluation.gallery import outlines
 
 BAND = 256  # rows drawn at a time, so that a large picture needs no large floats
 QUALITY, TINT = 90, 0.6
@@ -27,15 +28,7 @@ def overlay_jpeg(picture: np.ndarray, labels: np.ndarray, entries: list[Entry]) 
 def tinted(picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The picture in its own colours, a little darker, and what is labelled under a tint of its class."""
     share = np.where(labels > 0, np.float32(TINT), 0)[..., None]
-    return np.rint((0.85 - 0.85 * share) * picture + share * palette()[labels]).astype(np.uint8)
-
-
-def outlines(labels: np.ndarray) -> np.ndarray:
-    """Where a label meets another one below or to the right, bool [H, W]: a tint may be the ground's."""
-    found = np.zeros(labels.shape, bool)
-    found[:-1] |= labels[:-1] != labels[1:]
-    found[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    return found
+    return np.rint((0.85 - 0.85 * share) * picture + share * class_colours()[labels]).astype(np.uint8)
 
 
 def key(entries: list[Entry], width: int) -> np.ndarray:
@@ -55,8 +48,8 @@ def key(entries: list[Entry], width: int) -> np.ndarray:
         x, y = size // 2, row * 2 * size + size // 2
         for entry in line:
             index, text = entry
-            draw.rectangle((x, y, x + size, y + size), tuple(palette()[index].tolist()), outline=FAINT)
-            draw.text((x + size * 1.4, y + size / 2), text, INK, font(size), anchor="lm")
+            draw.rectangle((x, y, x + size, y + size), colour(index), outline=FAINT)
+            write(draw, (x + size * 1.4, y + size / 2), text, INK, size, anchor="lm")
             x += _width(entry, size)
     return np.asarray(image)
 

@@ -7,10 +7,10 @@ from stages.predictions.pictures.overlays import key, outlines, overlay_jpeg, ti
 
 
 def test_a_tint_of_the_class_where_there_is_one():
-    """Class 1 is (128, 0, 0): 0.34 of the picture and 0.6 of that; the background is 0.85 of the picture."""
+    """Class 1 is (75, 105, 255): 0.34 of the picture and 0.6 of that; the background is 0.85 of it."""
     picture = np.full((1, 2, 3), 100, np.uint8)
     found = tinted(picture, np.array([[0, 1]], np.uint8))
-    assert found.tolist() == [[[85, 85, 85], [111, 34, 34]]]
+    assert found.tolist() == [[[85, 85, 85], [79, 97, 187]]]
 
 
 def test_outlines_lie_where_two_labels_meet():
@@ -28,5 +28,5 @@ def test_the_key_grows_by_lines_and_the_picture_keeps_its_place():
     drawn = np.asarray(Image.open(io.BytesIO(overlay_jpeg(picture, labels, entries))))
     assert drawn.shape == (300 + 66, 90, 3)
     assert abs(drawn[150, 70].astype(int) - 170).max() < 8  # background
-    assert abs(drawn[280, 20].astype(int) - [144, 68, 68]).max() < 12  # class 1
+    assert abs(drawn[280, 20].astype(int) - [113, 131, 221]).max() < 12  # class 1
     assert drawn[150, 44].min() > 200  # the outline

@@ -1,0 +1,49 @@
+"""How the last run of a workspace ended: the stages that it did not bring up to date.
+
+dvc.lock does not say so: the entry of a stage that failed is that of an earlier run. The note lies in the
+worktree's own folder, which git does not see; a later run that reaches the stage takes it out.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import ledger, lockfile, places
+from pipeline.outcomes import Result
+from pipeline.project import write_whole
+from pipeline.snapshot import Snapshot
+
+
+def path(root: Path) -> Path:
+    return places.state(root) / "not-up-to-date.json"
+
+
+def note(root: Path, results: Mapping[str, Result]) -> None:
+    """Remember what is bad among `results`, with the outputs that dvc.lock names for it."""
+    lock, known = lockfile.stages(root), _read(root)
+    kept = {name: entry for name, entry in known.items() if name not in results}
+    for name, result in results.items():
+        if not result.good:
+            kept[name] = {"outcome": result.outcome, "outs": ledger.hashes(lock.get(name, {}))}
+    if kept != known:
+        path(root).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path(root), json.dumps(kept, indent=2))
+
+
+def read(run: Snapshot) -> dict[str, str]:
+    """The outcome of each stage that the last run left so, if dvc.lock has the same outputs still."""
+    return {
+        name: str(entry.get("outcome"))
+        for name, entry in _read(run.root).items()
+        if entry.get("outs") == ledger.hashes(run.lock.get(name, {}))
+    }
+
+
+def _read(root: Path) -> dict[str, dict[str, Any]]:
+    try:
+        values = json.loads(path(root).read_text())
+    except (OSError, ValueError):  # none, or cut by a full disk: nothing is known
+        return {}
+    entries = values.items() if isinstance(values, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}

@@ -1,0 +1,106 @@
+"""reports/provenance.json: which machine made a rung's numbers, and when, for who reads them from git.
+
+`wsss run` writes it beside the reports: by rung the hash of its metrics.json, the day, the processor or
+GPU, the run. It says nothing of a rung whose hash is another one: then a plain `dvc repro` made the numbers.
+No name of a host or a user is in it.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import gpus
+from pipeline.outcomes import RAN, RESTORED, Result
+from pipeline.project import write_whole
+from pipeline.snapshot import Snapshot
+
+FILE = "reports/provenance.json"
+ELSEWHERE = "restored from a cache"
+LONGEST = 100  # characters of a text from a file that anybody may have written
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a rung's numbers came to be; "" where that is not known."""
+
+    metrics: str  # the hash of metrics.json
+    date: str
+    machine: str
+    run: str
+
+
+def read(run: Snapshot) -> dict[str, Made]:
+    """By rung; a file that is no such file says nothing."""
+    return _parsed(run.text(FILE) or "")
+
+
+def note(
+    root: Path, run: str, results: Mapping[str, Result], hashes: Mapping[str, str], here: Mapping[str, bool]
+) -> None:
+    """Describe the rungs that this run has scored anew.
+
+    `hashes` are those of metrics.json, by rung; `here` says whether this machine has computed it.
+    """
+    file = root / FILE
+    known = _parsed(file.read_text(errors="replace")) if file.is_file() else {}
+    found = {rung: made for rung, made in known.items() if rung in hashes}
+    for rung, value in hashes.items():
+        result = results.get(f"evaluation@{rung}")
+        if (
+            result
+            and result.outcome in (RAN, RESTORED)
+            and (rung not in known or known[rung].metrics != value)
+        ):
+            text = machine() if here[rung] else ELSEWHERE
+            found[rung] = Made(value, time.strftime("%Y-%m-%d"), text, run)
+    if found != known:
+        values = {rung: vars(made) for rung, made in found.items()}
+        write_whole(file, json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+
+def machine() -> str:
+    """The processor with the cores that this process may use, and the GPUs if it may use any."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ", ".join([f"{_processor()}, {cores} cores", *_gpus()])
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine() or "unknown processor"
+
+
+def _gpus() -> list[str]:
+    if not gpus.devices() or not shutil.which("nvidia-smi"):
+        return []
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    done = subprocess.run(query, capture_output=True, text=True)
+    return list(dict.fromkeys(done.stdout.splitlines())) if done.returncode == 0 else []
+
+
+def _parsed(text: str) -> dict[str, Made]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return {}
+    entries = values.items() if isinstance(values, dict) else ()
+    return {str(rung): _made(entry) for rung, entry in entries if isinstance(entry, dict)}
+
+
+def _made(entry: Mapping[str, Any]) -> Made:
+    metrics, date, machine, run = (_line(entry.get(key)) for key in ("metrics", "date", "machine", "run"))
+    return Made(metrics, date, machine, run)
+
+
+def _line(value: Any) -> str:
+    """Text in one line, without what a terminal takes for an order."""
+    text = " ".join(str(value or "").split())
+    return "".join(sign for sign in text if sign.isprintable())[:LONGEST]

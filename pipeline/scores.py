@@ -1,0 +1,242 @@
+"""The numbers of one run: each rung from its own files, and whether they are the run's.
+
+All that shows a number asks here: the terminal, the page, `wsss diff`, sweeps, Prefect. A rung's numbers
+are in reports/RUNG/metrics.json, which its evaluation wrote. They are the run's if dvc.lock says so: the
+file is the one that it names, and all that the evaluation stems from is as parameters, code and dvc.lock
+have it now (standing.py). Else the rung has none: reports/ of git, or of an earlier run, may be anybody's.
+"""
+
+import hashlib
+import json
+import math
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline import ledger, provenance, worktrees
+from pipeline.outcomes import RAN, RESTORED, Result
+from pipeline.provenance import Made
+from pipeline.snapshot import WORKSPACE, Snapshot, hashes, open_run
+from pipeline.standing import Fault, Standings
+from pipeline.tables import Table
+
+CURRENT, COMMITTED, STALE, MISSING = "current", "committed", "stale", "missing"
+NOT_SCORED = "not scored in this run"
+PERCENT = ("miou", "miou_best_threshold", "precision", "recall")  # what the ladder shows
+STAGE = "evaluation"  # a foreach over the rungs
+NAMED = 3  # reasons that are told
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A rung of one run. Numbers are percent; there are none where they are not the run's."""
+
+    name: str
+    state: str
+    standing: str  # in words: who made the numbers, or why there are none
+    split: str = ""
+    images: int = 0
+    numbers: Mapping[str, float] = field(default_factory=dict)  # all plain numbers of metrics.json
+    classes: Mapping[str, float] = field(default_factory=dict)  # IoU by class
+
+    @property
+    def good(self) -> bool:
+        """Whether it was scored in this run; without a truth it has no numbers all the same."""
+        return self.state in (CURRENT, COMMITTED)
+
+    def cell(self, key: str) -> str:
+        """A number as it is shown everywhere, or nothing."""
+        return text(self.numbers[key]) if key in self.numbers else ""
+
+    def row(self) -> dict[str, str]:
+        """As a row of the ladder; state and standing are not in it."""
+        images = str(self.images) if self.good else ""
+        return {"rung": self.name, "split": self.split, **{key: self.cell(key) for key in PERCENT},
+                "images": images}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A run's rungs in the order of the recipe, and what is known of its other stages."""
+
+    run: Snapshot
+    rungs: tuple[Rung, ...]
+    standings: Standings
+
+    @property
+    def good(self) -> list[Rung]:
+        return [rung for rung in self.rungs if rung.good]
+
+    def rung(self, name: str) -> Rung | None:
+        return next((rung for rung in self.rungs if rung.name == name), None)
+
+    def told(self) -> list[tuple[str, str]]:
+        """Rungs, comma between, with the standing that they share: one line each is enough."""
+        names: dict[str, list[str]] = {}
+        for rung in self.rungs:
+            names.setdefault(rung.standing, []).append(rung.name)
+        return [(", ".join(found), standing) for standing, found in names.items()]
+
+    def why_not(self, stage: str) -> str:
+        """Why the result of any stage is not the run's; "" if it is."""
+        return _reasons(self.standings.faults(stage))
+
+    def table(self, rung: str, file: str) -> Table:
+        """The rows of a rung's CSV; none where the rung is not the run's."""
+        found = self.rung(rung)
+        return self.run.table(f"reports/{rung}/{file}") if found and found.good else []
+
+
+def text(value: float) -> str:
+    """A number of a rung, in percent: two decimals, as metrics.json and `dvc metrics` have it."""
+    return f"{value:.2f}"
+
+
+def workspace(root: Path) -> Scores:
+    return read(open_run(root, WORKSPACE))
+
+
+def read(run: Snapshot) -> Scores:
+    """The rungs that the recipe has, each with its numbers or without."""
+    standings, past = Standings(run), ledger.read(run.root) if run.commit is None else []
+    made, stages = provenance.read(run), names(run)
+    rungs = [_rung(run, standings, past, made, name, stage) for name, stage in stages.items()]
+    return Scores(run, tuple(rungs), standings)
+
+
+def names(run: Snapshot) -> dict[str, str]:
+    """The stage that scores each rung: those of dvc.yaml, and if it has none, of dvc.lock."""
+    stage = run.stages().get(STAGE)
+    each = stage.get("foreach") if isinstance(stage, dict) else None
+    if isinstance(each, dict | list) and "metrics.json" in json.dumps(stage.get("do"), default=str):
+        return {str(name): f"{STAGE}@{name}" for name in each}
+    prefix = f"{STAGE}@"
+    return {
+        name.removeprefix(prefix): name
+        for name in run.lock
+        if name.startswith(prefix) and _metrics_of(run, name)
+    }
+
+
+def extra(scores: Scores, name: str, stage: str) -> Rung:
+    """What another stage than the evaluation has scored, as the ceiling, in reports/NAME/metrics.json."""
+    return _rung(scores.run, scores.standings, ledger.read(scores.run.root), {}, name, stage)
+
+
+def note(root: Path, run: str, results: Mapping[str, Result]) -> None:
+    """Write down on which machine a run that has ended made its numbers."""
+    found = open_run(root, WORKSPACE)
+    values = {}
+    for name, stage in names(found).items():
+        path = _metrics_of(found, stage)
+        if path and found.hash(path) == _digest(found.read([path]).get(path, b"")):
+            values[name] = found.hash(path) or ""
+    if values:
+        past, host = ledger.read(root), socket.gethostname()
+        outs = {name: ledger.hashes(found.lock[f"{STAGE}@{name}"]) for name in values}
+        own = [e.get("outs") for e in past if e.get("outcome") == RAN and e.get("host") == host]
+        provenance.note(root, run, results, values, {name: outs[name] in own for name in values})
+
+
+def _rung(
+    run: Snapshot, standings: Standings, past: list[dict[str, Any]], made: Mapping[str, Made],
+    name: str, stage: str,
+) -> Rung:  # fmt: skip
+    again = f": `wsss run {stage}`" if run.commit is None else ""
+    path = _metrics_of(run, stage)
+    if path is None:
+        return Rung(name, MISSING, f"{NOT_SCORED}{again}")
+    faults, wrong = standings.faults(stage), _edited(run, stage)
+    values = _values(run, path)
+    if wrong or values is None:
+        return Rung(name, MISSING, f"{NOT_SCORED}: {wrong or f'{path} cannot be read'}{again}")
+    numbers = {key: value for key in values if (value := _number(values[key])) is not None}
+    if standings.is_foreign(faults):
+        return Rung(name, MISSING, f"{NOT_SCORED}: {_reasons(faults)}{again}")
+    if faults:
+        earlier = f"; an earlier run had {text(numbers['miou'])}" if "miou" in numbers else ""
+        return Rung(name, STALE, f"stale, {NOT_SCORED}: {_reasons(faults)}{earlier}{again}")
+    state, standing = _maker(run, stage, path, past, made.get(name))
+    split, images = str(values.get("split", "")), numbers.pop("images", 0)
+    iou = values.get("iou")
+    classes = {key: _number(value) for key, value in iou.items()} if isinstance(iou, dict) else {}
+    shown = {key: value for key, value in classes.items() if value is not None}
+    return Rung(name, state, standing, split, int(images), numbers, shown)
+
+
+def _maker(
+    run: Snapshot, stage: str, path: str, past: list[dict[str, Any]], made: Made | None
+) -> tuple[str, str]:
+    """The state of a rung whose numbers are the run's, and who made them, as far as that is known."""
+    known = made if made and made.metrics == run.hash(path) else None
+    if run.commit is not None:
+        return COMMITTED, f"committed in {run.commit[:7]}, {_of(known)}"
+    entry = run.lock[stage]
+    mine = [e for e in past if e.get("stage") == stage and e.get("outs") == ledger.hashes(entry)]
+    mine = [e for e in mine if e.get("outcome") in (RAN, RESTORED)]
+    others = any((run.root / out).exists() for out in hashes(entry, "outs") if out != path)
+    commit = _commit(run, path) if not mine and not others else None
+    if commit:
+        return COMMITTED, f"the committed numbers ({commit}), {_of(known)}; nothing was run here"
+    if not mine:
+        return CURRENT, f"{_of(known)}, not by a run of this workspace" if known else _of(None)
+    ran = [e for e in mine if e["outcome"] == RAN]
+    last = (ran or mine)[-1]
+    date, name = str(last.get("ended", ""))[:16].replace("T", " "), str(last.get("run", ""))
+    return CURRENT, f"{'made' if ran else 'restored from the cache'} {date} by {name}"
+
+
+def _of(made: Made | None) -> str:
+    if made is None:
+        return "made by a plain `dvc repro`"
+    parts = [f"on {made.machine}" * bool(made.machine), made.date, f"by {made.run}" * bool(made.run)]
+    return f"made {' '.join(part for part in parts if part)}".strip()
+
+
+def _commit(run: Snapshot, path: str) -> str | None:
+    """HEAD, where the workspace has the file as git has it there."""
+    try:
+        head = worktrees.resolve(run.root, "HEAD")
+        same = worktrees.contents(run.root, head, [path]).get(path) == run.read([path]).get(path)
+        return head[:7] if same else None
+    except ValueError:
+        return None
+
+
+def _metrics_of(run: Snapshot, stage: str) -> str | None:
+    """The file of numbers that a stage's entry of dvc.lock names."""
+    outs = hashes(run.lock.get(stage, {}), "outs")
+    return next((path for path in outs if path.endswith("/metrics.json")), None)
+
+
+def _edited(run: Snapshot, stage: str) -> str:
+    """What of a rung's files is not as dvc.lock has it; files that are not there are not at hand, no more."""
+    outs = hashes(run.lock[stage], "outs")
+    present = run.read(path for path, value in outs.items() if not value.endswith(".dir"))
+    wrong = [path for path, content in present.items() if _digest(content) != outs[path]]
+    return f"{wrong[0]} is not the one of dvc.lock" if wrong else ""
+
+
+def _values(run: Snapshot, path: str) -> dict[str, Any] | None:
+    try:
+        values = json.loads(run.text(path) or "")
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if is_number else None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _reasons(faults: list[Fault]) -> str:
+    found = list(dict.fromkeys(fault.text for fault in faults))
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return ", ".join(found[:NAMED]) + more
