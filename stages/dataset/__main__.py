@@ -111,10 +111,7 @@ class Written:
 
     def finish(self, source: Source, warnings: list[str], of_masks: list[str]) -> None:
         """The lists. What is odd about masks stays with them: no training depends on it."""
-        for place, texts in (
-            (self.dataset, warnings),
-            (self.masks, of_masks),
-        ):  # no training reads the latter
+        for place, texts in ((self.dataset, warnings), (self.masks, of_masks)):
             write_atomic(place / WARNINGS, "".join(f"{line}\n" for line in texts))
         write_json(self.dataset / "white.json", asdict(self.white))
         write_json(self.dataset / "classes.json", ["background", *source.classes])
