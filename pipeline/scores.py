@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,16 @@ class Scores:
         found = self.rung(rung)
         return self.run.table(f"reports/{rung}/{file}") if found and found.good else []
 
+    def per_class(self, order: Iterable[str] = ()) -> Table:
+        """IoU by class and rung, of the rungs that are the run's; `order` is that of the data set."""
+        scored = [rung for rung in self.good if rung.classes]
+        names = dict.fromkeys([*order, *(name for rung in scored for name in rung.classes)] if scored else ())
+        return [
+            {"class": name}
+            | {rung.name: text(rung.classes[name]) if name in rung.classes else "" for rung in scored}
+            for name in names
+        ]
+
 
 def text(value: float) -> str:
     """A number of a rung, in percent: two decimals, as metrics.json and `dvc metrics` have it."""
@@ -109,7 +119,8 @@ def read(run: Snapshot) -> Scores:
 def names(run: Snapshot) -> dict[str, str]:
     """The stage that scores each rung: those of dvc.yaml, and if it has none, of dvc.lock."""
     stage = run.stages().get(STAGE)
-    each = stage.get("foreach") if isinstance(stage, dict) else None
+    stage = stage if isinstance(stage, dict) else {}
+    each = stage.get("foreach")
     if isinstance(each, dict | list) and "metrics.json" in json.dumps(stage.get("do"), default=str):
         return {str(name): f"{STAGE}@{name}" for name in each}
     prefix = f"{STAGE}@"

@@ -58,7 +58,7 @@ def values(root: Path) -> dict[str, Any]:
         "bands": bands,
         "ceiling": ceiling,
         "ladder_chart": _chart(rows, bands, ceiling),
-        "per_class": worst_first(per_class(found, data.classes), good),
+        "per_class": worst_first(found.per_class(data.classes), good),
         "steps": steps(rows, classes),
         "areas": _areas(found),
         "curve": _curve(found),
@@ -71,17 +71,6 @@ def values(root: Path) -> dict[str, Any]:
         "card": protocol.card(root, found, data),
         "cost": protocol.cost(root, lock),
     }  # fmt: skip
-
-
-def per_class(found: Scores, order: list[str]) -> Table:
-    """IoU by class and rung, of the rungs that are this run's; classes in the data set's order."""
-    scored = [rung for rung in found.good if rung.classes]
-    names = dict.fromkeys([*order, *(name for rung in scored for name in rung.classes)] if scored else ())
-    return [
-        {"class": name}
-        | {rung.name: scores.text(rung.classes[name]) if name in rung.classes else "" for rung in scored}
-        for name in names
-    ]
 
 
 def shown(found: Scores) -> list[str]:

@@ -86,7 +86,7 @@ def _head(
 
 def _heading(draw: ImageDraw.ImageDraw, step: Step, at: tuple[int, int], width: int) -> None:
     x, y = at
-    iou = "" if step.iou is None else f"   IoU {step.iou:.1f} %"
+    iou = "" if step.iou is None else f"   IoU {step.iou:.2f} %"
     draw.text((x, y + 6), shorten(step.name + iou, width, 15), INK, font(15))
     text = f"absent: {step.absent}" if step.absent else step.about
     draw.text((x, y + 26), shorten(text, width, 12), FAINT, font(12))
@@ -99,7 +99,7 @@ def _draw_tile(
     under = at[1] + size[1] + 2
     draw.text((at[0], under), shorten(tile.title, size[0], 12), FAINT, font(12))
     if tile.iou is not None:
-        draw.text((at[0], under + 14), f"IoU {tile.iou:.1f} %", INK, font(12))
+        draw.text((at[0], under + 14), f"IoU {tile.iou:.2f} %", INK, font(12))
 
 
 def _keys(draw: ImageDraw.ImageDraw, y: int, total: int) -> int:
