@@ -9,6 +9,7 @@ have it now (standing.py). Else the rung has none: reports/ of git, or of an ear
 import hashlib
 import json
 import math
+import re
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -117,18 +118,23 @@ def read(run: Snapshot) -> Scores:
 
 
 def names(run: Snapshot) -> dict[str, str]:
-    """The stage that scores each rung: those of dvc.yaml, and if it has none, of dvc.lock."""
+    """The stage that scores each rung: those of dvc.yaml, and if it has none, of dvc.lock.
+
+    A recipe of one's own without a stage `evaluation` has a rung for each reports/RUNG/metrics.json.
+    """
     stage = run.stages().get(STAGE)
     stage = stage if isinstance(stage, dict) else {}
     each = stage.get("foreach")
     if isinstance(each, dict | list) and "metrics.json" in json.dumps(stage.get("do"), default=str):
         return {str(name): f"{STAGE}@{name}" for name in each}
-    prefix = f"{STAGE}@"
-    return {
-        name.removeprefix(prefix): name
-        for name in run.lock
-        if name.startswith(prefix) and _metrics_of(run, name)
+    found = {
+        match[1]: stage
+        for stage, entry in run.lock.items()
+        for path in hashes(entry, "outs")
+        if (match := re.fullmatch(r"reports/([^/]+)/metrics\.json", path))
     }
+    rungs = {name: stage for name, stage in found.items() if stage.startswith(f"{STAGE}@")}
+    return rungs or found
 
 
 def extra(scores: Scores, name: str, stage: str) -> Rung:
@@ -138,17 +144,17 @@ def extra(scores: Scores, name: str, stage: str) -> Rung:
 
 def note(root: Path, run: str, results: Mapping[str, Result]) -> None:
     """Write down on which machine a run that has ended made its numbers."""
-    found = open_run(root, WORKSPACE)
-    values = {}
+    found, past, host = open_run(root, WORKSPACE), ledger.read(root), socket.gethostname()
+    own = [e.get("outs") for e in past if e.get("outcome") == RAN and e.get("host") == host]
+    values, anew = {}, {}
     for name, stage in names(found).items():
-        path = _metrics_of(found, stage)
+        path = _metrics_of(found, name, stage)
         if path and found.hash(path) == _digest(found.read([path]).get(path, b"")):
             values[name] = found.hash(path) or ""
+            if stage in results and results[stage].outcome in (RAN, RESTORED):
+                anew[name] = ledger.hashes(found.lock[stage]) in own
     if values:
-        past, host = ledger.read(root), socket.gethostname()
-        outs = {name: ledger.hashes(found.lock[f"{STAGE}@{name}"]) for name in values}
-        own = [e.get("outs") for e in past if e.get("outcome") == RAN and e.get("host") == host]
-        provenance.note(root, run, results, values, {name: outs[name] in own for name in values})
+        provenance.note(root, run, values, anew)
 
 
 def _rung(
@@ -156,7 +162,7 @@ def _rung(
     name: str, stage: str,
 ) -> Rung:  # fmt: skip
     again = f": `wsss run {stage}`" if run.commit is None else ""
-    path = _metrics_of(run, stage)
+    path = _metrics_of(run, name, stage)
     if path is None:
         return Rung(name, MISSING, f"{NOT_SCORED}{again}")
     faults, wrong = standings.faults(stage), _edited(run, stage)
@@ -216,10 +222,10 @@ def _commit(run: Snapshot, path: str) -> str | None:
         return None
 
 
-def _metrics_of(run: Snapshot, stage: str) -> str | None:
-    """The file of numbers that a stage's entry of dvc.lock names."""
-    outs = hashes(run.lock.get(stage, {}), "outs")
-    return next((path for path in outs if path.endswith("/metrics.json")), None)
+def _metrics_of(run: Snapshot, name: str, stage: str) -> str | None:
+    """The file of a rung's numbers, if the stage's entry of dvc.lock has it."""
+    path = f"reports/{name}/metrics.json"
+    return path if path in hashes(run.lock.get(stage, {}), "outs") else None
 
 
 def _edited(run: Snapshot, stage: str) -> str:

@@ -16,7 +16,7 @@ from pipeline.scores import text
 
 STAGES = {  # by step, the one whose output it shows
     "seeds": "seeds", "crf": "affinity_labels", "affinity_labels": "affinity_labels", "affinity": "affinity",
-    "random_walk": "affinity", "pseudo_labels": "pseudo_labels", "predictions": "segmenter",
+    "random_walk": "affinity", "pseudo_labels": "pseudo_labels", "predictions": "predictions",
 }  # fmt: skip
 FOLDER = Path("reports/show")  # git-ignored
 

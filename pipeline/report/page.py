@@ -79,7 +79,7 @@ def shown(found: Scores) -> list[str]:
     drawn = hashes(lock.get("gallery", {}), "deps")
     names = []
     for rung in found.good:
-        entry = lock[f"{scores.STAGE}@{rung.name}"]
+        entry = lock[scores.names(found.run)[rung.name]]
         scored = hashes(entry, "deps") | hashes(entry, "outs")
         shared = drawn.keys() & scored.keys()
         if shared and all(drawn[path] == scored[path] for path in shared):

@@ -1,4 +1,4 @@
-"""One picture through the recipe: `python -m stages.report.show ID --tiles FOLDER [--png FILE] [--note STEP=TEXT]`.
+"""One picture through the recipe: `python -m stages.report.show ID --tiles FOLDER [--png FILE]`.
 
 Writes FOLDER/steps.json and a picture of each tile, from which `wsss show` makes its table and its page;
 and on request all of it as one PNG.
