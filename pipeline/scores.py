@@ -169,7 +169,8 @@ def _rung(
     values = _values(run, path)
     if wrong or values is None:
         return Rung(name, MISSING, f"{NOT_SCORED}: {wrong or f'{path} cannot be read'}{again}")
-    numbers = {key: value for key in values if (value := _number(values[key])) is not None}
+    plain = {key: _number(value) for key, value in values.items() if key != "split"}
+    numbers = {key: value for key, value in plain.items() if value is not None}
     if standings.is_foreign(faults):
         return Rung(name, MISSING, f"{NOT_SCORED}: {_reasons(faults)}{again}")
     if faults:
