@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from pipeline import data_set, ledger, lockfile
+from pipeline import data_set, ledger, lockfile, pages
 from pipeline.report import gallery, protocol, published
 from pipeline.report import page as report_page
 from tests import browser
 from tests.conftest import Project
 
 PARTS = [
-    "ladder", "classes", "steps", "threshold", "training", "confusion", "gallery", "data", "protocol", "cost",
+    "ladder", "gallery", "classifier", "threshold", "steps", "training", "confusion", "paste", "data",
+    "protocol", "cost",
 ]  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def test_the_legend_has_the_colours_of_the_drawings() -> None:
 
 def test_before_any_run_it_says_what_makes_it(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("{}\n")
-    with pytest.raises(ValueError, match=r"ladder\.csv is missing: `wsss run` makes it"):
+    with pytest.raises(ValueError, match="`wsss run` makes"):
         report_page.write(tmp_path)
     assert not (tmp_path / "reports").exists()
 
@@ -147,10 +148,15 @@ def test_the_page_in_a_browser(written: Path, page: Any) -> None:
     page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
 
     assert [heading.get_attribute("id") for heading in page.locator("h2").all()] == PARTS
-    drawings = [page.locator(f"h2#{part} ~ figure svg").count() for part in ("ladder", "steps", "threshold")]
+    drawings = [page.locator(f"h2#{part} ~ * svg").count() for part in ("ladder", "steps")]
     assert all(drawings) and page.locator(".charts svg").count() == 3
+    assert page.locator("h2#threshold ~ figure svg").count() == 1
+    assert "revision" in page.locator(".stamp").inner_text()
+    assert (
+        page.locator("#against").count() == 1 and page.locator("h2#classifier ~ .wide tbody tr").count() > 0
+    )
     assert page.locator("h2#cost ~ .wide tbody tr").count() == 16  # stages
-    assert page.locator(".picture").count() == 12 and page.locator("details img.matrix").count() == 4
+    assert page.locator(".picture").count() == 12 and page.locator("details table.matrix").count() == 4
 
     sorts_by_clicking(page)
     filters_by_choosing(page)
@@ -159,6 +165,9 @@ def test_the_page_in_a_browser(written: Path, page: Any) -> None:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            left, right = (page.locator(part).bounding_box() for part in ("#rungs", "table.heat"))
+            assert (left["x"] < right["x"]) is (width == 1300)  # side by side
+            assert page.locator(".wide.scrolls").count() > 0 or width == 1300
             browser.keep(page, f"report-{scheme}-{width}")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"  # dark
 
@@ -168,7 +177,7 @@ def test_the_page_in_a_browser(written: Path, page: Any) -> None:
 
 
 def sorts_by_clicking(page: Any) -> None:
-    table = "h2#classes ~ .wide table.heat"
+    table = "table.heat"
     last = len(page.locator(f"{table} th").all())
     numbers = [float(text) for text in column(page, table, last) if text]
     assert len(numbers) > 2 and numbers == sorted(numbers)  # the worst first
@@ -198,6 +207,48 @@ def filters_by_choosing(page: Any) -> None:
     assert scores == sorted(scores) and scores
     page.select_option("[name=kind]", "")
     assert page.locator("img[data-view=errors]").first.is_visible()
+    assert page.locator(".legend[data-view=errors]").is_visible()
     page.select_option("[name=view]", "labels")
+    assert not page.locator(".legend[data-view=errors]").is_visible()
+    assert page.locator(".legend[data-view=labels]").is_visible()
     assert page.locator("img[data-view=labels]").first.is_visible()
     assert not page.locator("img[data-view=errors]").first.is_visible()
+
+
+def test_many_pictures_are_folded_and_a_table_is_copied(written: Path, page: Any) -> None:
+    """The pictures of the page, folded to 4 as 40 would be to 12."""
+    folded = written.with_name("folded.html")
+    folded.write_text(written.read_text().replace('data-folded="12"', 'data-folded="4"'))
+    page.goto(folded.as_uri())
+
+    def shown() -> int:
+        return sum(picture.is_visible() for picture in page.locator(".picture").all())
+
+    assert shown() == 4 and "4 of 12" in page.locator("#shown").inner_text()
+    page.select_option("[name=split]", "val")
+    assert shown() == 4 and not page.locator("#more").is_visible()
+    page.select_option("[name=split]", "")
+    page.locator("#more").click()
+    assert shown() == 12 and not page.locator("#more").is_visible()
+
+    page.locator("details.paste summary").nth(1).click()
+    page.locator("button.copy").nth(1).click()
+    assert page.evaluate("getSelection().toString()").startswith(r"\begin{tabular}{llrrrrr}")
+    page.wait_for_function("document.querySelectorAll('button.copy')[1].textContent !== 'copy'")
+
+
+def test_without_masks_the_pictures_come_first(written: Path, page: Any) -> None:
+    values = report_page.values(written.parents[1])
+    for picture in values["gallery"]["pictures"]:
+        picture["plain"]["truth"] = ""
+        for rung in picture["rungs"]:
+            rung["errors"] = rung["miou"] = ""
+    values |= {"scored": False, "no_masks": True}
+    values["gallery"] |= {"errors": {}, "kinds": ["sample"]}
+    bare = written.with_name("bare.html")
+    bare.write_text(pages.render("report.html", **values))
+    page.goto(bare.as_uri())
+    order = [heading.get_attribute("id") for heading in page.locator("h2").all()]
+    assert order == ["gallery", "classifier", "training", "data", "protocol", "cost"]
+    assert page.locator("img[data-view=labels]").first.is_visible()
+    assert page.locator(".legend").count() == 1 and page.locator("[name=view]").count() == 0
