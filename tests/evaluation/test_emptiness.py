@@ -31,7 +31,7 @@ def said(root: Path, ids: list[str]) -> list[str]:
 def test_most_pictures_nearly_empty(tmp_path: Path) -> None:
     ids = masks(tmp_path, [[1000, 0, 0], [996, 4, 0], [500, 250, 250]])
     assert said(tmp_path, ids) == [
-        "predictions: 2 of the 3 masks are background on 99.5 % of the pixels or more"
+        "predictions: 2 of the 3 masks are background on 99.5 % of their pixels or more"
     ]
 
 
