@@ -39,7 +39,7 @@ for (const header of document.querySelectorAll("table.sortable th")) {
 
 // A table that is wider than its place says so, since a phone shows no scroll bar.
 const places = new ResizeObserver((entries) => {
-  for (const { target } of entries) target.classList.toggle("scrolls", target.scrollWidth > target.clientWidth + 1);
+  for (const { target } of entries) target.classList.toggle("scrolls", target.scrollWidth > target.clientWidth + 8);
 });
 for (const place of document.querySelectorAll(".wide")) places.observe(place);
 

@@ -124,9 +124,8 @@ def _without_truth(name: str, rung: Rung, pictures: Pictures, params: Evaluation
     ids = [picture.id for picture in pictures.split(rung.split)]
     _draw(name, rung, ids, pictures, params, scored=False)
     write_json(REPORTS / name / "metrics.json", {"images": 0, "split": rung.split})
-    return (
-        f"{name}: no truth for split {rung.split}, nothing to score{_looks_wrong(name, rung, ids, pictures)}"
-    )
+    line = f"{name}: no truth for split {rung.split}, nothing to score"
+    return line + _looks_wrong(name, rung, ids, pictures)
 
 
 def _looks_wrong(name: str, rung: Rung, ids: Sequence[str], pictures: Pictures) -> str:

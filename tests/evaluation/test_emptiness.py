@@ -1,0 +1,60 @@
+"""Masks that are nearly all background, and classes that nobody marks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.data_set import DataSet
+from pipeline.report import warn
+from stages.common.artifacts import mask_bytes
+from stages.evaluation import emptiness
+from stages.evaluation.rungs import RUNGS
+
+CLASSES = ("background", "cat", "dog")
+RUNG = RUNGS["predictions"]
+
+
+def masks(root: Path, contents: list[list[int]]) -> list[str]:
+    """Masks of 1000 pixels; a list of the counts of the classes each."""
+    (root / RUNG.folder).mkdir(parents=True)
+    for index, counts in enumerate(contents):
+        mask = np.repeat(np.arange(len(counts), dtype=np.uint8), counts).reshape(10, 100)
+        (root / RUNG.file(f"{index}")).write_bytes(mask_bytes(mask))
+    return [f"{index}" for index in range(len(contents))]
+
+
+def said(root: Path, ids: list[str]) -> list[str]:
+    return emptiness.words("predictions", emptiness.sample(ids, RUNG, root), CLASSES)
+
+
+def test_most_pictures_nearly_empty(tmp_path: Path) -> None:
+    ids = masks(tmp_path, [[1000, 0, 0], [996, 4, 0], [500, 250, 250]])
+    assert said(tmp_path, ids) == [
+        "predictions: 2 of the 3 masks are background on 99.5 % of their pixels or more"
+    ]
+
+
+def test_a_class_that_is_never_marked(tmp_path: Path) -> None:
+    ids = masks(tmp_path, [[900, 0, 100], [994, 0, 6]])
+    assert said(tmp_path, ids) == ["predictions: none of the 2 masks has cat"]
+
+
+def test_good_masks_and_none_say_nothing(tmp_path: Path) -> None:
+    ids = masks(tmp_path, [[900, 0, 100], [900, 100, 0]])
+    assert said(tmp_path, ids) == []
+    assert emptiness.words("crf", emptiness.sample(["a"], RUNGS["crf"], tmp_path), CLASSES) == []
+
+
+def test_of_many_masks_some_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emptiness, "LOOKED", 2)
+    ids = masks(tmp_path, [[1000, 0, 0]] * 5)
+    assert said(tmp_path, ids)[0].startswith("predictions: 2 of 2 of the 5 masks are background")
+
+
+def test_the_page_says_so_and_names_classes_without_pictures(tmp_path: Path) -> None:
+    ids = masks(tmp_path, [[1000, 0, 0]])
+    rows = [{"id": ids[0], "split": "val", "labels": "cat"}, {"id": "t", "split": "train", "labels": "dog"}]
+    found = warn.warnings(tmp_path, DataSet(list(CLASSES), rows, {}), ["seeds", "predictions"])
+    assert found[0].startswith("predictions: 1 of the 1 masks") and len(found) == 3
+    assert "no picture of train shows cat" in found[1] and "no picture of val shows dog" in found[2]
