@@ -1,5 +1,6 @@
 """Parameters that the three training steps share (types, choices and ranges only)."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -21,7 +22,7 @@ class Weights(Section):
     def _named(self) -> "Weights":
         if self.source != "none" and not self.name:
             raise ValueError(f"source {self.source} needs a name")
-        if self.source == "file" and len(self.sha256) != 64:
+        if self.source == "file" and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
             raise ValueError("source file needs the file's sha256 (64 hexadecimal digits)")
         return self
 
@@ -67,7 +68,7 @@ class Optimizer(Section):
 class Augment(Section):
     longest_side: Range | None  # resized so that the longest side is in this range, or
     scale: Range | None  # by a factor in this range; both null: not resized
-    crop: Annotated[int, Field(ge=16)]
+    crop: Annotated[int, Field(ge=16, le=8192)]
     flip: Fraction  # probability
     jitter: Annotated[
         list[Fraction], Field(min_length=4, max_length=4)
