@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline import child, gpus, ledger, leftovers, lockfile, locks, objects, places, plan
+from pipeline import child, gpus, ledger, leftovers, lockfile, locks, objects, places, plan, putback
 from pipeline.graph import Stage
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Listener, Result
 from pipeline.output import BUSY, KILLED, Reader, judge
@@ -131,8 +131,20 @@ class Run:
             device = f"GPU {','.join(names)}" if names else "CPU"
             if count and not names:
                 self.listener.line(name, "no GPU on this machine: it runs on the CPU")
+        with self.dvc:
+            there = putback.unedited(self.root, name)
         start = time.monotonic()  # of the work: waiting for others would spoil the estimates
-        return replace(self._tries(one, device, names, held), seconds=time.monotonic() - start)
+        result = replace(self._tries(one, device, names, held), seconds=time.monotonic() - start)
+        if not result.good and there:
+            self._put_back(name, there)
+        return result
+
+    def _put_back(self, name: str, paths: list[str]) -> None:
+        """DVC removes outputs before it runs a stage: one that then failed has them as before."""
+        with self.dvc:
+            lines = putback.put_back(self.root, name, paths)
+        for line in lines:
+            self.listener.line(name, line)
 
     def _look(self, name: str) -> plan.One:
         with self.dvc:

@@ -77,7 +77,7 @@ def load_weights(encoder: nn.Module, weights: training_params.Weights) -> None:
             f"{len(state)} of its {len(wanted)} tensors"
         )
     if bad := networks.not_finite(state):
-        raise ValueError(f"weights {weights.name}: not finite is {bad}")
+        raise ValueError(f"weights {weights.name}: {bad} is not finite")
     nn.Module.load_state_dict(encoder, {name: state.get(name, wanted[name]) for name in wanted})
 
 

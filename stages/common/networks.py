@@ -28,7 +28,7 @@ def save_network(out: Path, model: nn.Module, config: dict[str, Any], history: H
 def write_network(folder: Path, model: nn.Module, config: dict[str, Any], history: History) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if bad := not_finite(tensors):
-        raise ValueError(f"the trained network is of no use: not finite is {bad}; lower optimizer.lr")
+        raise ValueError(f"the trained network is of no use: {bad} is not finite; lower optimizer.lr")
     (folder / "weights.safetensors").write_bytes(save(tensors))
     write_json(folder / "config.json", config)
     (folder / "history.csv").write_text(history_csv(history))
@@ -78,7 +78,7 @@ def load_into(model: nn.Module, folder: Path) -> nn.Module:
         raise ValueError(f"{path} does not fit the network of its config.json: {misfit}; {REMEDY}")
     if bad := not_finite(tensors):
         raise ValueError(
-            f"{path}: not finite is {bad}: its training diverged; lower optimizer.lr, train again"
+            f"{path}: {bad} is not finite: its training diverged; lower optimizer.lr, train again"
         )
     model.load_state_dict(tensors)
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

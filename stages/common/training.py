@@ -286,9 +286,8 @@ def _step(
     numbers = torch.stack([(~finite).float(), *(v.detach().float() for v in losses.values())])
     bad, *means = _over_ranks(fabric, numbers.tolist())  # one wait for the GPU
     if bad:
-        _diverged(
-            step, f"the loss or a gradient is not finite in epoch {epoch}, step {state.step}", state, params
-        )
+        what = f"the loss or a gradient is not finite in epoch {epoch}, step {state.step}"
+        _diverged(step, what, state, params)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     state.add(dict(zip(losses, means, strict=True)))
@@ -396,10 +395,8 @@ class _State:
         self.saved = self.step
         if self.fabric.is_global_zero:
             touch(self.path.parent)  # in use: nobody removes it
-            trained = (
-                "" if self.step < total else f": trained before; to train anew, remove {self.path.parent}"
-            )
-            print(f"resumed from step {self.step}{trained}", flush=True)
+            over = f": trained before; to train anew, remove {self.path.parent}" if self.step >= total else ""
+            print(f"resumed from step {self.step}{over}", flush=True)
 
     def _read(self) -> bytes | None:
         """The checkpoint's bytes; None, with a word, if it is not whole: a full disk, a power cut."""
@@ -424,7 +421,7 @@ class _State:
         if {name: value.shape for name, value in state["model"].items()} != shapes:
             raise ValueError("it is of another network")
         if bad := networks.not_finite(state["model"]):
-            raise ValueError(f"not finite is {bad}")
+            raise ValueError(f"{bad} is not finite")
         if missing := {"optimizer", "precision", "random", "progress"} - state.keys():
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         return state

@@ -1,5 +1,6 @@
 """Parameters that the three training steps share (types, choices and ranges only)."""
 
+import os
 import re
 from typing import Annotated, Literal
 
@@ -95,3 +96,15 @@ class Training(Section):
     precision: Literal["fp32", "bf16", "fp16"]
     threads: Count  # of a CPU; another number gives other weights
     seed: Seed
+
+    def one_cell(self) -> bool:
+        """Whether the encoder's last features are one cell, so that batch norm sees a value a picture."""
+        return self.augment.crop <= self.encoder.output_stride and self.encoder.batch_norm == "train"
+
+
+def devices_asked() -> int:
+    """WSSS_DEVICES as it is written, 1 if not set; whether they are there is not looked at."""
+    asked = os.environ.get("WSSS_DEVICES") or "1"
+    if not asked.isdigit() or int(asked) < 1:
+        raise ValueError(f"WSSS_DEVICES={asked}: give a number of devices, 1 or more")
+    return int(asked)

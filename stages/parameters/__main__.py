@@ -8,6 +8,7 @@ from pathlib import Path
 from stages.common import door
 from stages.common.artifacts import write_atomic
 from stages.common.params import check, read_yaml
+from stages.common.training_params import Training, devices_asked
 from stages.common.weights import find_weights
 from stages.parameters.params import Parameters
 
@@ -18,12 +19,34 @@ def main() -> str:
     values = read_yaml(Path("params.yaml"))
     params = check(Parameters, values, "params.yaml")
     check_pictures(params.dataset.name)
+    check_devices(params, devices_asked())
     for section in (params.classifier, params.affinity, params.segmenter):
         weights = section.encoder.weights
         if weights.source == "file":
             find_weights(weights.name, weights.sha256)
     write_atomic(STAMP, "ok\n")
     return f"parameters: {len(values)} sections are valid"
+
+
+def check_devices(params: Parameters, devices: int) -> None:
+    """What each of WSSS_DEVICES devices gets of a batch, before the first training has taken its hours."""
+    steps: dict[str, Training] = {
+        "classifier": params.classifier,
+        "affinity": params.affinity,
+        "segmenter": params.segmenter,
+    }
+    for name, step in steps.items():
+        if step.batch % devices:
+            raise ValueError(
+                f"WSSS_DEVICES={devices} must divide {name}.batch, which is {step.batch}: each device takes "
+                "an equal share"
+            )
+        pooled = name == "segmenter" and params.segmenter.normalises_pooled()
+        if step.batch == devices and (pooled or step.one_cell()):
+            raise ValueError(
+                f"{name}.batch: {step.batch} is one picture on each of WSSS_DEVICES={devices}, of which "
+                f"batch norm learns nothing: {2 * devices} or more, or fewer devices"
+            )
 
 
 def check_pictures(name: str) -> None:

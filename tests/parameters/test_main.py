@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -40,4 +41,25 @@ def test_a_data_set_that_is_not_there_is_told_before_anything_else(params: Path)
     with pytest.raises(ValueError, match=r"no folder data/raw/mini: `wsss link mini PATH` makes it"):
         step.main()
     (step.RAW / "mini").mkdir(parents=True)
+    step.main()
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        ("16", "segmenter.batch: 16 is one picture on each of WSSS_DEVICES=16.*32 or more, or fewer devices"),
+        ("3", "WSSS_DEVICES=3 must divide"),
+        ("two", "WSSS_DEVICES=two: give a number of devices"),
+    ],
+)
+def test_a_batch_that_the_devices_cannot_share_is_told_before_the_training(
+    params: Path, monkeypatch: pytest.MonkeyPatch, devices: str, message: str
+) -> None:
+    text = re.sub(r"(\n  batch: )\d+", r"\g<1>16", params.read_text())
+    params.write_text(text)
+    monkeypatch.setenv("WSSS_DEVICES", devices)
+    with pytest.raises(ValueError, match=message):
+        step.main()
+    assert not step.STAMP.exists()
+    monkeypatch.setenv("WSSS_DEVICES", "8")
     step.main()
