@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import plan, worktrees
+from pipeline import places, plan, worktrees
 from pipeline.graph import Graph, Stage, of_repo, open_repo
 from pipeline.outcomes import Listener, Result
 from pipeline.project import write_whole
@@ -61,6 +61,8 @@ def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | 
     name = f"worker-{work.stage.replace('@', '-')}"
     _know(root, work.commit)
     place = worktrees.create(root, name, work.commit)
+    places.temporary(place).parent.mkdir(parents=True, exist_ok=True)
+    places.temporary(place).touch()
     forced = frozenset([work.stage] if work.force else [])
     engine = Run(place, f"{work.run}, {work.stage} on a worker", listener, forced)
     engine.cancelled = cancelled or engine.cancelled

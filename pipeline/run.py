@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline import child, gpus, ledger, leftovers, lockfile, locks, objects, places, plan, putback
+from pipeline import child, gpus, ledger, leftovers, lockfile, locks, objects, places, plan, putback, users
 from pipeline.graph import Stage
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Listener, Result
 from pipeline.output import BUSY, KILLED, Reader, judge
@@ -54,19 +54,27 @@ class Run:
             for pid, command in ended.items():
                 self.listener.line("", f"ended what a killed run had left: {pid} {command}")
             self._mend("")
+            with self.dvc:
+                users.note(self.root)
             yield self
 
     def _hold(self) -> locks.Lock:
-        """Take the worktree's lock; one of a run that was killed is free as soon as its stages have ended."""
+        """Take the worktree's lock; one of a run that was killed is free as soon as its stages have ended.
+
+        A prune is waited for: it lasts as long as it reads the cache.
+        """
         until, said = time.monotonic() + GRACE + 10, False
         while True:
             try:
                 return locks.take(places.worktree_lock(self.root), self.name, "this worktree")
             except locks.HeldError as error:
-                if not locks.is_dead(error.holder) or time.monotonic() > until:
+                passing = locks.is_passing(error.holder)
+                dead = locks.is_dead(error.holder) and time.monotonic() < until
+                if not (passing or dead) or self.stopped():
                     raise
                 if not said:
-                    self.listener.line("", f"waiting for the stages of a killed run to end: {error.holder}")
+                    what = "waiting for" if passing else "waiting for the stages of a killed run to end:"
+                    self.listener.line("", f"{what} {error.holder}")
                 said = True
             time.sleep(0.2)
 
