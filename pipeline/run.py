@@ -7,6 +7,7 @@ Prefect) and the flow (with it) both drive this module, so there is one engine.
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -39,6 +40,8 @@ class Run:
     grace: float = GRACE
     elsewhere: Callable[[Stage], bool] | None = None  # runs it on another machine; False: run it here
     cancelled: threading.Event = field(default_factory=threading.Event)
+    hurried: threading.Event = field(default_factory=threading.Event)  # cancelled, and at once
+    reading: set[str] = field(default_factory=set)  # stages that only look now: they can be left alone
     _worktree: locks.Lock = field(init=False)
     dvc: threading.Lock = field(default=DVC)
 
@@ -155,8 +158,12 @@ class Run:
             self.listener.line(name, line)
 
     def _look(self, name: str) -> plan.One:
-        with self.dvc:
-            return plan.one(self.root, name)
+        self.reading.add(name)
+        try:
+            with self.dvc:
+                return plan.one(self.root, name)
+        finally:
+            self.reading.discard(name)
 
     def _distrust(self, name: str) -> bool:
         """Remove damaged objects of a result that is to be restored; whether there were any."""
@@ -228,15 +235,21 @@ class Run:
         process.wait()
 
     def _follow(self, process: subprocess.Popen[bytes], reader: "Reader", timeout: float | None) -> bool:
-        """Read its lines to the end; end it on a cancel or at its deadline. Whether the deadline came."""
+        """Read its lines to the end; end it on a cancel or at its deadline. Whether the deadline came.
+
+        A second cancel gives it no time to save its work.
+        """
         assert process.stdout is not None
         handle = process.stdout.fileno()
         deadline = time.monotonic() + (timeout or float("inf"))
-        asked = timed_out = False
+        asked = timed_out = killed = False
         while True:
             if not asked and (self.stopped() or time.monotonic() > deadline):
                 asked, timed_out = True, not self.stopped()
                 process.terminate()
+            if asked and not killed and self.hurried.is_set():
+                killed = True
+                process.send_signal(signal.SIGQUIT)
             if not select.select([handle], [], [], 0.2)[0]:
                 continue
             content = os.read(handle, 65536)
