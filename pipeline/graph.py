@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+NO_GIT = (
+    ". The project needs the memory of git and DVC, which a ZIP does not have: `git clone` it, or begin one: "
+    "`git init && git add -A && git commit -m start`, and `dvc init` where there is no .dvc"
+)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -107,6 +111,8 @@ def open_repo(root: Path) -> Iterator[Any]:
 def explain(error: Exception) -> str:
     """An error of DVC's in one line, with the place in the file, which it has but does not say."""
     text = str(error).removesuffix(".")
+    if text.endswith(("is not a git repository", "not inside of a DVC repository")):
+        text += NO_GIT
     for fault in getattr(getattr(error, "exc", None), "errors", ()):  # of the schema
         text += f"; {': '.join([*map(str, fault.path), fault.error_message])}"
     cause: Any = error

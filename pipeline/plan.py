@@ -279,7 +279,10 @@ class _View:
                     return f"{path} is missing: `dvc checkout {source.path_in_repo}`, or `dvc pull` it first"
         parts = Path(path).parts
         if parts[:2] == ("data", "raw") and len(parts) == 3:
-            return f"{path} is missing: `wsss link {parts[2]} PATH` puts your pictures there"
+            return (
+                f"{path} is missing: `wsss link {parts[2]} PATH` puts your pictures there; with results of "
+                "others (`dvc pull`) `--from STAGE` starts below it"
+            )
         return f"{path} is missing, and no stage makes it"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import places, plan, worktrees
-from pipeline.graph import Graph, Stage, of_repo, open_repo
+from pipeline.graph import Graph, Stage, of_repo, open_repo, read
 from pipeline.outcomes import Listener, Result
 from pipeline.project import write_whole
 from pipeline.run import Run
@@ -39,10 +39,8 @@ def pool(stage: Stage) -> str:
 
 def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
     """What a worker needs to run `stage`. ValueError if the code here is not what the commit holds."""
-    changed = [
-        line.split(maxsplit=1)[1] for line in worktrees.git(root, "status", "--porcelain").splitlines()
-    ]
-    code = [path for path in changed if path not in TRAVELS and not path.startswith("reports/")]
+    code = [path for path in _changed(root) if path not in TRAVELS and not path.startswith("reports/")]
+    code += _untracked_inputs(root, stage)
     if code:
         raise ValueError(f"a worker only gets what is committed: commit {', '.join(code[:5])} first")
     lock = root / "dvc.lock"
@@ -54,6 +52,19 @@ def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
         run=run,
         force=force,
     )
+
+
+def _changed(root: Path) -> list[str]:
+    """What differs from the commit in the project's folder, relative to it."""
+    found = worktrees.git(root, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
+    return [path for path in found.split("\0") if path]
+
+
+def _untracked_inputs(root: Path, stage: str) -> list[str]:
+    """Files that git does not know and the stage reads, or whose folder it reads; notes are nobody's."""
+    found = worktrees.git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", ".").split("\0")
+    deps = read(root).stages[stage].deps
+    return [path for path in found if path and any(path == dep or path.startswith(f"{dep}/") for dep in deps)]
 
 
 def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | None = None) -> Result:

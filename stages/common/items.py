@@ -48,9 +48,16 @@ Compute = Callable[[list[Any]], list[Files]]
 
 
 def worker_count() -> int:
-    """Processes to use: WSSS_WORKERS, or the number of processors this process may run on."""
+    """Processes to use: WSSS_WORKERS, or the number of processors this process may run on.
+
+    macOS does not say which those are: there, all of the machine. ValueError for what is no number of them.
+    """
     asked = os.environ.get("WSSS_WORKERS", "")
-    return max(1, int(asked)) if asked.isdigit() else len(os.sched_getaffinity(0))
+    if asked and not (asked.isdigit() and int(asked)):
+        raise ValueError(f"WSSS_WORKERS={asked}: give a number of processes, 1 or more")
+    if asked:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_items(
@@ -151,7 +158,7 @@ def _in_processes(
         return iter(())
     pool = ProcessPoolExecutor(
         min(processes, len(groups)),
-        mp_context=_context(compute),
+        mp_context=context(type(compute).__module__),
         initializer=_start_worker,
         initargs=(compute,),
     )
@@ -179,8 +186,8 @@ def _finished(
         pool.shutdown(cancel_futures=True)
 
 
-def _context(compute: Compute) -> multiprocessing.context.BaseContext:
-    """How workers start: WSSS_START_METHOD, or from a fork server where there is one.
+def context(module: str) -> multiprocessing.context.BaseContext:
+    """How workers start: WSSS_START_METHOD, or from a fork server that has imported `module`, if it can be.
 
     Not by a fork of this process: it has threads (the progress bar, OpenMP, a test runner), and a
     child that is forked while one of them holds a lock waits for it for ever.
@@ -189,10 +196,10 @@ def _context(compute: Compute) -> multiprocessing.context.BaseContext:
     method = os.environ.get("WSSS_START_METHOD") or ("forkserver" if "forkserver" in known else "spawn")
     if method not in known:
         raise ValueError(f"WSSS_START_METHOD={method}: this system has {', '.join(known)}")
-    context = multiprocessing.get_context(method)
+    found = multiprocessing.get_context(method)
     if method == "forkserver":  # it imports the step once, for all workers
-        context.set_forkserver_preload([FORK_SERVER, type(compute).__module__])
-    return context
+        found.set_forkserver_preload([FORK_SERVER, module])
+    return found
 
 
 _compute: Compute
@@ -202,11 +209,16 @@ def _start_worker(compute: Compute) -> None:
     """One thread each: the pool is the parallelism, and a second thread changes float sums."""
     global _compute
     _compute = compute
+    end_with_stage()
+    single_thread()
+
+
+def end_with_stage() -> None:
+    """In a worker, however it was started: it ends with the process that asked for it."""
     die_with_parent()
-    stage = multiprocessing.parent_process()  # of whatever start method
+    stage = multiprocessing.parent_process()
     if stage is not None and not stage.is_alive():  # it died before the call
         os._exit(1)
-    single_thread()
 
 
 def _run(tasks: list[Any]) -> list[Files]:

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stages.common import door, encoders, networks, progress
 from stages.common.device import device, device_count
-from stages.common.items import SCRATCH, remove_unused, touch, worker_count
+from stages.common.items import SCRATCH, context, end_with_stage, remove_unused, touch, worker_count
 from stages.common.networks import History
 from stages.common.processes import die_with_parent
 from stages.common.training_params import Optimizer, Training
@@ -199,6 +199,8 @@ def _launched(count: int, batch: int, accelerator: str, precision: Any) -> Any:
         plugins=[LightningEnvironment()],
     )
     fabric.launch()
+    if os.environ.get(RANK_ZERO) == str(os.getpid()):  # the others have it; a later training starts its own
+        del os.environ[RANK_ZERO]
     return fabric
 
 
@@ -207,7 +209,7 @@ def _know_rank_zero() -> None:
 
     By SIGKILL: a rank that waits for another in a library's code handles no signal.
     """
-    if RANK_ZERO in os.environ:
+    if os.environ.get(RANK_ZERO, str(os.getpid())) != str(os.getpid()):
         die_with_parent(int(os.environ[RANK_ZERO]), signal.SIGKILL)
         return
     os.environ[RANK_ZERO] = str(os.getpid())
@@ -452,22 +454,28 @@ def _batches(
             places.append([(epoch, i) for i in order[n * params.batch : (n + 1) * params.batch]])
     share = slice(fabric.global_rank, None, fabric.world_size)
     gpu = fabric.device.type == "cuda"
-    processes = max(1, worker_count() // fabric.world_size)
-    loader = DataLoader(
-        _Drawn(samples, params.seed),
-        batch_sampler=[batch[share] for batch in places[first:]],
-        num_workers=processes if gpu else 0,  # on a CPU the network wants all cores
-        worker_init_fn=functools.partial(_start_loader, os.getpid()),
-        pin_memory=gpu,
-        generator=torch.Generator(),  # or it draws from the global one, and a resume would differ
-    )
-    for batch in loader:
+    processes = max(1, worker_count() // fabric.world_size) if gpu else 0  # a CPU's cores are the network's
+    left = [batch[share] for batch in places[first:]]
+    for batch in _loader(_Drawn(samples, params.seed), left, processes, gpu):
         yield tuple(fabric.to_device(_channels_last(tensor)) for tensor in batch)
 
 
-def _start_loader(parent: int, _: int) -> None:
+def _loader(drawn: "_Drawn", batches: list[list[tuple[int, int]]], processes: int, pin: bool) -> DataLoader:
+    """Its processes start as those of items.py do, and not by a fork: this one has threads."""
+    return DataLoader(
+        drawn,
+        batch_sampler=batches,
+        num_workers=processes,
+        worker_init_fn=_start_loader,
+        multiprocessing_context=context(__name__) if processes else None,
+        pin_memory=pin,
+        generator=torch.Generator(),  # or it draws from the global one, and a resume would differ
+    )
+
+
+def _start_loader(_: int) -> None:
     """In a process of the loader: a killed training leaves none behind."""
-    die_with_parent(parent)
+    end_with_stage()
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

@@ -55,8 +55,18 @@ def check_pictures(name: str) -> None:
         there = sorted({"synthetic", *(path.name for path in RAW.glob("*") if path.is_dir())})
         raise ValueError(
             f"params.yaml: dataset.name is {name!r}, but there is no folder {RAW / name}: "
-            f"`wsss link {name} PATH` makes it; there are {', '.join(there)}"
+            f"`wsss link {name} PATH` makes it; there are {', '.join(there)}{_of_a_copy()}"
         )
+
+
+def _of_a_copy() -> str:
+    """DVC runs an experiment in a copy of the project, which lacks what git does not know: the links."""
+    if ".dvc/tmp/exps" not in Path.cwd().as_posix():
+        return ""
+    return (
+        ". This is a copy of the project that dvc has made (`exp run --temp` or `--queue`), without the "
+        "links: `wsss sweep` runs beside the checkout and takes them along; `dvc exp run` alone runs in it"
+    )
 
 
 if __name__ == "__main__":

@@ -301,3 +301,32 @@ def test_sigterm_saves_the_step_and_ends(tmp_path, monkeypatch):
     assert end.value.code == 143
     state = torch.load(tmp_path / ".scratch/training/a/key/last.pt", weights_only=True)
     assert state["progress"][0] == 2
+
+
+class Numbers:
+    """Samples that a process of the loader can have."""
+
+    def __len__(self):
+        return 4
+
+    def sample(self, index, rng):
+        return (torch.tensor([index, int(rng.integers(1000)), os.getpid()]),)
+
+
+def test_the_loaders_processes_are_not_forked_and_draw_the_same_samples(monkeypatch):
+    """A fork of a process with threads may wait for ever."""
+    monkeypatch.delenv("WSSS_START_METHOD", raising=False)
+    drawn, batches = training._Drawn(Numbers(), 0), [[(0, 1), (0, 3)], [(1, 0), (1, 2)]]
+    here = [batch[0] for batch in training._loader(drawn, batches, 0, False)]
+    loader = training._loader(drawn, batches, 1, False)
+    assert loader.multiprocessing_context.get_start_method() != "fork"
+    there = [batch[0] for batch in loader]
+    assert [batch[:, :2].tolist() for batch in there] == [batch[:, :2].tolist() for batch in here]
+    assert os.getpid() not in {pid for batch in there for pid in batch[:, 2].tolist()}
+
+
+def test_who_is_rank_zero_is_not_taken_for_its_own_child(monkeypatch):
+    monkeypatch.setenv(training.RANK_ZERO, str(os.getpid()))
+    monkeypatch.setattr(training, "die_with_parent", lambda *_: pytest.fail("it would end"))
+    training._know_rank_zero()
+    assert os.environ[training.RANK_ZERO] == str(os.getpid())

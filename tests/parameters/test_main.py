@@ -63,3 +63,14 @@ def test_a_batch_that_the_devices_cannot_share_is_told_before_the_training(
     assert not step.STAMP.exists()
     monkeypatch.setenv("WSSS_DEVICES", "8")
     step.main()
+
+
+def test_in_a_copy_that_dvc_has_made_it_names_the_way(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dvc exp run --temp`: no links to pictures there."""
+    replace(params, "name: synthetic", "name: mine")
+    copy = params.parent / ".dvc/tmp/exps/tmp123"
+    copy.mkdir(parents=True)
+    shutil.copy(params, copy)
+    monkeypatch.chdir(copy)
+    with pytest.raises(ValueError, match=r"no folder data/raw/mine.*`wsss sweep` runs beside the checkout"):
+        step.main()

@@ -19,8 +19,7 @@ def machine(tmp_path, monkeypatch):
     """Makes nvidia-smi show so many GPUs; locks lie in a folder of this test."""
     for name in ("CUDA_VISIBLE_DEVICES", "WSSS_DEVICE", "WSSS_DEVICES", "WSSS_GPU_SHARE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(gpus.tempfile, "tempdir", None)  # read TMPDIR again
+    monkeypatch.setenv("WSSS_GPU_LOCKS", str(tmp_path / "wsss-gpus"))  # of its children, too
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
 
     def make(count: int, end: str = "exit 0") -> Path:
@@ -31,8 +30,7 @@ def machine(tmp_path, monkeypatch):
         program.chmod(0o755)
         return tmp_path
 
-    yield make
-    gpus.tempfile.tempdir = None
+    return make
 
 
 def at_once(count, run="run"):
@@ -217,3 +215,20 @@ def test_a_wait_ends_when_a_device_is_free(machine):
     held["0"].release()
     thread.join(20)
     assert [list(by_name) for by_name in taken] == [["0"]]
+
+
+def test_another_tmpdir_is_the_same_machine(tmp_path):
+    """As in the shells of two Slurm jobs."""
+    code = "from pipeline import gpus; print(gpus.place('0', 0))"
+    env = {key: value for key, value in os.environ.items() if key != "WSSS_GPU_LOCKS"}
+    env |= {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    said = [
+        subprocess.check_output([sys.executable, "-c", code], env={**env, "TMPDIR": str(folder)}, text=True)
+        for folder in (tmp_path, "/tmp")
+    ]
+    assert said[0] == said[1] and str(tmp_path) not in said[0]
+
+
+def test_a_folder_of_ones_own_for_the_locks(tmp_path, monkeypatch):
+    monkeypatch.setenv("WSSS_GPU_LOCKS", str(tmp_path / "a" / "b"))
+    assert gpus.place("0", 1) == tmp_path / "a/b/gpu-0-slot-1.lock"

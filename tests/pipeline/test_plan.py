@@ -214,7 +214,11 @@ def test_what_is_new_in_dvc_yaml(project):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("data/raw/voc", "data/raw/voc is missing: `wsss link voc PATH` puts your pictures there"),
+        (
+            "data/raw/voc",
+            "data/raw/voc is missing: `wsss link voc PATH` puts your pictures there; with results of others "
+            "(`dvc pull`) `--from STAGE` starts below it",
+        ),
         ("pictures", "pictures is missing, and no stage makes it"),
     ],
 )
