@@ -3,10 +3,10 @@
     python child.py PARENT GRACE LOG COMMAND...
 
 It passes the command's output on and into the file LOG, ends the command when it is asked to
-(SIGTERM, SIGINT) or when the process PARENT is gone, and when the command has ended, ends what it left
-running. Ending means: SIGTERM to the stage, so that a training saves its checkpoint; after GRACE
-seconds SIGKILL to everything. `dvc` itself is spared the SIGTERM: it sees its stage fail, frees its
-locks and goes.
+(SIGTERM, SIGINT, SIGQUIT) or when the process PARENT is gone, and when the command has ended, ends what it
+left running. Ending means: SIGTERM to the stage, so that a training saves its checkpoint; after GRACE
+seconds, or at once on SIGQUIT, SIGKILL to everything. `dvc` itself is spared the SIGTERM: it sees its
+stage fail, frees its locks and goes.
 
 Standard library only, one thread, no import of the project: it starts in a few milliseconds, and can
 be killed at any moment (then `dvc` dies with it, and the stage gets SIGTERM). On Linux it inherits
@@ -80,7 +80,7 @@ class Supervisor:
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         return reading
 
@@ -141,6 +141,8 @@ class Supervisor:
         if self.wake in ready:
             numbers = os.read(self.wake, 4096)
             self.asked |= any(number != signal.SIGCHLD for number in numbers)
+            if signal.SIGQUIT in numbers:
+                self.grace, self.deadline = 0.0, min(self.deadline, time.monotonic())
         if self.output in ready:
             self._pass_on()
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from pipeline import locks
 
-# Not tempfile.gettempdir(): a job scheduler gives each job a TMPDIR of its own, on the same GPUs.
-SHARED = Path("/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir())
+SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # the same for all processes of a machine
 
 
 def devices() -> list[str]:
@@ -117,10 +116,16 @@ def share() -> int:
 
 
 def place(name: str, slot: int) -> Path:
-    """The lock of a device's slot: one folder per machine, whoever runs there and whatever TMPDIR is."""
-    folder = SHARED / "wsss-gpus"
+    """The lock of a device's slot: one folder per machine, whoever runs there.
+
+    Not below TMPDIR: two shells with another one would both hold the device. Where each job has a /tmp of
+    its own, WSSS_GPU_LOCKS names a folder that all of them see.
+    """
+    own = os.environ.get("WSSS_GPU_LOCKS")
+    there = (Path(path) for path in SHARED if os.access(path, os.W_OK | os.X_OK))
+    folder = Path(own) if own else next(there, Path(tempfile.gettempdir())) / "wsss-gpus"
     if not folder.is_dir():
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=bool(own), exist_ok=True)
         with contextlib.suppress(PermissionError):  # another user was faster
             folder.chmod(0o1777)
     return folder / f"gpu-{name}-slot-{slot}.lock"

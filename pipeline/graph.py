@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-GIT = (
-    ": a ZIP of the project lacks it; `git clone` the project, or here `git init && git add -A && "
-    "git commit -m start`"
+NO_GIT = (
+    ". The project needs the memory of git and DVC, which a ZIP does not have: `git clone` it, or begin one: "
+    "`git init && git add -A && git commit -m start`, and `dvc init` where there is no .dvc"
 )
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -102,7 +102,6 @@ def open_repo(root: Path) -> Iterator[Any]:
     except DvcException as error:
         text = explain(error).replace(f"{os.path.relpath(root)}/", "")
         hint = " (`wsss run` mends it)" if "'dvc.lock'" in text else ""
-        hint = GIT if "is not a git repository" in text else hint
         raise ValueError(f"DVC: {text}{hint}") from None
     except sqlite3.Error as error:  # a full disk, mostly
         place = "/var/tmp/dvc, or core.site_cache_dir if it is set"
@@ -112,6 +111,8 @@ def open_repo(root: Path) -> Iterator[Any]:
 def explain(error: Exception) -> str:
     """An error of DVC's in one line, with the place in the file, which it has but does not say."""
     text = str(error).removesuffix(".")
+    if text.endswith(("is not a git repository", "not inside of a DVC repository")):
+        text += NO_GIT
     for fault in getattr(getattr(error, "exc", None), "errors", ()):  # of the schema
         text += f"; {': '.join([*map(str, fault.path), fault.error_message])}"
     cause: Any = error

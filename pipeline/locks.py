@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+PRUNE = "wsss-prune-"  # begins the name in which `wsss prune` holds locks
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,11 @@ def holder(path: Path) -> Holder | None:
         return Holder(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def is_passing(holder: Holder | None) -> bool:
+    """Whether the holder frees the lock soon and harms nobody who waits: `wsss prune`."""
+    return holder is not None and holder.name.startswith(PRUNE) and not is_dead(holder)
 
 
 def is_dead(holder: Holder | None) -> bool:

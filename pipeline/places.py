@@ -13,6 +13,21 @@ def worktree_lock(root: Path) -> Path:
     return state(root) / "lock"
 
 
+def temporary(root: Path) -> Path:
+    """Lies in a worktree that goes with its run."""
+    return state(root) / "temporary"
+
+
+def worktrees_lock(main: Path) -> Path:
+    """Held by who makes or removes worktrees of this clone."""
+    return state(main) / "worktrees.lock"
+
+
+def sweep_locks(main: Path) -> list[Path]:
+    """Of the sweeps of this clone, those that ended included."""
+    return sorted((state(main) / "sweeps").glob("*.lock"))
+
+
 def log(root: Path, stage: str) -> Path:
     """The last output of a stage."""
     return state(root) / "logs" / f"{stage.replace('@', '-')}.log"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import leftovers, locks, places, rwlock, sizes, worktrees
+from pipeline import leftovers, locks, places, rwlock, sizes, users, worktrees
 from pipeline.checks.project import damage
 from pipeline.graph import open_repo
 
@@ -82,6 +82,13 @@ def workspaces(root: Path, projects: Iterable[Path], cache: Path) -> list[Path]:
         if cache_of(clone) != cache:
             raise ValueError(f"--projects {path}: its cache is {cache_of(clone)}, not {cache}")
         clones.append(clone)
+    if others := users.others(cache, clones):
+        gone = [user for user in others if not user.root.is_dir()]
+        notes = f"; of a clone that is no more remove the note: rm {gone[0].note}" if gone else ""
+        raise ValueError(
+            f"the cache {cache} is used by {', '.join(map(str, others))} too, which would lose their "
+            f"results. Name them: --projects PATH for each (a clone of another host prunes there){notes}"
+        )
     return list(dict.fromkeys(place for clone in clones for place in _worktrees(clone)))
 
 
@@ -96,20 +103,34 @@ def _worktrees(clone: Path) -> Iterator[Path]:
 
 @contextmanager
 def quiet(everywhere: list[Path], cache: Path) -> Iterator[None]:
-    """Nothing runs on this cache, and nothing can start. ValueError names who is at work."""
+    """Nothing runs on this cache, and nothing can start: runs wait. ValueError names who is at work.
+
+    It looks before it takes a lock, so that a prune that is refused is in nobody's way.
+    """
+    clones = list(dict.fromkeys(worktrees.main_root(place) for place in everywhere))
+    name = f"{locks.PRUNE}{os.getpid()}"
+    _nobody_holds(clones, everywhere, cache)
     with ExitStack() as stack:
+        for clone in clones:  # or a run could make a worktree that is not among these
+            stack.enter_context(locks.take(places.worktrees_lock(clone), name, f"the worktrees of {clone}"))
         for place in everywhere:
-            lock = locks.take(places.worktree_lock(place), f"wsss-prune-{os.getpid()}", str(place))
-            stack.enter_context(lock)
-        for path in sorted((cache / "locks").glob("*.lock")):
-            if locks.is_held(path):
-                raise locks.HeldError(f"a stage's result ({path.stem})", locks.holder(path))
+            stack.enter_context(locks.take(places.worktree_lock(place), name, str(place)))
         for place in everywhere:
             stack.enter_context(_dvc_waits(place))
             _nobody_works(place)
             if found := damage(place):
                 raise ValueError(f"{place}/dvc.lock: {found}: `wsss run` there mends it, then prune")
         yield
+
+
+def _nobody_holds(clones: list[Path], everywhere: list[Path], cache: Path) -> None:
+    """Raises locks.HeldError if a sweep, a run, or a stage of another host is at work."""
+    held = [(path, f"sweep {path.stem}") for clone in clones for path in places.sweep_locks(clone)]
+    held += [(places.worktree_lock(place), str(place)) for place in everywhere]
+    held += [(path, f"a stage's result ({path.stem})") for path in sorted((cache / "locks").glob("*.lock"))]
+    for path, what in held:
+        if locks.is_held(path):
+            raise locks.HeldError(what, locks.holder(path))
 
 
 @contextmanager

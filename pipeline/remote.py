@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import plan, worktrees
+from pipeline import places, plan, worktrees
 from pipeline.graph import Graph, Stage, of_repo, open_repo, read
 from pipeline.outcomes import Listener, Result
 from pipeline.project import write_whole
@@ -39,8 +39,8 @@ def pool(stage: Stage) -> str:
 
 def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
     """What a worker needs to run `stage`. ValueError if the code here is not what the commit holds."""
-    wanted = read(root).stages[stage]
-    code = [path for path in _changed(root) if _matters(path, wanted)]
+    code = [path for path in _changed(root) if path not in TRAVELS and not path.startswith("reports/")]
+    code += _untracked_inputs(root, stage)
     if code:
         raise ValueError(f"a worker only gets what is committed: commit {', '.join(code[:5])} first")
     lock = root / "dvc.lock"
@@ -55,18 +55,16 @@ def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
 
 
 def _changed(root: Path) -> list[str]:
-    """Files that git has in another state or not at all, relative to the project's own folder."""
-    changed = worktrees.git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", "HEAD")
-    new = worktrees.git(root, "ls-files", "--others", "--exclude-standard", "-z")
-    return [path for path in f"{changed}\0{new}".split("\0") if path]
+    """What differs from the commit in the project's folder, relative to it."""
+    found = worktrees.git(root, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
+    return [path for path in found.split("\0") if path]
 
 
-def _matters(path: str, stage: Stage) -> bool:
-    """Whether a worker's result hangs on the file: the engine, the graph, and what the stage reads."""
-    if path in TRAVELS or path.startswith("reports/"):
-        return False
-    engine = path == "dvc.yaml" or path.startswith("pipeline/")
-    return engine or any(path == dep or path.startswith(f"{dep}/") for dep in stage.deps)
+def _untracked_inputs(root: Path, stage: str) -> list[str]:
+    """Files that git does not know and the stage reads, or whose folder it reads; notes are nobody's."""
+    found = worktrees.git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", ".").split("\0")
+    deps = read(root).stages[stage].deps
+    return [path for path in found if path and any(path == dep or path.startswith(f"{dep}/") for dep in deps)]
 
 
 def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | None = None) -> Result:
@@ -74,6 +72,8 @@ def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | 
     name = f"worker-{work.stage.replace('@', '-')}"
     _know(root, work.commit)
     place = worktrees.create(root, name, work.commit)
+    places.temporary(place).parent.mkdir(parents=True, exist_ok=True)
+    places.temporary(place).touch()
     forced = frozenset([work.stage] if work.force else [])
     engine = Run(place, f"{work.run}, {work.stage} on a worker", listener, forced)
     engine.cancelled = cancelled or engine.cancelled

@@ -7,6 +7,7 @@ Prefect) and the flow (with it) both drive this module, so there is one engine.
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -29,7 +30,9 @@ from pipeline import (
     objects,
     places,
     plan,
+    putback,
     runcache,
+    users,
 )
 from pipeline.graph import Stage
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, RAN, UNCHANGED, Listener, Result
@@ -52,6 +55,8 @@ class Run:
     grace: float = GRACE
     elsewhere: Callable[[Stage], bool] | None = None  # runs it on another machine; False: run it here
     cancelled: threading.Event = field(default_factory=threading.Event)
+    hurried: threading.Event = field(default_factory=threading.Event)  # cancelled, and at once
+    reading: set[str] = field(default_factory=set)  # stages that only look now: they can be left alone
     _worktree: locks.Lock = field(init=False)
     dvc: threading.Lock = field(default=DVC)
 
@@ -68,19 +73,27 @@ class Run:
                 self.listener.line("", f"ended what a killed run had left: {pid} {command}")
             self._mend("")
             self._tell_all("", attribution.recover(self.root))
+            with self.dvc:
+                users.note(self.root)
             yield self
 
     def _hold(self) -> locks.Lock:
-        """Take the worktree's lock; one of a run that was killed is free as soon as its stages have ended."""
+        """Take the worktree's lock; one of a run that was killed is free as soon as its stages have ended.
+
+        A prune is waited for: it lasts as long as it reads the cache.
+        """
         until, said = time.monotonic() + GRACE + 10, False
         while True:
             try:
                 return locks.take(places.worktree_lock(self.root), self.name, "this worktree")
             except locks.HeldError as error:
-                if not locks.is_dead(error.holder) or time.monotonic() > until:
+                passing = locks.is_passing(error.holder)
+                dead = locks.is_dead(error.holder) and time.monotonic() < until
+                if not (passing or dead) or self.stopped():
                     raise
                 if not said:
-                    self.listener.line("", f"waiting for the stages of a killed run to end: {error.holder}")
+                    what = "waiting for" if passing else "waiting for the stages of a killed run to end:"
+                    self.listener.line("", f"{what} {error.holder}")
                 said = True
             time.sleep(0.2)
 
@@ -151,12 +164,28 @@ class Run:
             device = f"GPU {','.join(names)}" if names else "CPU"
             if count and not names:
                 self.listener.line(name, "no GPU on this machine: it runs on the CPU")
+        with self.dvc:
+            there = putback.unedited(self.root, name)
         start = time.monotonic()  # of the work: waiting for others would spoil the estimates
-        return replace(self._tries(one, device, names, held), seconds=time.monotonic() - start)
+        result = replace(self._tries(one, device, names, held), seconds=time.monotonic() - start)
+        if not result.good and there:
+            self._put_back(name, there)
+        return result
+
+    def _put_back(self, name: str, paths: list[str]) -> None:
+        """DVC removes outputs before it runs a stage: one that then failed has them as before."""
+        with self.dvc:
+            lines = putback.put_back(self.root, name, paths)
+        for line in lines:
+            self.listener.line(name, line)
 
     def _look(self, name: str) -> plan.One:
-        with self.dvc:
-            return plan.one(self.root, name)
+        self.reading.add(name)
+        try:
+            with self.dvc:
+                return plan.one(self.root, name)
+        finally:
+            self.reading.discard(name)
 
     def _distrust(self, name: str) -> bool:
         """Remove damaged objects of a result that is to be restored, or computed; whether there were any."""
@@ -255,16 +284,22 @@ class Run:
         watched: attribution.Watched,
         timeout: float | None,
     ) -> bool:
-        """Read its lines to the end; end it on a cancel or at its deadline. Whether the deadline came."""
+        """Read its lines to the end; end it on a cancel or at its deadline. Whether the deadline came.
+
+        A second cancel gives it no time to save its work.
+        """
         assert process.stdout is not None
         handle = process.stdout.fileno()
         deadline = time.monotonic() + (timeout or float("inf"))
-        asked = timed_out = False
+        asked = timed_out = killed = False
         while True:
             if not asked and (self.stopped() or time.monotonic() > deadline):
                 asked, timed_out = True, not self.stopped()
                 process.terminate()
             watched.look()
+            if asked and not killed and self.hurried.is_set():
+                killed = True
+                process.send_signal(signal.SIGQUIT)
             if not select.select([handle], [], [], 0.2)[0]:
                 continue
             content = os.read(handle, 65536)

@@ -1,14 +1,17 @@
 """Run many stages, each as soon as what it reads from is there, without Prefect."""
 
+import functools
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn, TypeVar
 
 from pipeline import ends, places, plan, scores, terminal
 from pipeline.graph import Graph
@@ -17,6 +20,9 @@ from pipeline.run import Run
 from pipeline.scores import Scores
 
 Results = dict[str, Result]
+T = TypeVar("T")
+ONE_WISH = 0.5  # seconds in which two signals are one: a terminal and a wrapper both send theirs
+DEAD_SOON = 2.0  # seconds after a second Ctrl-C until nobody is waited for any more
 
 
 def main(root: Path, targets: list[str], start: list[str], force: list[str], jobs: int, dry: bool) -> int:
@@ -27,15 +33,22 @@ def main(root: Path, targets: list[str], start: list[str], force: list[str], job
     began = time.monotonic()
     with terminal.Terminal() as listener:
         engine = Run(root, f"wsss-run-{os.getpid()}", listener)
-        with engine.open(), interrupts(engine.cancelled):
-            planned = plan.make(root, targets, force, start)  # only now: opening mends dvc.lock
-            engine.force = frozenset(planned.graph.known(force))
-            listener.make_room(planned.rows)
-            results = run(engine, planned, planned.rows, jobs, listener.result)
-    terminal.show_results(results, time.monotonic() - began)
-    _page(root)
+        with engine.open(), interrupts(engine.cancelled, engine.hurried):
+            # Only now, for opening mends dvc.lock.
+            planned = interruptible(engine, lambda: plan.make(root, targets, force, start))
+            if planned is None:
+                listener.line("", "cancelled while planning: nothing has run")
+            else:
+                engine.force = frozenset(planned.graph.known(force))
+                listener.make_room(planned.rows)
+                results = run(engine, planned, planned.rows, jobs, listener.result)
+    if planned is not None:
+        terminal.show_results(results, time.monotonic() - began)
     if engine.stopped():
+        if _still_reading():
+            _leave(130)
         return 130
+    _page(root)
     return 0 if all(result.good for result in results.values()) else 1
 
 
@@ -72,15 +85,70 @@ def _time(file: Path) -> float:
 
 
 @contextmanager
-def interrupts(cancelled: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM cancel in order: checkpoints are saved, the table is printed. Main thread only."""
+def interrupts(cancelled: threading.Event, hurried: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM cancel in order: checkpoints are saved, the table is printed. Main thread only.
+
+    A second one says `hurried`: whatever runs is killed.
+    """
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda *_: cancelled.set()) for number in signals]
+    first: list[float] = []
+
+    def cancel(*_: object) -> None:
+        now = time.monotonic()
+        if cancelled.is_set() and first and now - first[0] > ONE_WISH:
+            hurried.set()
+        first.append(now)
+        cancelled.set()
+
+    before = [signal.signal(number, cancel) for number in signals]
     try:
         yield
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+
+
+THREAD = "a stage"  # the name of the threads below
+
+
+def in_thread(work: Callable[[], T]) -> "Future[T]":
+    """Start `work` in a thread that nothing waits for when the process ends, unlike those of a pool."""
+    future: Future[T] = Future()
+
+    def do() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=do, name=THREAD, daemon=True).start()
+    return future
+
+
+def interruptible(engine: Run, work: Callable[[], T]) -> T | None:
+    """The result of `work`, which only reads; None as soon as the run is cancelled.
+
+    What hashes gigabytes, or reads a file that never ends, hears of no signal.
+    """
+    future = in_thread(work)
+    while not wait([future], 0.1).done:
+        if engine.stopped():
+            return None
+    return future.result()
+
+
+def _still_reading() -> bool:
+    """Whether a thread was left alone. The interpreter would wait for what DVC has started there."""
+    threads = [thread for thread in threading.enumerate() if thread.name == THREAD]
+    for thread in threads:
+        thread.join(1)  # it may be ending
+    return any(thread.is_alive() for thread in threads)
+
+
+def _leave(status: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def run(
@@ -99,27 +167,38 @@ def run(
     order = list(waiting)
     results: Results = {}
     running: dict[Future[Result], str] = {}
-    said = False
-    with ThreadPoolExecutor(jobs) as pool:
-        while waiting or running:
-            for name in list(waiting):  # in the graph's order: what is unchanged frees those after it
-                if not ready(planned.graph, name, chosen, results):
-                    continue
-                early = without_a_process(planned, name, results, engine)
-                if early is not None:
-                    results[name] = early
-                elif len(running) < jobs:
-                    running[pool.submit(engine.stage, name)] = name
-                else:
-                    continue
-                waiting.remove(name)
-            done = wait(running, 0.5, FIRST_COMPLETED).done if running else set()
-            if engine.stopped() and running and not said:  # also of what has ended at once
-                said = True
-                engine.listener.line("", f"cancelling: what runs has {engine.grace:.0f} s to save its work")
-            for future in done:
-                results[running.pop(future)] = future.result()
-                tell(future.result())
+    said = ""
+    late = float("inf")  # when nobody is waited for any more
+    while waiting or running:
+        for name in list(waiting):  # in the graph's order: what is unchanged frees those after it
+            if not ready(planned.graph, name, chosen, results):
+                continue
+            early = without_a_process(planned, name, results, engine)
+            if early is not None:
+                results[name] = early
+            elif len(running) < jobs:
+                running[in_thread(functools.partial(engine.stage, name))] = name
+            else:
+                continue
+            waiting.remove(name)
+        done = wait(running, 0.5, FIRST_COMPLETED).done if running else set()
+        if engine.stopped() and running:  # also of what has ended at once
+            text = f"cancelling: what runs has {engine.grace:.0f} s to save its work"
+            if engine.hurried.is_set():
+                text, late = "ending what runs", min(late, time.monotonic() + DEAD_SOON)
+            if text != said:
+                engine.listener.line("", text)
+            if not said:
+                engine.listener.line("", "Ctrl-C again ends it at once")
+            said = text
+        for future in done:
+            results[running.pop(future)] = future.result()
+            tell(future.result())
+        for future, name in list(running.items()):
+            if engine.stopped() and (name in engine.reading or time.monotonic() > late):
+                del running[future]  # it only looks, and hears no signal
+                results[name] = Result(name, CANCELLED)
+                tell(results[name])
     return referee(engine, {name: results[name] for name in order})
 
 
@@ -172,8 +251,10 @@ def _checked(engine: Run, results: Results) -> Results:
     if engine.stopped() or all(results[name].outcome == UNCHANGED for name in good):
         return results
     try:
-        with engine.dvc:
-            rows, fault = plan.each(engine.root, results), "it is gone from dvc.yaml"
+        found = interruptible(engine, lambda: _as_they_lie(engine, results))
+        if found is None:
+            return results
+        rows, fault = found, "it is gone from dvc.yaml"
     except ValueError as error:
         rows, fault = {}, str(error)
     checked = dict(results)
@@ -183,6 +264,11 @@ def _checked(engine: Run, results: Results) -> Results:
             why = f"not up to date after the run: {'; '.join(row.why) if row else fault}"
             checked[name] = replace(results[name], outcome=FAILED, why=why)
     return checked
+
+
+def _as_they_lie(engine: Run, results: Results) -> dict[str, plan.Row]:
+    with engine.dvc:
+        return plan.each(engine.root, results)
 
 
 def faults(results: Results) -> str:

@@ -4,6 +4,7 @@ Whatever changes parameters, preset or revision gets a worktree named as the run
 run may also name a worktree that stays for the next one, as nightly runs do.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -71,11 +72,13 @@ def _make(root: Path, main: Path, order: Order) -> Path:
     assert order.place is not None
     for name in worktrees.names(main):
         place = worktrees.folder(main, name)
-        if _mark(place).exists() and not locks.is_held(places.worktree_lock(place)):
+        if places.temporary(place).exists() and not locks.is_held(places.worktree_lock(place)):
             worktrees.remove(main, name)
     if not order.worktree and order.place in worktrees.branches(main):
         raise ValueError(f"{worktrees.BRANCH}{order.place} is a finished run: give this one another name")
     held = places.worktree_lock(worktrees.folder(main, order.place))
+    while locks.is_held(held) and locks.is_passing(locks.holder(held)):
+        time.sleep(0.2)
     if locks.is_held(held):
         raise locks.HeldError(f"the worktree {order.place}", locks.holder(held))
     with DVC:  # it looks at the graph, and another run of this process may do so now
@@ -84,14 +87,9 @@ def _make(root: Path, main: Path, order: Order) -> Path:
         lock = worktrees.git(main, "show", f"{worktrees.BRANCH}{order.place}:./dvc.lock")
         worktrees.write_lock(place, lock + "\n")
     if not order.worktree:
-        _mark(place).parent.mkdir(parents=True, exist_ok=True)
-        _mark(place).touch()
+        places.temporary(place).parent.mkdir(parents=True, exist_ok=True)
+        places.temporary(place).touch()
     return place
-
-
-def _mark(place: Path) -> Path:
-    """Lies in a worktree that goes with its run."""
-    return places.state(place) / "temporary"
 
 
 def _remove(main: Path, order: Order, say: Say) -> None:
@@ -103,7 +101,7 @@ def _remove(main: Path, order: Order, say: Say) -> None:
 @contextmanager
 def _alone(main: Path, order: Order, say: Say) -> Iterator[None]:
     """Only one run at a time makes or removes worktrees; it takes a second."""
-    path = places.state(main) / "worktrees.lock"
+    path = places.worktrees_lock(main)
     lock, _ = locks.wait(lambda: locks.take(path, order.holder, "the list of worktrees"), lambda: False, say)
     assert lock is not None
     with lock:

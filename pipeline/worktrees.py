@@ -93,6 +93,8 @@ def _share(main: Path, place: Path) -> None:
     raw = main / "data" / "raw"
     outs = _outs(place)
     for entry in raw.iterdir() if raw.is_dir() else ():
+        if entry.name.endswith(".partial"):  # of a stage that works there, or was killed
+            continue
         if entry.is_symlink() or f"data/raw/{entry.name}" not in outs:
             _link(place / "data" / "raw" / entry.name, entry.resolve())
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from pipeline import gpus, leftovers, locks, places, rwlock, worktrees
 from pipeline.checks import OK, PROBLEM, WARNING, Line
 from pipeline.graph import open_repo
+from pipeline.sweep.definition import sweep_of
 
 CLEAR_LOCKS, CLEAR_WORKTREES = "`wsss doctor --clear-locks`", "`wsss doctor --clear-worktrees`"
-KEPT = "nightly"  # a worktree with a future
 STARTING = 60.0  # seconds from a worktree's making until its run has locked it, at most
 
 
@@ -127,18 +127,26 @@ def clear_locks(root: Path) -> list[str]:
 
 
 def leftover(root: Path) -> Iterator[Line]:
-    """Worktrees of runs that nobody works in, and the sweeps that they belong to."""
-    from pipeline.sweep.definition import sweep_of
-
-    lines = []
+    """Worktrees that go with their run, which nobody works in, and the sweeps that they belong to."""
+    lines, kept, used = [], [], []
     for name in worktrees.names(root):
-        if name != KEPT and not _in_use(worktrees.folder(root, name)):
+        if _in_use(worktrees.folder(root, name)):
+            used.append(name)
+        elif not _is_temporary(root, name):
+            kept.append(name)
+        else:
             sweep = sweep_of(worktrees.main_root(root), name)
             text = f".worktrees/{name} is left over{f' by sweep {sweep}' if sweep else ''}"
             do = f"`wsss sweep --resume {sweep}` goes on with it, or {CLEAR_WORKTREES}"
             lines.append(Line(WARNING, "worktrees", text, do if sweep else CLEAR_WORKTREES))
-    names = worktrees.names(root)
-    yield from lines or [Line(OK, "worktrees", f"{', '.join(names)}: in use" if names else "none left over")]
+    parts = [f"{', '.join(used)}: in use"] * bool(used) + [f"{', '.join(kept)}: kept by name"] * bool(kept)
+    yield from lines or [Line(OK, "worktrees", "; ".join(parts) or "none left over")]
+
+
+def _is_temporary(root: Path, name: str) -> bool:
+    """Whether it was made for one run; others, say of nightly runs, stay for the next."""
+    mark = places.temporary(worktrees.folder(root, name))
+    return mark.exists() or bool(sweep_of(worktrees.main_root(root), name))
 
 
 def _in_use(place: Path) -> bool:
@@ -149,11 +157,11 @@ def _in_use(place: Path) -> bool:
 
 
 def clear_worktrees(root: Path) -> list[str]:
-    """Remove the worktrees that nobody holds, but the nightly one; their branches stay."""
+    """Remove the worktrees that were made for one run and that nobody holds; their branches stay."""
     done = []
     for name in worktrees.names(root):
         place = worktrees.folder(root, name)
-        if name == KEPT or _in_use(place):
+        if _in_use(place) or not _is_temporary(root, name):
             continue
         with (
             contextlib.suppress(locks.HeldError),

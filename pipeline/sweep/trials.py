@@ -87,25 +87,30 @@ def run(
 
     `tell` hears of each in turn. Returns whether it was cancelled, by Ctrl-C or SIGTERM.
     """
-    stop = threading.Event()
-    with runner.interrupts(stop), ThreadPoolExecutor(jobs) as pool:
+    stop, hurry = threading.Event(), threading.Event()
+    with runner.interrupts(stop, hurry), ThreadPoolExecutor(jobs) as pool:
         asked = [
-            pool.submit(_one, root, sweep, trial, _Lines(listener, trial.name), stop) for trial in trials
+            pool.submit(_one, root, sweep, trial, _Lines(listener, trial.name), stop, hurry)
+            for trial in trials
         ]
         for future in as_completed(asked):
             tell(future.result())
     return stop.is_set()
 
 
-def _one(root: Path, sweep: Sweep, trial: Trial, listener: "_Lines", stop: threading.Event) -> Ended:
+def _one(
+    root: Path, sweep: Sweep, trial: Trial, listener: "_Lines", stop: threading.Event, hurry: threading.Event
+) -> Ended:
     if stop.is_set():
         return Ended(trial, NOT_RUN)
     shutil.rmtree(logs(root, sweep) / trial.name, ignore_errors=True)  # of an attempt before
     order = Order(trial.name, overrides=trial.overrides, revision=sweep.revision, kind="sweep run")
     try:
         with opened(root, order, listener, lambda _: None) as engine:
-            engine.cancelled = stop
-            planned = engine.make_plan()
+            engine.cancelled, engine.hurried = stop, hurry
+            planned = runner.interruptible(engine, engine.make_plan)
+            if planned is None:
+                return Ended(trial, CANCELLED)
             results = runner.run(engine, planned, planned.rows, 1, listener.result)
             why = runner.faults(results)
             if not why:

@@ -44,7 +44,6 @@ def main() -> str:
         networks.write_network(Path(network), model, config, history)
         line = save_maps(params, train, key, network)
     items.remove_unused(NETWORKS)
-    training.forget("affinity", key)
     last = history[-1]
     return f"{line}; loss {last['loss']:.3f} (different {last['different']:.3f})"
 

@@ -32,18 +32,26 @@ def output_folder(path: Path) -> Iterator[Path]:
     """A folder to fill that takes the place of `path` only if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    _clear(partial)
     partial.mkdir()
     try:
         yield partial
         old = path.with_name(f".{path.name}.old.partial")
-        shutil.rmtree(old, ignore_errors=True)
+        _clear(old)
         if path.exists():
             os.replace(path, old)
         os.replace(partial, path)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _clear(partial: Path) -> None:
+    """Remove what a process that was killed has left there: a folder, a file, or a link to either."""
+    if partial.is_symlink() or partial.is_file():
+        partial.unlink()
+    elif partial.exists():
+        shutil.rmtree(partial)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from stages.common.training_params import devices_asked
+
 
 def device() -> torch.device:
     """WSSS_DEVICE (cpu, cuda, cuda:1), or a GPU if there is one. ValueError for one that is not there."""
@@ -19,15 +21,12 @@ def device() -> torch.device:
 
 def device_count() -> int:
     """WSSS_DEVICES: on how many devices one training runs, 1 if not set. ValueError for what cannot be."""
-    asked = os.environ.get("WSSS_DEVICES") or "1"
-    if not asked.isdigit() or int(asked) < 1:
-        raise ValueError(f"WSSS_DEVICES={asked}: give a number of devices, 1 or more")
-    count, place = int(asked), device()
+    count, place = devices_asked(), device()
     if count > 1 and place.type == "cuda":
         if place.index is not None:
-            raise ValueError(f"WSSS_DEVICE={place} is one GPU: WSSS_DEVICES={asked} needs WSSS_DEVICE=cuda")
+            raise ValueError(f"WSSS_DEVICE={place} is one GPU: WSSS_DEVICES={count} needs WSSS_DEVICE=cuda")
         if count > torch.cuda.device_count():
-            raise ValueError(f"WSSS_DEVICES={asked}: this machine shows {torch.cuda.device_count()} GPUs")
+            raise ValueError(f"WSSS_DEVICES={count}: this machine shows {torch.cuda.device_count()} GPUs")
     return count
 
 

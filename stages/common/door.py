@@ -4,7 +4,9 @@ That a step ends with the process that started it is older than its door: stages
 """
 
 import importlib
+import os
 import sys
+from pathlib import Path
 
 from stages.common import inputs
 
@@ -24,6 +26,17 @@ def run(step: str) -> None:
         with inputs.unchanged():
             line = importlib.import_module(f"stages.{step}.__main__").main()
     except USER_ERRORS as error:
+        _tell_checkout()
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
     print(line, flush=True)
+
+
+def _tell_checkout() -> None:
+    """`dvc repro` removes a stage's outputs before it runs its command; `wsss run` puts them back itself."""
+    stage, lock = os.environ.get("DVC_STAGE"), Path("dvc.lock")
+    if not stage or os.environ.get("WSSS_PROGRESS") == "lines" or not lock.is_file():
+        return
+    if f"\n  {stage}:\n" in lock.read_text(errors="replace"):
+        text = f"dvc has removed the last outputs of {stage}: `dvc checkout {stage}` brings them back"
+        print(text, file=sys.stderr)

@@ -5,14 +5,18 @@ or the output stride where that is smaller (dilation takes over), as in segmenta
 """
 
 import difflib
+from collections.abc import Mapping
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stages.common import small_encoder, training_params, vgg19_chen
+from stages.common import networks, small_encoder, training_params, vgg19_chen
 from stages.common.weights import find_weights
+
+NESTED = ("state_dict", "model_state_dict", "model_state", "model", "network", "net", "teacher", "params")
 
 smp.encoders.encoders["small"] = small_encoder.ENTRY
 smp.encoders.encoders["vgg19_chen"] = vgg19_chen.ENTRY
@@ -65,18 +69,24 @@ def load_weights(encoder: nn.Module, weights: training_params.Weights) -> None:
         return
     state = read_weights(weights.name, weights.sha256)
     wanted = encoder.state_dict()
-    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
-    wrong = [name for name in wanted if name in state and state[name].shape != wanted[name].shape]
-    if missing or wrong:
+    state = {name: value for name, value in unprefixed(state, wanted).items() if name in wanted}
+    counters = {name: wanted[name] for name in wanted if name.endswith("num_batches_tracked")}
+    if misfit := networks.misfits(counters | state, wanted):
         raise ValueError(
-            f"weights {weights.name} do not fit the encoder: {len(missing)} tensors missing, {len(wrong)} "
-            f"of another shape, e.g. {(missing + wrong)[0]}"
+            f"weights {weights.name} do not fit the encoder {type(encoder).__name__}: {misfit}; the file has "
+            f"{len(state)} of its {len(wanted)} tensors"
         )
+    if bad := networks.not_finite(state):
+        raise ValueError(f"weights {weights.name}: {bad} is not finite")
     nn.Module.load_state_dict(encoder, {name: state.get(name, wanted[name]) for name in wanted})
 
 
 def read_weights(name: str, sha256: str) -> dict[str, Tensor]:
-    """Tensors (float32) of a .safetensors, or of a state dict read with weights_only=True."""
+    """Tensors (float32) of a .safetensors, or of a state dict read with weights_only=True.
+
+    A checkpoint that holds its state dict under a name ({"state_dict": ..., "epoch": 3}) is opened.
+    Raises ValueError if it has none.
+    """
     path = find_weights(name, sha256)
     try:
         state = (
@@ -86,9 +96,38 @@ def read_weights(name: str, sha256: str) -> dict[str, Tensor]:
         )
     except Exception as error:
         raise ValueError(
-            f"weights {path}: no state dict of plain tensors ({type(error).__name__})"
+            f"weights {path}: damaged, or no state dict of plain tensors ({type(error).__name__}): save "
+            "`model.state_dict()` alone"
         ) from error
+    state = _state_dict(state)
+    if not state:
+        raise ValueError(
+            f"weights {path}: no state dict. Looked for are names with tensors, plain or under one of "
+            f"{', '.join(NESTED)}; save `model.state_dict()` alone"
+        )
     return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def _state_dict(content: Any) -> dict[str, Tensor]:
+    """Names with tensors, of a checkpoint as trainers save it; {} where there are none."""
+    for _ in range(3):  # MMSegmentation and others nest them
+        if not isinstance(content, Mapping):
+            return {}
+        inner = next((content[name] for name in NESTED if isinstance(content.get(name), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def unprefixed(state: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors below the prefix under which most of the wanted ones are: of a wrapper (module.), or of
+    a network that has the encoder (encoder., backbone.). Without a better one, all as they are.
+    """
+    prefixes = {name[: -len(last)] for last in wanted for name in state if name.endswith(f".{last}")}
+    fits = {prefix: sum(prefix + name in state for name in wanted) for prefix in sorted({"", *prefixes})}
+    best = max(fits, key=lambda prefix: (fits[prefix], -len(prefix)))
+    return {name.removeprefix(best): value for name, value in state.items() if name.startswith(best)}
 
 
 def freeze(encoder: nn.Module, params: training_params.Encoder) -> None:

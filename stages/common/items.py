@@ -50,19 +50,14 @@ Compute = Callable[[list[Any]], list[Files]]
 def worker_count() -> int:
     """Processes to use: WSSS_WORKERS, or the number of processors this process may run on.
 
-    Raises ValueError for a WSSS_WORKERS that is no number.
+    macOS does not say which those are: there, all of the machine. ValueError for what is no number of them.
     """
-    asked = os.environ.get("WSSS_WORKERS", "").strip()
-    if asked and not (asked.isascii() and asked.isdigit()):
-        raise ValueError(f"WSSS_WORKERS={asked}: give a number of processes, or unset it")
-    return max(1, int(asked)) if asked else processors()
-
-
-def processors() -> int:
-    """Those that this process may use; macOS and Windows know only how many there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    asked = os.environ.get("WSSS_WORKERS", "")
+    if asked and not (asked.isdigit() and int(asked)):
+        raise ValueError(f"WSSS_WORKERS={asked}: give a number of processes, 1 or more")
+    if asked:
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_items(
@@ -164,7 +159,7 @@ def _in_processes(
         return iter(())
     pool = ProcessPoolExecutor(
         min(processes, len(groups)),
-        mp_context=start_context(type(compute).__module__),
+        mp_context=context(type(compute).__module__),
         initializer=_start_worker,
         initargs=(compute,),
     )
@@ -192,8 +187,8 @@ def _finished(
         pool.shutdown(cancel_futures=True)
 
 
-def start_context(module: str) -> multiprocessing.context.BaseContext:
-    """How workers start that need `module`: by WSSS_START_METHOD, or from a fork server where there is one.
+def context(module: str) -> multiprocessing.context.BaseContext:
+    """How workers start: WSSS_START_METHOD, or from a fork server that has imported `module`, if it can be.
 
     Not by a fork of this process: it has threads (the progress bar, OpenMP, a test runner), and a
     child that is forked while one of them holds a lock waits for it for ever.
@@ -202,10 +197,10 @@ def start_context(module: str) -> multiprocessing.context.BaseContext:
     method = os.environ.get("WSSS_START_METHOD") or ("forkserver" if "forkserver" in known else "spawn")
     if method not in known:
         raise ValueError(f"WSSS_START_METHOD={method}: this system has {', '.join(known)}")
-    context = multiprocessing.get_context(method)
+    found = multiprocessing.get_context(method)
     if method == "forkserver":  # it imports the step once, for all workers
-        context.set_forkserver_preload([FORK_SERVER, module])
-    return context
+        found.set_forkserver_preload([FORK_SERVER, module])
+    return found
 
 
 _compute: Compute
@@ -220,9 +215,9 @@ def _start_worker(compute: Compute) -> None:
 
 
 def end_with_stage() -> None:
-    """In a process that a stage has started by `start_context`: a killed stage leaves none behind."""
+    """In a worker, however it was started: it ends with the process that asked for it."""
     die_with_parent()
-    stage = multiprocessing.parent_process()  # of whatever start method
+    stage = multiprocessing.parent_process()
     if stage is not None and not stage.is_alive():  # it died before the call
         os._exit(1)
 

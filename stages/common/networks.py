@@ -1,25 +1,34 @@
 """Saving a trained network: weights as safetensors beside a config.json and its training curve."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from stages.common.artifacts import csv_text, output_folder, read_json, write_json
 
 History = list[dict[str, float]]  # one row an epoch
+REMEDY = "`wsss run` makes it anew where it is an output of the recipe"
 
 
 def save_network(out: Path, model: nn.Module, config: dict[str, Any], history: History) -> None:
-    """weights.safetensors, config.json (what rebuilds the network) and history.csv, or nothing."""
+    """weights.safetensors, config.json (what rebuilds the network) and history.csv, or nothing.
+
+    Raises ValueError for weights that are not finite.
+    """
     with output_folder(out) as folder:
         write_network(folder, model, config, history)
 
 
 def write_network(folder: Path, model: nn.Module, config: dict[str, Any], history: History) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if bad := not_finite(tensors):
+        raise ValueError(f"the trained network is of no use: {bad} is not finite; lower optimizer.lr")
     (folder / "weights.safetensors").write_bytes(save(tensors))
     write_json(folder / "config.json", config)
     (folder / "history.csv").write_text(history_csv(history))
@@ -31,12 +40,58 @@ def history_csv(history: History) -> str:
     return csv_text([list(history[0]), *(list(row.values()) for row in rows)])
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = read_json(folder / "config.json")
+def not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """The name of the first tensor that holds inf or nan; "" if all are finite."""
+    return next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), "")
+
+
+def read_config(folder: Path, *keys: str) -> dict[str, Any]:
+    """config.json of a saved network, which must have `keys`.
+
+    Raises ValueError where it is damaged or of another network, FileNotFoundError without it.
+    """
+    path = folder / "config.json"
+    try:
+        config = read_json(path)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged ({error}): {REMEDY}") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"{path} is no network's: it must hold an object; {REMEDY}")
+    if missing := [key for key in keys if key not in config]:
+        raise ValueError(f"{path} is of another network: it has no {', '.join(missing)}; {REMEDY}")
     return config
 
 
 def load_into(model: nn.Module, folder: Path) -> nn.Module:
-    """The saved weights, in eval mode without gradients, in the faster memory layout."""
-    model.load_state_dict(load_file(folder / "weights.safetensors"))
+    """The saved weights, in eval mode without gradients, in the faster memory layout.
+
+    Raises ValueError for weights that are damaged, of another network, or not finite.
+    """
+    path = folder / "weights.safetensors"
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise FileNotFoundError(f"{path} is missing: {REMEDY}") from None
+        raise ValueError(f"{path} is damaged ({error}): {REMEDY}") from None
+    if misfit := misfits(tensors, model.state_dict()):
+        raise ValueError(f"{path} does not fit the network of its config.json: {misfit}; {REMEDY}")
+    if bad := not_finite(tensors):
+        raise ValueError(
+            f"{path}: {bad} is not finite: its training diverged; lower optimizer.lr, train again"
+        )
+    model.load_state_dict(tensors)
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def misfits(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """How the tensors of a file differ from those of a network, with examples; "" if they do not."""
+    missing = [name for name in wanted if name not in found]
+    unknown = [name for name in found if name not in wanted]
+    wrong = [
+        f"{name} {list(found[name].shape)} for {list(wanted[name].shape)}"
+        for name in wanted
+        if name in found and found[name].shape != wanted[name].shape
+    ]
+    kinds = {"missing": missing, "not known": unknown, "of another shape": wrong}
+    return "; ".join(f"{len(names)} {kind}, e.g. {names[0]}" for kind, names in kinds.items() if names)

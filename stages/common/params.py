@@ -9,14 +9,17 @@ from ruamel.yaml import YAML, YAMLError
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]  # more is a slip of the keyboard
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Section(BaseModel):
-    """A section of params.yaml. Unknown keys and wrong types are errors; there are no defaults."""
+    """A section of params.yaml. There are no defaults.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    Errors are unknown keys, wrong types, and numbers that are not finite (.inf, .nan).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 Model = TypeVar("Model", bound=BaseModel)

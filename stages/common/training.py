@@ -12,11 +12,11 @@ import functools
 import gc
 import io
 import os
-import shutil
 import signal
 import sys
 import time
 import traceback
+import zipfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -26,9 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from stages.common import door, encoders, progress
+from stages.common import door, encoders, networks, progress
 from stages.common.device import device, device_count
-from stages.common.items import SCRATCH, end_with_stage, remove_unused, start_context, worker_count
+from stages.common.items import SCRATCH, context, end_with_stage, remove_unused, touch, worker_count
 from stages.common.networks import History
 from stages.common.processes import die_with_parent
 from stages.common.training_params import Optimizer, Training
@@ -53,6 +53,9 @@ class Network(Protocol):
     encoder: nn.Module
 
 
+Watch = Callable[[nn.Module], dict[str, float]]
+
+
 def fit(
     step: str,
     model: nn.Module,
@@ -60,12 +63,17 @@ def fit(
     loss: Callable[[nn.Module, tuple[Tensor, ...]], dict[str, Tensor]],
     params: Training,
     key: str,
+    watch: Watch | None = None,
 ) -> History:
     """Train `model` in place; returns one row an epoch (epoch, lr and the mean of each loss).
 
     `loss(model, batch)` gives named scalars, of which "loss" is minimised. `key` names what the
-    training was made from: its checkpoint in .scratch is used by no other.
-    Raises ValueError when a loss or gradient is not finite; the checkpoint stays.
+    training was made from: its checkpoint in .scratch is used by no other. The checkpoint stays when the
+    training has ended, for its outputs are safe only when DVC has saved them; it goes when nobody used it
+    for a week (items.UNUSED_SECONDS).
+    `watch(model)` is called after each epoch, by rank 0 alone, with the network in eval mode; the numbers
+    that it returns join the epoch's row. It must not draw random numbers. The others wait for it.
+    Raises ValueError when a loss, a gradient or a weight is not finite; the checkpoint stays.
 
     With several devices each rank gets an equal share of the batch, so a loss that is a mean over
     pictures is the mean of the ranks' losses. One that is normalised by what its batch holds (known
@@ -73,7 +81,7 @@ def fit(
     norm, whose running statistics are rank 0's. Only rank 0 returns: the others end here.
     """
     fabric = _fabric(params, len(samples))
-    train = functools.partial(_train, fabric, step, model, samples, loss, params, key)
+    train = functools.partial(_train, fabric, step, model, samples, loss, params, key, watch)
     return train() if fabric.world_size == 1 else _rank(fabric, train)
 
 
@@ -85,6 +93,7 @@ def _train(
     loss: Callable[[nn.Module, tuple[Tensor, ...]], dict[str, Tensor]],
     params: Training,
     key: str,
+    watch: Watch | None,
 ) -> History:
     torch.set_num_threads(params.threads)
     torch.manual_seed(params.seed)
@@ -95,8 +104,8 @@ def _train(
     wrapped, optimizer = fabric.setup(model, optimizer)
     per_epoch = max(1, len(samples) // params.batch)
     state = _State(wrapped, optimizer, fabric, CHECKPOINTS / step / key / "last.pt")
-    state.load()
     total = per_epoch * params.epochs
+    state.load(total)
     batches = _batches(samples, params, per_epoch, state.step, fabric)
     if fabric.is_global_zero:
         batches = progress.track(batches, total, step, "steps", state.step)
@@ -109,21 +118,20 @@ def _train(
             state.step = number + 1
             if state.step % per_epoch == 0:
                 state.close_epoch(optimizer.param_groups[0]["lr"])
+                if watch and fabric.is_global_zero:
+                    state.history[-1] |= watch(model.eval())
                 _tell_epoch(step, state, params.epochs)
             stop = any(_over_ranks(fabric, [float(termination.asked)]))
             if stop or time.monotonic() - saved > CHECKPOINT_SECONDS or _ends(state, per_epoch):
+                _check_weights(step, model, state, params)
                 state.save()
                 saved = time.monotonic()
             if stop:
                 raise SystemExit(128 + signal.SIGTERM if fabric.is_global_zero else 0)
+    if fabric.is_global_zero:
+        remove_unused(CHECKPOINTS / step, {key})
     model.eval()
     return state.history
-
-
-def forget(step: str, key: str) -> None:
-    """Remove the checkpoint of a training whose outputs are written, and those nobody goes on with."""
-    shutil.rmtree(CHECKPOINTS / step / key, ignore_errors=True)
-    remove_unused(CHECKPOINTS / step)
 
 
 def make_optimizer(model: nn.Module, encoder: nn.Module, params: Optimizer) -> torch.optim.Optimizer:
@@ -192,7 +200,7 @@ def _launched(count: int, batch: int, accelerator: str, precision: Any) -> Any:
         plugins=[LightningEnvironment()],
     )
     fabric.launch()
-    if fabric.is_global_zero:  # what this process starts from now on is no rank
+    if os.environ.get(RANK_ZERO) == str(os.getpid()):  # the others have it; a later training starts its own
         del os.environ[RANK_ZERO]
     return fabric
 
@@ -202,7 +210,7 @@ def _know_rank_zero() -> None:
 
     By SIGKILL: a rank that waits for another in a library's code handles no signal.
     """
-    if RANK_ZERO in os.environ:
+    if os.environ.get(RANK_ZERO, str(os.getpid())) != str(os.getpid()):
         die_with_parent(int(os.environ[RANK_ZERO]), signal.SIGKILL)
         return
     if _launches:
@@ -275,24 +283,63 @@ def _step(
     params: Training,
     epoch: int,
 ) -> None:
-    losses = loss(model, batch)
+    losses = _losses(step, model, fabric, loss, batch, params)
     fabric.backward(losses["loss"])
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     finite = torch.isfinite(losses["loss"])
     if params.precision != "fp16":  # its gradients may overflow: the scaler skips such a step
         finite = finite & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
-    told = [(~finite).float(), *(value.detach().float() for value in losses.values())]
-    bad, *means = _over_ranks(fabric, torch.stack(told).tolist())  # one wait for the GPU, not one a loss
-    if bad and not fabric.is_global_zero:
-        _leave(0)  # rank 0 tells
+    numbers = torch.stack([(~finite).float(), *(v.detach().float() for v in losses.values())])
+    bad, *means = _over_ranks(fabric, numbers.tolist())  # one wait for the GPU
     if bad:
-        raise ValueError(
-            f"{step}: the loss or a gradient is not finite in epoch {epoch}, step {state.step}; lower "
-            f"optimizer.lr (now {params.optimizer.lr}) or raise the precision; last good state: {state.path}"
-        )
+        what = f"the loss or a gradient is not finite in epoch {epoch}, step {state.step}"
+        _diverged(step, what, state, params)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     state.add(dict(zip(losses, means, strict=True)))
+
+
+def _losses(
+    step: str,
+    model: Any,
+    fabric: Any,
+    loss: Callable[[nn.Module, tuple[Tensor, ...]], dict[str, Tensor]],
+    batch: tuple[Tensor, ...],
+    params: Training,
+) -> dict[str, Tensor]:
+    try:
+        return loss(model, batch)
+    except ValueError as error:
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
+        if not fabric.is_global_zero:
+            _leave(0)  # rank 0 tells
+        raise ValueError(
+            f"{step}: batch norm cannot train on {len(batch[0])} picture, which is what each of "
+            f"{fabric.world_size} device(s) gets here: raise {step}.batch (now {params.batch}), lower "
+            "WSSS_DEVICES, take a larger crop, or add training pictures"
+        ) from error
+
+
+def _check_weights(step: str, model: nn.Module, state: "_State", params: Training) -> None:
+    """Before a checkpoint: a step may have made weights that only the next loss would show.
+
+    Weights are the same in all ranks, so all end here together; the statistics of batch norm are not,
+    and of them those of rank 0 are kept.
+    """
+    tensors = dict(model.named_parameters() if state.fabric.world_size > 1 else model.state_dict())
+    bad = networks.not_finite(tensors)
+    if bad:
+        _diverged(step, f"{bad} is not finite after step {state.step}", state, params)
+
+
+def _diverged(step: str, what: str, state: "_State", params: Training) -> NoReturn:
+    if not state.fabric.is_global_zero:
+        _leave(0)  # rank 0 tells
+    rates = f"lower {step}.optimizer.lr (now {params.optimizer.lr})"
+    precision = "" if params.precision == "fp32" else f" or take {step}.precision fp32"
+    kept = f"; the last good state, of step {state.saved}, is in {state.path}" if state.saved else ""
+    raise ValueError(f"{step}: {what}; {rates}{precision}: it then trains from its first step{kept}")
 
 
 class _State:
@@ -301,6 +348,7 @@ class _State:
     def __init__(self, model: Any, optimizer: Any, fabric: Any, path: Path) -> None:
         self.model, self.optimizer, self.fabric, self.path = model, optimizer, fabric, path
         self.step, self.history = 0, []  # type: tuple[int, History]
+        self.saved = 0  # the step of the checkpoint, 0 if there is none
         self.sums: dict[str, float] = {}
         self.count = 0
 
@@ -321,39 +369,68 @@ class _State:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(f".{os.getpid()}.partial")  # two runs may be at the same training
         try:
-            torch.save(
-                {
-                    "model": self.model.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                    "precision": self.fabric._precision.state_dict(),
-                    "random": torch.get_rng_state(),
-                    "progress": [self.step, self.history, self.sums, self.count],
-                },
-                partial,
-            )
+            with partial.open("wb") as file:
+                torch.save(
+                    {
+                        "model": self.model.state_dict(),
+                        "optimizer": self.optimizer.state_dict(),
+                        "precision": self.fabric._precision.state_dict(),
+                        "random": torch.get_rng_state(),
+                        "progress": [self.step, self.history, self.sums, self.count],
+                    },
+                    file,
+                )
+                file.flush()
+                os.fsync(file.fileno())  # before the rename, or a power cut may leave an empty file
             os.replace(partial, self.path)
+            self.saved = self.step
         finally:
             partial.unlink(missing_ok=True)
 
-    def load(self) -> None:
+    def load(self, total: int) -> None:
         """All ranks load what rank 0 read: another run may replace the file in between."""
         content = self.fabric.broadcast(self._read() if self.fabric.is_global_zero else None)
         if content is None:
             return
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        state = self._understood(content)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric._precision.load_state_dict(state["precision"])
         torch.set_rng_state(state["random"])
         self.step, self.history, self.sums, self.count = state["progress"]
+        self.saved = self.step
         if self.fabric.is_global_zero:
-            print(f"resumed from step {self.step}", flush=True)
+            touch(self.path.parent)  # in use: nobody removes it
+            over = f": trained before; to train anew, remove {self.path.parent}" if self.step >= total else ""
+            print(f"resumed from step {self.step}{over}", flush=True)
 
     def _read(self) -> bytes | None:
+        """The checkpoint's bytes; None, with a word, if it is not whole: a full disk, a power cut."""
         try:
-            return self.path.read_bytes()
+            content = self.path.read_bytes()
+            self._understood(content)
         except FileNotFoundError:
             return None
+        except Exception as error:  # whatever a damaged pickle or archive makes torch raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            print(f"{self.path} is damaged ({reason}): trained from the first step", flush=True)
+            return None
+        return content
+
+    def _understood(self, content: bytes) -> dict[str, Any]:
+        """The state of a checkpoint. Raises anything if it is damaged, or not of this network."""
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if part := archive.testzip():  # torch does not compare the checksums
+                raise ValueError(f"wrong checksum of {part}")
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        shapes = {name: value.shape for name, value in self.model.state_dict().items()}
+        if {name: value.shape for name, value in state["model"].items()} != shapes:
+            raise ValueError("it is of another network")
+        if bad := networks.not_finite(state["model"]):
+            raise ValueError(f"{bad} is not finite")
+        if missing := {"optimizer", "precision", "random", "progress"} - state.keys():
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        return state
 
 
 class _Drawn(Dataset):
@@ -381,21 +458,27 @@ def _batches(
             places.append([(epoch, i) for i in order[n * params.batch : (n + 1) * params.batch]])
     share = slice(fabric.global_rank, None, fabric.world_size)
     gpu = fabric.device.type == "cuda"
-    processes = max(1, worker_count() // fabric.world_size) if gpu else 0  # a CPU's network wants all cores
-    loader = DataLoader(
-        _Drawn(samples, params.seed),
-        batch_sampler=[batch[share] for batch in places[first:]],
-        num_workers=processes,
-        multiprocessing_context=start_context(__name__) if processes else None,
-        worker_init_fn=_start_loader,
-        pin_memory=gpu,
-        generator=torch.Generator(),  # or it draws from the global one, and a resume would differ
-    )
-    for batch in loader:
+    processes = max(1, worker_count() // fabric.world_size) if gpu else 0  # a CPU's cores are the network's
+    left = [batch[share] for batch in places[first:]]
+    for batch in _loader(_Drawn(samples, params.seed), left, processes, gpu):
         yield tuple(fabric.to_device(_channels_last(tensor)) for tensor in batch)
 
 
+def _loader(drawn: "_Drawn", batches: list[list[tuple[int, int]]], processes: int, pin: bool) -> DataLoader:
+    """Its processes start as those of items.py do, and not by a fork: this one has threads."""
+    return DataLoader(
+        drawn,
+        batch_sampler=batches,
+        num_workers=processes,
+        worker_init_fn=_start_loader,
+        multiprocessing_context=context(__name__) if processes else None,
+        pin_memory=pin,
+        generator=torch.Generator(),  # or it draws from the global one, and a resume would differ
+    )
+
+
 def _start_loader(_: int) -> None:
+    """In a process of the loader: a killed training leaves none behind."""
     end_with_stage()
 
 

@@ -1,5 +1,7 @@
 """Parameters that the three training steps share (types, choices and ranges only)."""
 
+import os
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -21,7 +23,7 @@ class Weights(Section):
     def _named(self) -> "Weights":
         if self.source != "none" and not self.name:
             raise ValueError(f"source {self.source} needs a name")
-        if self.source == "file" and len(self.sha256) != 64:
+        if self.source == "file" and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
             raise ValueError("source file needs the file's sha256 (64 hexadecimal digits)")
         return self
 
@@ -67,7 +69,7 @@ class Optimizer(Section):
 class Augment(Section):
     longest_side: Range | None  # resized so that the longest side is in this range, or
     scale: Range | None  # by a factor in this range; both null: not resized
-    crop: Annotated[int, Field(ge=16)]
+    crop: Annotated[int, Field(ge=16, le=8192)]
     flip: Fraction  # probability
     jitter: Annotated[
         list[Fraction], Field(min_length=4, max_length=4)
@@ -94,3 +96,15 @@ class Training(Section):
     precision: Literal["fp32", "bf16", "fp16"]
     threads: Count  # of a CPU; another number gives other weights
     seed: Seed
+
+    def one_cell(self) -> bool:
+        """Whether the encoder's last features are one cell, so that batch norm sees a value a picture."""
+        return self.augment.crop <= self.encoder.output_stride and self.encoder.batch_norm == "train"
+
+
+def devices_asked() -> int:
+    """WSSS_DEVICES as it is written, 1 if not set; whether they are there is not looked at."""
+    asked = os.environ.get("WSSS_DEVICES") or "1"
+    if not asked.isdigit() or int(asked) < 1:
+        raise ValueError(f"WSSS_DEVICES={asked}: give a number of devices, 1 or more")
+    return int(asked)

@@ -16,6 +16,6 @@ def find_weights(name: str, sha256: str) -> Path:
     if not folder or not path.is_file():
         raise ValueError(f"weights {name}: no such file in the folder WSSS_WEIGHTS={folder or '(not set)'}")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
+    if found != sha256.lower():  # some programs print capitals
         raise ValueError(f"weights {path}: sha256 is {found}, params.yaml says {sha256}")
     return path

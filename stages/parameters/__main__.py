@@ -8,6 +8,7 @@ from pathlib import Path
 from stages.common import door
 from stages.common.artifacts import write_atomic
 from stages.common.params import check, read_yaml
+from stages.common.training_params import Training, devices_asked
 from stages.common.weights import find_weights
 from stages.parameters.params import Parameters
 
@@ -18,6 +19,7 @@ def main() -> str:
     values = read_yaml(Path("params.yaml"))
     params = check(Parameters, values, "params.yaml")
     check_pictures(params.dataset.name)
+    check_devices(params, devices_asked())
     for section in (params.classifier, params.affinity, params.segmenter):
         weights = section.encoder.weights
         if weights.source == "file":
@@ -26,19 +28,45 @@ def main() -> str:
     return f"parameters: {len(values)} sections are valid"
 
 
+def check_devices(params: Parameters, devices: int) -> None:
+    """What each of WSSS_DEVICES devices gets of a batch, before the first training has taken its hours."""
+    steps: dict[str, Training] = {
+        "classifier": params.classifier,
+        "affinity": params.affinity,
+        "segmenter": params.segmenter,
+    }
+    for name, step in steps.items():
+        if step.batch % devices:
+            raise ValueError(
+                f"WSSS_DEVICES={devices} must divide {name}.batch, which is {step.batch}: each device takes "
+                "an equal share"
+            )
+        pooled = name == "segmenter" and params.segmenter.normalises_pooled()
+        if step.batch == devices and (pooled or step.one_cell()):
+            raise ValueError(
+                f"{name}.batch: {step.batch} is one picture on each of WSSS_DEVICES={devices}, of which "
+                f"batch norm learns nothing: {2 * devices} or more, or fewer devices"
+            )
+
+
 def check_pictures(name: str) -> None:
     """A data set that is not there: DVC would notice only after it deleted data/dataset."""
     if name != "synthetic" and not (RAW / name).is_dir():
-        if (".dvc", "tmp", "exps") in zip(*(Path.cwd().parts[n:] for n in range(3)), strict=False):
-            raise ValueError(
-                f"params.yaml: {RAW / name} is not in this copy of the project: `dvc exp run --temp` leaves"
-                " out what git ignores, so your pictures; `wsss sweep KEY=VALUE` runs in one that has them"
-            )
         there = sorted({"synthetic", *(path.name for path in RAW.glob("*") if path.is_dir())})
         raise ValueError(
             f"params.yaml: dataset.name is {name!r}, but there is no folder {RAW / name}: "
-            f"`wsss link {name} PATH` makes it; there are {', '.join(there)}"
+            f"`wsss link {name} PATH` makes it; there are {', '.join(there)}{_of_a_copy()}"
         )
+
+
+def _of_a_copy() -> str:
+    """DVC runs an experiment in a copy of the project, which lacks what git does not know: the links."""
+    if ".dvc/tmp/exps" not in Path.cwd().as_posix():
+        return ""
+    return (
+        ". This is a copy of the project that dvc has made (`exp run --temp` or `--queue`), without the "
+        "links: `wsss sweep` runs beside the checkout and takes them along; `dvc exp run` alone runs in it"
+    )
 
 
 if __name__ == "__main__":

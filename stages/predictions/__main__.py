@@ -28,7 +28,7 @@ def main() -> str:
     params = load("predictions", Predictions)
     place = device()
     weights = fingerprint.file_hash(SEGMENTER / "weights.safetensors")
-    config = networks.read_config(SEGMENTER)
+    config = networks.read_config(SEGMENTER, "network", "options", "encoder", "classes")
     base = (fingerprint.code_hash("stages.predictions.__main__"), params.model_dump(), weights, config)
     val = load_pictures().split("val")
     work = [items.Item(p.id, fingerprint.key(base, fingerprint.file_hash(p.path)), p) for p in val]

@@ -10,7 +10,10 @@ Scores = Callable[[Tensor], Tensor]
 
 
 def probabilities(scores: Scores, pictures: Tensor, scales: list[float], flip: bool) -> Tensor:
-    """Class probabilities [B, C, H, W] of pictures [B, 3, H, W]: the mean over scales and flips."""
+    """Class probabilities [B, C, H, W] of pictures [B, 3, H, W]: the mean over scales and flips.
+
+    Raises ValueError if one is not finite: the largest of them would be the background's, whatever is seen.
+    """
     size = pictures.shape[2:]
     total = torch.zeros(())
     for scale in scales:
@@ -22,4 +25,9 @@ def probabilities(scores: Scores, pictures: Tensor, scales: list[float], flip: b
             out = scores(inputs.flip(3) if mirrored else inputs).float()
             out = F.interpolate(out, size, mode="bilinear", align_corners=False).softmax(1)
             total = total.to(out.device) + (out.flip(3) if mirrored else out)
+    if not torch.isfinite(total).all():
+        raise ValueError(
+            "the segmenter's scores are not finite: take predictions.precision fp32; if they still are, "
+            "its training diverged: lower segmenter.optimizer.lr and train it again"
+        )
     return total / (len(scales) * (2 if flip else 1))

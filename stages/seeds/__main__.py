@@ -29,7 +29,7 @@ def main() -> str:
     module = f"stages.seeds.{params.method}"
     place = device()
     weights = fingerprint.file_hash(CLASSIFIER / "weights.safetensors")
-    config = networks.read_config(CLASSIFIER)
+    config = networks.read_config(CLASSIFIER, "encoder", "classes")
     base = (fingerprint.code_hash("stages.seeds.__main__", module), params.model_dump(), weights, config)
     work = [
         items.Item(p.id, fingerprint.key(base, fingerprint.file_hash(p.path), p.labels), p)

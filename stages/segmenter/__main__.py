@@ -34,7 +34,6 @@ def main() -> str:
         **params.model_dump(include={"network", "options", "encoder"}),
     }
     networks.save_network(OUT, model, config, history)
-    training.forget("segmenter", key)
     return f"segmenter: {params.network} on {params.encoder.name}, loss {history[-1]['loss']:.3f}"
 
 

@@ -1,5 +1,6 @@
 """Parameters of the step `segmenter`."""
 
+import math
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -18,10 +19,18 @@ class Segmenter(Training):
         if dilated == (self.encoder.output_stride == 32):
             allowed = "8 or 16" if dilated else "32"
             raise ValueError(f"network {self.network} needs encoder.output_stride {allowed}")
-        if self.batch < 2 and (dilated or self.network == "upernet"):
+        if self.batch < 2 and self.normalises_pooled():
             raise ValueError(f"network {self.network} normalises over the batch: batch must be 2 or more")
+        for key, value in self.options.items():
+            numbers = value if isinstance(value, list) else [value]
+            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+                raise ValueError(f"options.{key}: must be finite, found {value}")
         if self.encoder.name == "vgg19_chen":
             raise ValueError("encoder vgg19_chen is for the classifier: use vgg19 or another")
         if self.augment.crop % 32:
             raise ValueError("the network halves the crop five times: augment.crop must be a multiple of 32")
         return self
+
+    def normalises_pooled(self) -> bool:
+        """Whether batch norm sees features pooled to one cell, and so one value for each picture."""
+        return self.network.startswith("deeplab") or self.network == "upernet"

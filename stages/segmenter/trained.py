@@ -15,8 +15,8 @@ MODEL = Path("data/segmenter")
 def read_config(folder: Path) -> dict[str, Any]:
     """What rebuilds the network, and its classes. ValueError if the folder holds no trained segmenter."""
     missing = [name for name in ("config.json", "weights.safetensors") if not (folder / name).is_file()]
-    config = {} if missing else networks.read_config(folder)
-    if missing or "network" not in config:
+    config = {} if missing else networks.read_config(folder, "encoder", "classes")
+    if missing or not {"network", "options"} <= config.keys():
         what = f"no {missing[0]}" if missing else "another network"
         raise ValueError(
             f"{folder} holds no trained segmenter ({what}): `wsss run segmenter` makes data/segmenter, "

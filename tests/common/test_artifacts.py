@@ -112,3 +112,20 @@ def test_pictures_are_rgb(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"b\.jpg is missing or not a picture"):
         artifacts.read_picture(tmp_path / "b.jpg")
+
+
+@pytest.mark.parametrize("left", ["folder", "link", "dead link", "file"])
+def test_what_a_killed_process_left_is_in_nobodys_way(tmp_path, left):
+    """A link is one to another worktree's folder, which stays."""
+    partial, other = tmp_path / ".out.partial", tmp_path / "other"
+    (other / "in").mkdir(parents=True)
+    if left == "folder":
+        (partial / "in").mkdir(parents=True)
+    elif left == "file":
+        partial.touch()
+    else:
+        partial.symlink_to(other if left == "link" else tmp_path / "gone")
+    with artifacts.output_folder(tmp_path / "out") as folder:
+        (folder / "a").touch()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a"]
+    assert (other / "in").is_dir() and not partial.is_symlink() and not partial.exists()

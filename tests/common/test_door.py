@@ -24,6 +24,20 @@ def test_a_user_error_is_one_line_and_status_2(error, monkeypatch, capsys):
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
+def test_under_dvc_repro_a_user_error_says_how_the_last_outputs_come_back(monkeypatch, capsys, tmp_path):
+    step(monkeypatch, ValueError("too many"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "fake")
+    Path("dvc.lock").write_text("stages:\n  fake:\n    cmd: x\n")
+    for progress, told in (("", True), ("lines", False)):  # lines: `wsss run`, which puts them back
+        monkeypatch.setenv("WSSS_PROGRESS", progress)
+        with pytest.raises(SystemExit):
+            door.run("fake")
+        err = capsys.readouterr().err
+        assert ("`dvc checkout fake` brings them back" in err) == told
+        assert err.endswith("error: too many\n")
+
+
 def test_any_other_error_keeps_its_traceback(monkeypatch):
     step(monkeypatch, RuntimeError("out of memory"))
     with pytest.raises(RuntimeError, match="out of memory"):

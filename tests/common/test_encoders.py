@@ -67,6 +67,57 @@ def test_weights_of_a_file_are_checked_and_loaded(tmp_path, monkeypatch, suffix)
         build_encoder(params("resnet18", 8, source="file", name=path.name, sha256=digest))
 
 
+NESTS = {
+    "lightning": lambda state: {
+        "state_dict": {f"model.encoder.{k}": v for k, v in state.items()},
+        "epoch": 3,
+    },
+    "ddp": lambda state: {"model": {f"module.{k}": v for k, v in state.items()}, "optimizer": {}},
+    "deep": lambda state: {
+        "checkpoint": 1,
+        "network": {"state_dict": {f"backbone.{k}": v for k, v in state.items()}},
+    },
+}
+
+
+@pytest.mark.parametrize("nest", NESTS)
+def test_a_checkpoint_of_a_trainer_is_opened(tmp_path, monkeypatch, nest):
+    torch.manual_seed(1)
+    state = build_encoder(params("small", 8)).state_dict()
+    encoder = build_encoder(params("small", 8, **stored(tmp_path, monkeypatch, NESTS[nest](state))))
+    assert all(torch.equal(tensor, state[name]) for name, tensor in encoder.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"state_dict": {"conv1.weight": torch.zeros(2)}, "epoch": 3}, "do not fit.*missing, e.g. levels"),
+        ({"epoch": 3}, "no state dict. Looked for are .*state_dict.*model"),
+        ([torch.zeros(2)], "no state dict"),
+        ({"state_dict": [1]}, "no state dict"),
+    ],
+)
+def test_what_is_no_state_dict_is_one_message(tmp_path, monkeypatch, content, message):
+    with pytest.raises(ValueError, match=message):
+        build_encoder(params("small", 8, **stored(tmp_path, monkeypatch, content)))
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path, monkeypatch):
+    state = build_encoder(params("small", 8)).state_dict()
+    name = next(iter(state))
+    with pytest.raises(ValueError, match=f"{name} is not finite"):
+        bad = {**state, name: state[name] * float("nan")}
+        build_encoder(params("small", 8, **stored(tmp_path, monkeypatch, bad)))
+
+
+def stored(folder, monkeypatch, content):
+    """A file of weights, its sha256 in capitals, as some programs print it."""
+    torch.save(content, folder / "w.pth")
+    monkeypatch.setenv("WSSS_WEIGHTS", str(folder))
+    digest = hashlib.sha256((folder / "w.pth").read_bytes()).hexdigest().upper()
+    return {"source": "file", "name": "w.pth", "sha256": digest}
+
+
 def test_pickled_code_in_a_weights_file_is_not_run(tmp_path, monkeypatch):
     class Evil:
         def __reduce__(self):

@@ -143,13 +143,14 @@ def test_workers_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert items.worker_count() == 3
     monkeypatch.delenv("WSSS_WORKERS")
     assert items.worker_count() == len(os.sched_getaffinity(0))
-    monkeypatch.setenv("WSSS_WORKERS", "abc")
-    with pytest.raises(ValueError, match="WSSS_WORKERS=abc: give a number of processes"):
-        items.worker_count()
+    for wrong in ("abc", "0", "-1", "2.5"):
+        monkeypatch.setenv("WSSS_WORKERS", wrong)
+        with pytest.raises(ValueError, match=f"WSSS_WORKERS={wrong}: give a number"):
+            items.worker_count()
 
 
-def test_a_system_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """macOS: the number of processors is all that it tells."""
+def test_a_system_that_does_not_say_which_processors_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS."""
     monkeypatch.delenv("WSSS_WORKERS", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity")
     assert items.worker_count() == os.cpu_count()

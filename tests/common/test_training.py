@@ -75,8 +75,7 @@ def test_killed_and_resumed_ends_with_the_same_weights(monkeypatch, capsys, kill
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)  # at every step, so mid-epoch too
     chosen = params(optimizer={**OPTIMIZER, "name": name, "lr": 0.01})
     whole = Net()
-    wanted = training.fit("a", whole, Noise(), loss, chosen, "key")
-    training.forget("a", "key")
+    wanted = training.fit("a", whole, Noise(), loss, chosen, "whole")
     with pytest.raises(KeyboardInterrupt):
         training.fit("a", Net(), Noise(kill_at), loss, chosen, "key")
     resumed = Net()
@@ -93,20 +92,108 @@ def test_a_checkpoint_of_another_key_is_not_used(capsys):
     assert "resumed" not in capsys.readouterr().out
 
 
-def test_forget_leaves_what_another_training_may_go_on_with(tmp_path):
+def test_a_training_that_ended_is_not_lost_if_its_process_dies_before_dvc_has_saved_it(capsys):
+    samples, first, again = Noise(), Net(), Net()
+    wanted = training.fit("a", first, samples, loss, params(), "key")
+    drawn = samples.drawn
+    assert training.fit("a", again, samples, loss, params(), "key") == wanted
+    assert samples.drawn == drawn  # nothing is trained anew
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert "trained before; to train anew, remove .scratch/training/a/key" in capsys.readouterr().out
+
+
+def test_old_checkpoints_go_but_not_one_that_another_training_may_go_on_with(tmp_path):
     """Another working tree's: .scratch may be shared."""
     folder = tmp_path / ".scratch/training/a"
-    for key, days in (("mine", 0), ("theirs", 6.9), ("old", 8)):
+    for key, days in (("theirs", 6.9), ("old", 8)):
         training.fit("a", Net(), Noise(), loss, params(epochs=1), key)
         then = time.time() - days * 86400
         os.utime(folder / key, (then, then))
-    training.forget("a", "mine")
-    assert [place.name for place in folder.iterdir()] == ["theirs"]
+    training.fit("a", Net(), Noise(), loss, params(epochs=1), "mine")
+    assert sorted(place.name for place in folder.iterdir()) == ["mine", "theirs"]
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "zeros", "garbage", "other", "list", "nan"])
+def test_a_damaged_checkpoint_is_none_and_said(tmp_path, monkeypatch, capsys, damage):
+    wanted = training.fit("a", Net(), Noise(), loss, params(), "whole")
+    place = tmp_path / ".scratch/training/a/key/last.pt"
+    with pytest.raises(KeyboardInterrupt):
+        training.fit("a", Net(), Noise(17), loss, params(), "key")
+    content = place.read_bytes()
+    state = torch.load(place, weights_only=True)
+    if damage in ("other", "list", "nan"):
+        tensors = state["model"]
+        torch.save({
+            "other": {**state, "model": {**tensors, "head.weight": torch.zeros(3)}},
+            "list": [1, 2],
+            "nan": {**state, "model": {**tensors, "head.weight": tensors["head.weight"] * float("nan")}},
+        }[damage], place)  # fmt: skip
+    else:
+        middle = len(content) // 2
+        hole = content[: middle - 500] + bytes(1000) + content[middle + 500 :]
+        place.write_bytes(
+            {"empty": b"", "half": content[:middle], "garbage": b"x" * 3000, "zeros": hole}[damage]
+        )
+    capsys.readouterr()
+    assert training.fit("a", Net(), Noise(), loss, params(), "key") == wanted
+    said = capsys.readouterr().out
+    assert "last.pt is damaged (" in said and "trained from the first step" in said
+    assert "resumed" not in said
+
+
+def test_the_checkpoint_is_on_the_disk_before_it_takes_its_name(monkeypatch):
+    """Or a power cut leaves an empty file under the name."""
+    done = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(training.os, "fsync", lambda handle: (done.append("fsync"), sync(handle)))
+    monkeypatch.setattr(training.os, "replace", lambda *paths: (done.append("rename"), replace(*paths)))
+    training.fit("a", Net(), Noise(), loss, params(epochs=1), "key")
+    assert done == ["fsync", "rename"]
+
+
+def test_what_watches_an_epoch_adds_to_its_row_and_changes_no_weight(monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    plain, watched, resumed = Net(), Net(), Net()
+    rows = training.fit("a", plain, Noise(), loss, params(), "plain")
+
+    def watch(model):
+        assert not model.training
+        with torch.inference_mode():
+            return {"val": float(model(torch.ones(3, 5)).sum())}
+
+    found = training.fit("a", watched, Noise(), loss, params(), "watched", watch)
+    assert [{k: v for k, v in row.items() if k != "val"} for row in found] == rows
+    pairs = zip(plain.state_dict().values(), watched.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit("a", Net(), Noise(30), loss, params(), "killed", watch)
+    assert training.fit("a", resumed, Noise(), loss, params(), "killed", watch) == found
+
+
+def test_weights_that_only_the_last_step_made_not_finite_are_not_handed_on(tmp_path):
+    """No loss follows that would show it."""
+
+    def steep(model, batch):
+        return {"loss": 1e18 * model.head.weight[0, 0]}  # finite, and so is its gradient
+
+    chosen = params(epochs=1, batch=13, optimizer={**OPTIMIZER, "lr": 1e30})
+    with pytest.raises(ValueError, match=r"head\.weight is not finite after step 1"):
+        training.fit("a", Net(), Noise(), steep, chosen, "key")
+    assert not (tmp_path / ".scratch/training/a/key/last.pt").exists()
+
+
+def test_one_picture_under_batch_norm_is_told_in_our_words():
+    class One(Noise):
+        def __len__(self):
+            return 1
+
+    with pytest.raises(ValueError, match=r"a: batch norm cannot train on 1 picture.*raise a.batch \(now 4\)"):
+        training.fit("a", Net(), One(), loss, params(), "key")
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_no_part_of_it(tmp_path, monkeypatch):
-    def full(state, path):
-        path.write_bytes(b"half")
+    def full(state, file):
+        file.write(b"half")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(training.torch, "save", full)
@@ -137,11 +224,22 @@ def test_what_is_not_finite_names_step_and_cure_and_keeps_the_checkpoint(tmp_pat
         value = loss(model, batch)["loss"]
         return {"loss": value * (float("nan") if len(calls) == 5 else 1)}
 
-    with pytest.raises(ValueError, match=r"not finite in epoch 2, step 4; lower optimizer.lr \(now 0.1\)"):
+    message = r"not finite in epoch 2, step 4; lower a.optimizer.lr \(now 0.1\)"
+    with pytest.raises(ValueError, match=message) as error:
         training.fit("a", Net(), Noise(), explode, params(), "key")
+    assert "the last good state, of step 3, is in .scratch/training/a/key/last.pt" in str(error.value)
     state = torch.load(tmp_path / ".scratch/training/a/key/last.pt", weights_only=True)
     assert state["progress"][0] == 3
     assert all(torch.isfinite(t).all() for t in state["model"].values())
+
+
+def test_no_good_state_is_named_where_none_was_saved():
+    def explode(model, batch):
+        return {"loss": loss(model, batch)["loss"] * float("nan")}
+
+    with pytest.raises(ValueError, match="not finite") as error:
+        training.fit("a", Net(), Noise(), explode, params(), "key")
+    assert "last good state" not in str(error.value)
 
 
 def test_poly_schedule_and_multiples_by_hand():
@@ -205,41 +303,37 @@ def test_sigterm_saves_the_step_and_ends(tmp_path, monkeypatch):
     assert state["progress"][0] == 2
 
 
-class OnGpu:
-    """A fabric of which only the loader knows: its samples come from processes, but stay on the CPU."""
+class Numbers:
+    """Samples that a process of the loader can have."""
 
-    global_rank, world_size = 0, 1
-    device = torch.device("cpu")
+    def __len__(self):
+        return 4
 
-    @staticmethod
-    def to_device(tensor):
-        return tensor
+    def sample(self, index, rng):
+        return (torch.tensor([index, int(rng.integers(1000)), os.getpid()]),)
 
 
-@pytest.mark.parametrize("method", ["forkserver", "spawn"])
-def test_the_loader_s_processes_are_started_and_not_forked(monkeypatch, method):
-    """A fork of a process with threads (the progress bar) may hang; the batches are the same."""
-    monkeypatch.setenv("WSSS_START_METHOD", method)
-    monkeypatch.setenv("WSSS_WORKERS", "1")
-    started = []
-    known = training.DataLoader
+def test_the_loaders_processes_are_not_forked_and_draw_the_same_samples(monkeypatch):
+    """A fork of a process with threads may wait for ever."""
+    monkeypatch.delenv("WSSS_START_METHOD", raising=False)
+    drawn, batches = training._Drawn(Numbers(), 0), [[(0, 1), (0, 3)], [(1, 0), (1, 2)]]
+    here = [batch[0] for batch in training._loader(drawn, batches, 0, False)]
+    loader = training._loader(drawn, batches, 1, False)
+    assert loader.multiprocessing_context.get_start_method() != "fork"
+    there = [batch[0] for batch in loader]
+    assert [batch[:, :2].tolist() for batch in there] == [batch[:, :2].tolist() for batch in here]
+    assert os.getpid() not in {pid for batch in there for pid in batch[:, 2].tolist()}
 
-    def loader(*arguments, **options):
-        started.append(options["multiprocessing_context"])
-        return known(*arguments, **{**options, "pin_memory": False})
 
-    monkeypatch.setattr(training, "DataLoader", loader)
-    here = list(training._batches(Noise(), params(epochs=1), 3, 0, OnGpu()))
-    monkeypatch.setattr(OnGpu, "device", torch.device("cuda"))
-    there = list(training._batches(Noise(), params(epochs=1), 3, 0, OnGpu()))
-    assert started[0] is None and started[1].get_start_method() == method
-    assert len(here) == len(there) == 3
-    for one, other in zip(here, there, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+def test_who_is_rank_zero_is_not_taken_for_its_own_child(monkeypatch):
+    monkeypatch.setenv(training.RANK_ZERO, str(os.getpid()))
+    monkeypatch.setattr(training, "die_with_parent", lambda *_: pytest.fail("it would end"))
+    training._know_rank_zero()
+    assert os.environ[training.RANK_ZERO] == str(os.getpid())
 
 
 def test_a_second_training_on_several_devices_is_refused_with_a_reason(monkeypatch):
-    """It took itself for its own child, and ended without a word."""
+    """Its ranks would run the command again, and with it the first training."""
     monkeypatch.setattr(training, "_launches", [])
     monkeypatch.delenv(training.RANK_ZERO, raising=False)
     training._know_rank_zero()

@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -43,12 +44,33 @@ def test_a_data_set_that_is_not_there_is_told_before_anything_else(params: Path)
     step.main()
 
 
-def test_a_copy_of_dvc_s_own_lacks_the_pictures(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`dvc exp run --temp`: a link there would not help, for the copy goes again."""
-    replace(params, "name: synthetic", "name: mini")
-    copy = params.parent / ".dvc/tmp/exps/tmpabc"
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        ("16", "segmenter.batch: 16 is one picture on each of WSSS_DEVICES=16.*32 or more, or fewer devices"),
+        ("3", "WSSS_DEVICES=3 must divide"),
+        ("two", "WSSS_DEVICES=two: give a number of devices"),
+    ],
+)
+def test_a_batch_that_the_devices_cannot_share_is_told_before_the_training(
+    params: Path, monkeypatch: pytest.MonkeyPatch, devices: str, message: str
+) -> None:
+    text = re.sub(r"(\n  batch: )\d+", r"\g<1>16", params.read_text())
+    params.write_text(text)
+    monkeypatch.setenv("WSSS_DEVICES", devices)
+    with pytest.raises(ValueError, match=message):
+        step.main()
+    assert not step.STAMP.exists()
+    monkeypatch.setenv("WSSS_DEVICES", "8")
+    step.main()
+
+
+def test_in_a_copy_that_dvc_has_made_it_names_the_way(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dvc exp run --temp`: no links to pictures there."""
+    replace(params, "name: synthetic", "name: mine")
+    copy = params.parent / ".dvc/tmp/exps/tmp123"
     copy.mkdir(parents=True)
     shutil.copy(params, copy)
     monkeypatch.chdir(copy)
-    with pytest.raises(ValueError, match=r"`dvc exp run --temp` leaves out .* `wsss sweep KEY=VALUE`"):
+    with pytest.raises(ValueError, match=r"no folder data/raw/mine.*`wsss sweep` runs beside the checkout"):
         step.main()

@@ -76,3 +76,39 @@ def test_the_method_that_is_not_chosen_may_be_absent() -> None:
     values = read_yaml(SHIPPED)
     del values["affinity_labels"]["psa"], values["pseudo_labels"]["crf"]
     check(Parameters, values, "params.yaml")
+
+
+def floats(values: dict, prefix: str = "") -> list[str]:
+    """The dotted keys of all numbers with a point, those in lists by their first."""
+    found = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            found += floats(value, f"{name}.")
+        elif isinstance(value, float) or (isinstance(value, list) and value and isinstance(value[0], float)):
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), float("-inf")])
+def test_no_number_of_the_shipped_parameters_may_be_not_finite(number: float) -> None:
+    shipped = read_yaml(SHIPPED)
+    keys = floats(shipped)
+    assert len(keys) > 30
+    for key in keys:
+        value = shipped
+        for part in key.split("."):
+            value = value[part]
+        with pytest.raises(ParameterError, match=key.rpartition(".")[2]):
+            check(Parameters, changed(key, [number, *value[1:]] if isinstance(value, list) else number), "x")
+
+
+@pytest.mark.parametrize(("key", "value"), [("segmenter.epochs", 10**12), ("classifier.augment.crop", 10**6)])
+def test_a_count_that_is_a_slip_of_the_keyboard_is_refused(key: str, value: int) -> None:
+    with pytest.raises(ParameterError, match="less than or equal"):
+        check(Parameters, changed(key, value), "x")
+
+
+def test_an_option_of_the_network_is_finite_too() -> None:
+    with pytest.raises(ParameterError, match=r"options\.upsampling: must be finite"):
+        check(Parameters, changed("segmenter.options", {"upsampling": float("inf")}), "x")

@@ -130,6 +130,14 @@ def test_the_signal_reaches_what_a_shell_started(tmp_path, marked, number):
     assert output == b"saved\n" and values["code"] == 256 - signal.SIGTERM  # the shell's: it was told too
 
 
+def test_who_ignores_sigterm_is_killed_at_once_on_a_second_wish(tmp_path, marked):
+    done = Supervised(tmp_path, marked, PYTHON, "-c", STAGE, IGNORE, grace=600)
+    assert done.process.stdout.readline() == b"deaf\n"
+    done.process.send_signal(signal.SIGTERM)
+    done.process.send_signal(signal.SIGQUIT)
+    assert done.end(60)[1]["code"] == 128 + signal.SIGKILL and marked.left(5) == {}
+
+
 def test_who_ignores_sigterm_is_killed_after_the_grace(tmp_path, marked):
     done = Supervised(tmp_path, marked, PYTHON, "-c", STAGE, IGNORE, grace=2)
     assert done.process.stdout.readline() == b"deaf\n"

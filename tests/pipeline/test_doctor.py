@@ -700,16 +700,21 @@ def test_gpu_locks(place: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 # What is left over
 
 
-def old_worktree(place: Project, name: str) -> Path:
+def old_worktree(place: Project, name: str, temporary: bool = True) -> Path:
+    """A worktree that was made a while ago, for one run or to stay."""
     made = worktrees.create(place.root, name)
     for path in (made, made / ".dvc" / "config.local"):
         os.utime(path, (time.time() - 100, time.time() - 100))
+    if temporary:
+        places.temporary(made).parent.mkdir(parents=True, exist_ok=True)
+        places.temporary(made).touch()
     return made
 
 
 def test_worktrees_that_nobody_works_in(place: Project) -> None:
     assert only(held.leftover, place).text == "none left over"
-    left, busy, nightly = (old_worktree(place, name) for name in ("left", "busy", "nightly"))
+    left, busy = (old_worktree(place, name) for name in ("left", "busy"))
+    weekly = old_worktree(place, "weekly", temporary=False)
     young = worktrees.create(place.root, "young")  # its run is about to lock it
     with locks.take(places.worktree_lock(busy), "wsss-run-1", "x"):
         os.utime(busy, (0, 0))
@@ -717,8 +722,9 @@ def test_worktrees_that_nobody_works_in(place: Project) -> None:
         assert (line.mark, line.text) == (WARNING, ".worktrees/left is left over")
         assert "--clear-worktrees" in line.do
         assert held.clear_worktrees(place.root) == ["worktree .worktrees/left"]
-        assert [path.exists() for path in (left, busy, nightly, young)] == [False, True, True, True]
-        assert only(held.leftover, place).mark == OK
+        assert [path.exists() for path in (left, busy, weekly, young)] == [False, True, True, True]
+        line = only(held.leftover, place)
+        assert (line.mark, line.text) == (OK, "busy, young: in use; weekly: kept by name")
     assert str(left) not in place.run("git", "worktree", "list").stdout
 
 

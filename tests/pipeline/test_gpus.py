@@ -19,7 +19,7 @@ def machine(tmp_path, monkeypatch):
     """Makes nvidia-smi show so many GPUs; locks lie in a folder of this test."""
     for name in ("CUDA_VISIBLE_DEVICES", "WSSS_DEVICE", "WSSS_DEVICES", "WSSS_GPU_SHARE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(gpus, "SHARED", tmp_path)
+    monkeypatch.setenv("WSSS_GPU_LOCKS", str(tmp_path / "wsss-gpus"))  # of its children, too
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.defpath}")
 
     def make(count: int, end: str = "exit 0") -> Path:
@@ -217,14 +217,18 @@ def test_a_wait_ends_when_a_device_is_free(machine):
     assert [list(by_name) for by_name in taken] == [["0"]]
 
 
-def test_every_job_of_a_machine_uses_the_same_locks(monkeypatch):
-    """Slurm gives each job a TMPDIR of its own: two jobs must still not take one GPU."""
-    code = "from pipeline import gpus; print(gpus.SHARED)"
-    places = set()
-    for name in ("a", "b"):
-        env = {**os.environ, "TMPDIR": f"/nowhere/{name}"}
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-        )
-        places.add(done.stdout)
-    assert len(places) == 1
+def test_another_tmpdir_is_the_same_machine(tmp_path):
+    """As in the shells of two Slurm jobs."""
+    code = "from pipeline import gpus; print(gpus.place('0', 0))"
+    env = {key: value for key, value in os.environ.items() if key != "WSSS_GPU_LOCKS"}
+    env |= {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    said = [
+        subprocess.check_output([sys.executable, "-c", code], env={**env, "TMPDIR": str(folder)}, text=True)
+        for folder in (tmp_path, "/tmp")
+    ]
+    assert said[0] == said[1] and str(tmp_path) not in said[0]
+
+
+def test_a_folder_of_ones_own_for_the_locks(tmp_path, monkeypatch):
+    monkeypatch.setenv("WSSS_GPU_LOCKS", str(tmp_path / "a" / "b"))
+    assert gpus.place("0", 1) == tmp_path / "a/b/gpu-0-slot-1.lock"

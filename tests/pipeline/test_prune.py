@@ -1,8 +1,10 @@
 """What `wsss prune` removes, counted by hand: on the stub graph each stage writes one file of 64 bytes."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,12 +13,13 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import locks, places, plan, prune, worktrees
+from pipeline import locks, places, plan, prune, users, worktrees
 from pipeline.run import Run
-from pipeline.terminal import Terminal
 from stages.common.params import read_yaml
+from tests.common.conftest import wait_for
 from tests.conftest import Project
 from tests.pipeline import stub
+from tests.pipeline.test_run import Recorder as Told
 
 BELOW = [  # seeds and what reads from it, by stub.READS
     "seeds", "affinity_labels", "affinity", "pseudo_labels", "segmenter", "predictions",
@@ -330,11 +333,76 @@ def test_while_it_removes_nothing_starts(project: Project) -> None:
     cache = prune.cache_of(project.root)
     with prune.quiet(prune.workspaces(project.root, [], cache), cache):
         for place in (project.root, beside):
-            engine = Run(place, "wsss-run-x", Terminal())
+            listener = Told()
+            engine = Run(place, "wsss-run-x", listener)
+            engine.cancelled.set()  # or it would wait
             with pytest.raises(locks.HeldError, match=f"is held by wsss-prune-{os.getpid()} "), engine.open():
                 pass
+        with pytest.raises(locks.HeldError, match="the list of worktrees is held by wsss-prune"):
+            locks.take(places.worktrees_lock(project.root), "a sweep's run", "the list of worktrees")
         said = project.run("dvc", "repro", "-s", "generate", check=False)
         assert (said.returncode, "Unable to acquire lock" in said.stdout) == (255, True)
+
+
+def test_a_run_waits_for_it(project: Project) -> None:
+    listener, opened = Told(), threading.Event()
+    cache = prune.cache_of(project.root)
+
+    def run() -> None:
+        with Run(project.root, "wsss-run-x", listener).open():
+            opened.set()
+
+    with prune.quiet(prune.workspaces(project.root, [], cache), cache):
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_for(lambda: listener.lines)
+        assert listener.lines[0].startswith(f"waiting for wsss-prune-{os.getpid()} (pid ")
+        assert not opened.is_set()
+    thread.join(60)
+    assert opened.is_set()
+
+
+def test_one_that_is_refused_takes_no_lock(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of the sweep that opened its worktree at that moment would fail."""
+    taken, take = [], locks.take
+    monkeypatch.setattr(locks, "take", lambda *args: taken.append(args[0]) or take(*args))
+    path = places.state(project.root) / "sweeps" / "s.lock"
+    for busy, what in ((path, "sweep s"), (places.worktree_lock(project.root), str(project.root))):
+        with take(busy, "wsss-sweep-1", "x"), pytest.raises(locks.HeldError, match=f"{what} is held by"):
+            prune.main(project.root, 1, True, [])
+    assert taken == []
+
+
+def test_a_clone_that_used_the_cache_must_be_named(project: Project, tmp_path: Path) -> None:
+    """Its cache is this clone's: nothing here but its note tells of it."""
+    cache = prune.cache_of(project.root)
+    project.run("git", "clone", "-q", str(project.root), str(tmp_path / "other"))
+    other = Project(tmp_path / "other")
+    other.run("dvc", "cache", "dir", "--local", str(cache))
+    other.run("git", "checkout", "-q", "HEAD~1")  # whose results only it names
+    before = objects(project)
+    users.note(project.root)  # its own: no note
+    users.note(other.root)
+    with pytest.raises(ValueError, match=rf"used by {other.root} too, .*: --projects PATH"):
+        prune.main(project.root, 1, True, [])
+    prune.main(project.root, 1, True, [other.root])
+    assert objects(project) == before
+    shutil.rmtree(other.root)
+    with pytest.raises(ValueError, match=r"no more remove the note: rm .*/users/[0-9a-f]{16}$") as error:
+        prune.main(project.root, 1, True, [])
+    Path(str(error.value).rpartition(" ")[2]).unlink()
+    prune.main(project.root, 1, True, [])
+    assert objects(project) < before
+
+
+def test_a_run_notes_its_clone(project: Project, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    project.run("dvc", "cache", "dir", "--local", str(cache))
+    for _ in range(2):
+        with Run(project.root, "wsss-run-x", Told()).open():
+            pass
+    assert [user.root for user in users.others(cache, [])] == [project.root]
+    assert users.others(cache, [project.root]) == []
 
 
 def test_a_cache_that_others_may_use(project: Project, tmp_path: Path) -> None:

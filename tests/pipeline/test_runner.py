@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,72 @@ def test_a_cancel_ends_in_order(project, background, marked, number):
     assert table(text)["report"] == ["blocked", "segmenter", "cancelled"]
 
 
+def test_a_second_ctrl_c_waits_for_nobody(project, background, marked):
+    """The stage is deaf to SIGTERM; the supervisor would give it twenty seconds."""
+    set_params(project, "segmenter", value=1, hang=True)
+    process = background(project)
+    wait_for(lambda: (project.root / "trace").exists())
+    process.send_signal(signal.SIGINT)
+    time.sleep(2 * runner.ONE_WISH)
+    process.send_signal(signal.SIGINT)
+    text = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and marked.left(5) == {}
+    assert "cancelling: what runs has 20 s" in text and "ending what runs" in text
+    assert outcomes(text)["segmenter"] == CANCELLED
+
+
+READS_FOR_EVER = """
+import os, signal, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from pipeline import plan, runner
+
+def for_ever(*_, **__):
+    os.kill(os.getpid(), {number})
+    with ThreadPoolExecutor(1) as pool:  # as DVC hashes
+        pool.submit(threading.Event().wait).result()
+
+setattr(plan, "{slow}", for_ever)
+raise SystemExit(runner.main(Path("."), ["generate"], [], [], 1, False))
+"""
+
+
+@pytest.mark.parametrize(("slow", "number"), [("make", signal.SIGINT), ("one", signal.SIGTERM)])
+def test_a_cancel_is_heard_while_it_plans_or_hashes(project, marked, slow, number):
+    """In the plan of all, or in the last look at a stage."""
+    set_params(project, "generate", value=1)
+    code = READS_FOR_EVER.format(slow=slow, number=int(number))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project.root,
+        env=marked.env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 130, done.stderr
+    assert "cancelled" in done.stdout and stub.traced(project) == []
+    assert "reports/index.html" not in done.stdout
+
+
+def test_no_page_after_a_cancel(project, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(runner, "_page", lambda *_: drawn.append(1))
+    engine = runner.Run
+    monkeypatch.setattr(engine, "stopped", lambda self: True)
+    assert runner.main(project.root, ["parameters"], [], [], 1, False) == 130
+    assert drawn == []
+
+
+def test_two_signals_at_once_are_one_wish():
+    """A terminal sends its own to all, and a wrapper sends another."""
+    cancelled, hurried = threading.Event(), threading.Event()
+    with runner.interrupts(cancelled, hurried):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+    assert cancelled.is_set() and not hurried.is_set()
+
+
 def test_targets(project):
     project.change(segmenter__value=1, evaluation__value=1)
     done = stub.wsss(project, "run", "evaluation@crf", "segmenter")
@@ -226,7 +294,10 @@ def test_a_cancel_says_how_long_it_can_take(project, engine, monkeypatch):
     told: list[Result] = []
     results = runner.run(engine, engine.make_plan(), ["parameters", "report"], 1, told.append)
     assert [result.outcome for result in results.values()] == [CANCELLED, BLOCKED]
-    assert told == [results["parameters"]] and len(engine.listener.lines) == 1
+    assert told == [results["parameters"]]
+    assert [text for _, text in engine.listener.lines[1:]] == [
+        "Ctrl-C again ends it at once"
+    ]  # each said once
 
 
 def test_a_second_run_is_refused(project):
@@ -289,7 +360,7 @@ def on_gpu(project, monkeypatch):
     for name in ("CUDA_VISIBLE_DEVICES", "WSSS_DEVICE", "WSSS_GPU_SHARE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", fake_gpus(project, 1))
-    monkeypatch.setenv("TMPDIR", str(project.root.parent))
+    monkeypatch.setenv("WSSS_GPU_LOCKS", str(project.root.parent / "gpus"))
     params = "      params:\n      - evaluation\n"
     edit(project.root / "dvc.yaml", params, f"{params}      meta: {{gpu: 1}}\n")
     return project

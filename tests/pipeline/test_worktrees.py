@@ -67,6 +67,7 @@ def test_links_to_pictures_are_shared_and_outputs_are_not(project, tmp_path):
         folder.mkdir(parents=True)
     (raw / "voc").symlink_to(pictures)
     (raw / "gone").symlink_to(tmp_path / "gone")
+    (raw / ".synthetic.partial").mkdir()  # of a killed `generate`: not for others
     path = project.root / "dvc.yaml"
     path.write_text(path.read_text().replace("data/generate", "data/raw/synthetic"))
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "synthetic")

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from stages.predictions.inference import probabilities
@@ -22,3 +23,11 @@ def test_flip_and_scales_are_averaged_probabilities():
 def test_one_pixel_high():
     found = probabilities(lambda x: torch.cat([x, -x], 1), torch.rand(1, 1, 1, 5), [0.25, 1.0], True)
     assert found.shape == (1, 2, 1, 5)
+
+
+def test_scores_that_are_not_finite_are_no_background():
+    def scores(x):
+        return torch.full((1, 3, *x.shape[2:]), float("nan"))
+
+    with pytest.raises(ValueError, match="scores are not finite"):
+        probabilities(scores, torch.zeros(1, 3, 8, 8), [1.0], False)

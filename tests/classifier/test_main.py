@@ -1,0 +1,88 @@
+"""The classifier's curve on val: one row an epoch, and nothing else changes."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from ruamel.yaml import YAML
+
+from stages.classifier import __main__ as classifier
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Four pictures of train and two of val, and the shipped classifier made small."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WSSS_DEVICE", "cpu")
+    monkeypatch.delenv("WSSS_DEVICES", raising=False)
+    yaml = YAML(typ="safe")
+    (tmp_path / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    params = yaml.load(ROOT / "params.yaml")
+    params["classifier"] |= {"batch": 2, "epochs": 2, "threads": 1, "precision": "fp32"}
+    params["classifier"]["augment"]["crop"] = 32
+    yaml.dump(params, tmp_path / "params.yaml")
+    write_set(tmp_path)
+    return tmp_path
+
+
+def write_set(root, val_labels=("cat", "dog")):
+    folder = root / "data/dataset"
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    (folder / "classes.json").write_text(json.dumps(["background", "cat", "dog"]))
+    rows = []
+    for split, labels in (("train", ("cat", "dog", "cat", "dog")), ("val", val_labels)):
+        for number, label in enumerate(labels):
+            name = f"{split}{number}"
+            colours = np.random.default_rng(number).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(colours).save(folder / "images" / f"{name}.png")
+            rows.append([name, f"{name}.png", split, label, 32, 32])
+    with (folder / "index.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "file", "split", "labels", "width", "height"], *rows])
+
+
+def history(root):
+    with (root / "data/classifier/history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_epoch_has_its_loss_and_map_on_val_and_the_weights_are_those_without(project, monkeypatch):
+    classifier.main()
+    rows = history(project)
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert list(rows[0])[-2:] == ["val_loss", "val_map"]
+    metrics = json.loads((project / "reports/classifier/metrics.json").read_text())
+    assert float(rows[-1]["val_map"]) == pytest.approx(metrics["map"], abs=0.01)  # of the same network
+    assert all(0 < float(row["val_loss"]) < 5 for row in rows)
+    weights = (project / "data/classifier/weights.safetensors").read_bytes()
+
+    fit = classifier.training.fit
+    monkeypatch.setattr(
+        classifier.training, "fit", lambda *args: fit(*args[:5], "another key")
+    )  # nobody watches
+    classifier.main()
+    assert list(history(project)[0]) == ["epoch", "lr", "loss"]
+    assert (project / "data/classifier/weights.safetensors").read_bytes() == weights
+
+
+def test_another_val_is_another_training(project, capsys):
+    """Its scores are in the history: a checkpoint of before must not bring them back."""
+    classifier.main()
+    old = history(project)
+    write_set(project, val_labels=("dog", "cat"))
+    classifier.main()
+    assert "resumed" not in capsys.readouterr().out
+    assert history(project) != old
+
+
+def test_without_a_label_in_val_there_is_no_curve():
+    class Empty:
+        def split(self, name):
+            return []
+
+    assert classifier.curve(Empty(), None, torch.nn.Linear(1, 1)) == {}
