@@ -198,13 +198,17 @@ def deploy() -> None:
     """Make the work pools on a Prefect server, PREFECT_API_URL, and send it the deployments."""
     import os
 
-    from pipeline import deployments
+    from pipeline import deployments, password
     from pipeline.project import find_root
 
     if not os.environ.get("PREFECT_API_URL"):
         raise ValueError("PREFECT_API_URL is not set: export PREFECT_API_URL=http://SERVER:4200/api")
-    for name in deployments.deploy(find_root(), dict(os.environ)):
+    root = find_root()
+    password.check(os.environ)
+    for name in deployments.deploy(root, {**os.environ, **password.of_served(root, os.environ)}):
         print(f"{name} is deployed")
+    for risk in password.risks(os.environ["PREFECT_API_URL"]):
+        print(f"warning: {risk}; see docs/prefect.md", file=sys.stderr)
 
 
 @app.command("plots-setup")

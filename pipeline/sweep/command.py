@@ -30,7 +30,7 @@ def main(root: Path, asked: Asked, jobs: int, through: str | None, only_plan: bo
     if through not in (None, "prefect"):
         raise ValueError(f"--through {through}: only prefect is known")
     if through:
-        _find_server()
+        _find_server(root)
     sweep = _sweep(root, asked)
     every = sweep.trials(_checked(root, sweep))
     with locks.take(_lock(root, sweep), f"wsss-sweep-{os.getpid()}", f"sweep {sweep.name}"):
@@ -44,13 +44,15 @@ def main(root: Path, asked: Asked, jobs: int, through: str | None, only_plan: bo
         return _run(root, sweep, every, open_, done, jobs, through)
 
 
-def _find_server() -> None:
+def _find_server(root: Path) -> None:
+    from pipeline import password
     from pipeline.deployments import Api
 
     if not (url := os.environ.get("PREFECT_API_URL")):
         raise ValueError("PREFECT_API_URL is not set: `wsss serve` starts a server and prints the address")
+    os.environ |= password.of_served(root, os.environ)  # before Prefect reads it
     try:
-        Api(os.environ)("health")
+        Api(os.environ)("version")  # unlike its health this asks for the password
     except OSError as error:
         raise ValueError(f"no Prefect server answers at {url}: {error}") from None
 
