@@ -21,6 +21,7 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
     """Merge presets/NAME.yaml into params.yaml and show what changes."""
     from pipeline import presets
     from pipeline.project import find_root
+    from stages.common.door import visible
 
     root = find_root()
     if name is None:
@@ -29,7 +30,7 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
         return
     changes = presets.apply(root, name)
     for key, old, new in changes:
-        print(f"{key}: {_text(old)} -> {_text(new)}")
+        print(visible(f"{key}: {_text(old)} -> {_text(new)}"))
     print(f"{len(changes)} value(s) changed; `dvc repro` runs it" if changes else "params.yaml is so already")
 
 
@@ -338,7 +339,9 @@ def main() -> None:
         message = getattr(error, "format_message", None)  # of click's errors: bad usage
         if message is None and not isinstance(error, ValueError | OSError):
             raise
-        print(f"error: {message() if message else error}", file=sys.stderr)
+        from stages.common.door import visible
+
+        print(f"error: {visible(message() if message else error)}", file=sys.stderr)
         raise SystemExit(1) from None
     raise SystemExit(code if isinstance(code, int) else 0)
 

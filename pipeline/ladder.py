@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline import tables
 from pipeline.project import write_whole
 from pipeline.tables import Table, read_csv
+from stages.common.door import visible
 
 WORDS = ("rung", "split")  # the other columns are numbers
 
@@ -35,4 +36,4 @@ def show(root: Path) -> None:
     if galleries:
         print("Pictures, truth, result and errors side by side:")
     for gallery in galleries:
-        print(f"  {gallery.relative_to(root)}")
+        print(visible(f"  {gallery.relative_to(root)}"))

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pipeline import locks, places
 
 SERVER, CLIENT = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
-PUBLISHED = re.compile(r"name:password|[\"']?\$\{.*", re.DOTALL)  # deploy/prefect.env's, which no shell has read
+PUBLISHED = re.compile(r"name:password|[\"']?\$\{.*", re.DOTALL)  # deploy/prefect.env's
 SECONDS = 3.0  # for an answer
 
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stages.common.params import parse_yaml
+
 
 class RunCache:
     def __init__(self, repo: Any) -> None:
@@ -73,14 +75,13 @@ def _as_stage(node: Any, entry: Any) -> Any:
 
 def _agrees(text: str, node: Any, known: dict[str, Any]) -> bool:
     from dvc.dependency import ParamsDependency
-    from ruamel.yaml import YAML, YAMLError
 
     try:
-        entry = YAML(typ="safe").load(text)
+        entry = parse_yaml(text, "a row of the run cache")
         hashes = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         outs = {out["path"] for out in entry["outs"]}
         params = entry.get("params", {})
-    except (YAMLError, TypeError, KeyError, AttributeError):  # half written
+    except (ValueError, TypeError, KeyError, AttributeError):  # half written
         return False
     files = [dep for dep in node.deps if not isinstance(dep, ParamsDependency)]
     wanted = {dep.def_path: dep.hash_info.value for dep in node.deps if isinstance(dep, ParamsDependency)}

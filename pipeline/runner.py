@@ -14,6 +14,7 @@ from pipeline import places, plan, terminal
 from pipeline.graph import Graph
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result
 from pipeline.run import Run
+from stages.common.door import visible
 
 Results = dict[str, Result]
 
@@ -49,7 +50,7 @@ def _page(root: Path, results: Results) -> None:
     try:
         print(f"{made.write(root).relative_to(root)} shows it: open it in a browser")
     except Exception as error:  # the results are there, whatever becomes of their page
-        print(f"{page.relative_to(root)} is not written: {type(error).__name__}: {error}")
+        print(visible(f"{page.relative_to(root)} is not written: {type(error).__name__}: {error}"))
 
 
 @contextmanager

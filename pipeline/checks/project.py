@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline import graph, lockfile, plan, worktrees
 from pipeline.checks import OK, PROBLEM, WARNING, Line
+from stages.common.params import parse_yaml
 
 UNSAFE = ("hardlink", "symlink")
 
@@ -77,7 +76,7 @@ def _committed(root: Path) -> str | None:
 
 def _known(root: Path, text: str) -> dict[str, int]:
     """The entries of a sound dvc.lock that dvc.yaml still has, with the number of its outputs."""
-    return lockfile.number_of_outputs(root, (YAML(typ="safe").load(text) or {}).get("stages") or {})
+    return lockfile.number_of_outputs(root, (parse_yaml(text, "dvc.lock") or {}).get("stages") or {})
 
 
 def cache(root: Path) -> Iterator[Line]:

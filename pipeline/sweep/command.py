@@ -10,6 +10,7 @@ from pipeline import locks, places, presets, terminal, worktrees
 from pipeline.sweep import definition, grid, outcome, page, plan, summary, trials
 from pipeline.sweep.definition import Sweep, Trial
 from pipeline.sweep.trials import CANCELLED, FINISHED, NOT_RUN, Ended
+from stages.common.door import visible
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _checked(root: Path, sweep: Sweep) -> dict[str, object]:
 def _say_plan(root: Path, sweep: Sweep, every: list[Trial], open_: list[Trial], jobs: int) -> None:
     print(f"sweep {sweep.name}: {summary.size(sweep)}, commit {sweep.revision[:10]}")
     for index, values in enumerate(sweep.points):
-        print(f"  {sweep.point(index)}  {grid.words(values)}")
+        print(visible(f"  {sweep.point(index)}  {grid.words(values)}"))
     if len(open_) < len(every):
         print(f"{len(every) - len(open_)} of {len(every)} runs are finished")
     if open_:
@@ -147,7 +148,7 @@ def _run(
 
     def tell(one: Ended) -> None:
         ended.append(one)
-        print(f"{one.trial.name}: {one.outcome}{f': {one.why}' if one.why else ''}")
+        print(visible(f"{one.trial.name}: {one.outcome}{f': {one.why}' if one.why else ''}"))
         summary.write(root, outcome.read(root, sweep, every, done, ended))
 
     if not open_:
