@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline import safe
 from pipeline.graph import open_repo
 from pipeline.objects import is_whole
 
@@ -17,6 +18,7 @@ def bring(root: Path, hashes: Iterable[str]) -> tuple[dict[str, Path], str]:
 
     What neither cache nor remote has is left out. A folder's list (`.dir`) is fetched without its files.
     """
+    hashes = [safe.oid(value, "dvc.lock") for value in hashes if value]
     with open_repo(root) as repo:
         places = {value: Path(repo.cache.local.oid_to_path(value)) for value in hashes}
         missing = _missing(places)
@@ -45,13 +47,21 @@ def _fetch(repo: Any, hashes: Iterable[str]) -> str:
         return "the cache lacks it and there is no DVC remote"
     try:
         remote = repo.cloud.get_remote_odb(None, "fetch")
-        wanted = [HashInfo("md5", value) for value in hashes]
+        wanted = [HashInfo("md5", value) for value in hashes if value]
         repo.cloud.transfer(remote, repo.cache.local, wanted, verify=remote.verify)
     except Exception as error:  # of any kind of remote: a comparison goes on without what it cannot have
         return f"the DVC remote: {' '.join(str(error).split()) or type(error).__name__}"
     return ""
 
 
-def listing(place: Path) -> dict[str, str]:
-    """The hash of each file of a folder, by its path in it, from the folder's list."""
-    return {item["relpath"]: item["md5"] for item in json.loads(place.read_bytes())}
+def listing(place: Path, where: str) -> dict[str, str]:
+    """The hash of each file of a folder, by its path in it, from the folder's list.
+
+    ValueError, which begins with `where`, for a list that leads out of the cache or out of the folder.
+    """
+    about = f"{where}: the list of its files, {place},"
+    try:
+        found = [(item["relpath"], item["md5"]) for item in json.loads(place.read_bytes())]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError(f"{about} is damaged: remove it") from None
+    return {safe.inside(path, about): safe.oid(value, about) for path, value in found}

@@ -21,6 +21,7 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
     """Merge presets/NAME.yaml into params.yaml and show what changes."""
     from pipeline import presets
     from pipeline.project import find_root
+    from stages.common.door import visible
 
     root = find_root()
     if name is None:
@@ -29,7 +30,7 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
         return
     changes = presets.apply(root, name)
     for key, old, new in changes:
-        print(f"{key}: {_text(old)} -> {_text(new)}")
+        print(visible(f"{key}: {_text(old)} -> {_text(new)}"))
     print(f"{len(changes)} value(s) changed; `dvc repro` runs it" if changes else "params.yaml is so already")
 
 
@@ -209,13 +210,17 @@ def deploy() -> None:
     """Make the work pools on a Prefect server, PREFECT_API_URL, and send it the deployments."""
     import os
 
-    from pipeline import deployments
+    from pipeline import deployments, password
     from pipeline.project import find_root
 
     if not os.environ.get("PREFECT_API_URL"):
         raise ValueError("PREFECT_API_URL is not set: export PREFECT_API_URL=http://SERVER:4200/api")
-    for name in deployments.deploy(find_root(), dict(os.environ)):
+    root = find_root()
+    password.check(os.environ)
+    for name in deployments.deploy(root, {**os.environ, **password.of_served(root, os.environ)}):
         print(f"{name} is deployed")
+    for risk in password.risks(os.environ["PREFECT_API_URL"]):
+        print(f"warning: {risk}; see docs/prefect.md", file=sys.stderr)
 
 
 @app.command("plots-setup")
@@ -348,7 +353,9 @@ def main() -> None:
         message = getattr(error, "format_message", None)  # of click's errors: bad usage
         if message is None and not isinstance(error, ValueError | OSError):
             raise
-        print(f"error: {message() if message else error}", file=sys.stderr)
+        from stages.common.door import visible
+
+        print(f"error: {visible(message() if message else error)}", file=sys.stderr)
         raise SystemExit(1) from None
     raise SystemExit(code if isinstance(code, int) else 0)
 

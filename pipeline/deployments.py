@@ -8,11 +8,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 POOLS = ("cpu", "gpu")
 BUSY = 503  # the answer of a server whose SQLite is busy
+PATIENCE = 30.0  # seconds for an answer
 
 
 class Api:
@@ -32,11 +34,15 @@ class Api:
         request = urllib.request.Request(f"{self.url}/{path}", data, self.headers, method=method)
         for wait in (0.5, 1, 2, 0):
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                     return json.loads(answer.read() or b"null")
             except urllib.error.HTTPError as error:
                 if error.code != BUSY or not wait:
                     raise
+            except TimeoutError:
+                raise TimeoutError(f"{self.url}/{path}: no answer within {PATIENCE:.0f} s") from None
+            except HTTPException as error:  # half an answer, of a server that ends
+                raise OSError(f"{self.url}/{path}: {type(error).__name__}: {error}") from None
             time.sleep(wait)
 
 

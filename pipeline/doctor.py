@@ -90,7 +90,8 @@ def _done(do: Callable[[Path], list[str]]) -> Check:
 def show(lines: list[Line]) -> None:
     """A mark, what, and what to do."""
     from rich.console import Console
-    from rich.markup import escape
+
+    from pipeline.words import escape
 
     console = Console(highlight=False, soft_wrap=True)
     for line in lines:

@@ -5,6 +5,9 @@ the last look is not read again).
 """
 
 import json
+import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,9 @@ class Files:
         if path not in self._now:
             self._now[path] = None
             if item.exists:
+                for odd, what in odd_files(path):
+                    if not self.repo.dvcignore.is_ignored_file(odd):
+                        raise ValueError(f"{odd} is {what}, which has no end: remove it")
                 meta, info = item._get_hash_meta()
                 self._now[path] = Found(info, meta)
         return self._now[path]
@@ -86,6 +92,31 @@ class Files:
             return Found(file[1], file[0])
         part = tree.get_obj(cache, parts)
         return Found(part.hash_info, Meta(isdir=True)) if part else None
+
+
+def odd_files(path: str) -> Iterator[tuple[str, str]]:
+    """What would be read for ever, at a path or in a folder, and what it is: links to such things too."""
+    names = [path]
+    if os.path.isdir(path):
+        names = [os.path.join(place, name) for place, _, files in os.walk(path) for name in files]
+    for name in names:
+        if what := _kind(name):
+            yield name, what
+
+
+def _kind(path: str) -> str:
+    """What a path is, in words; "" for a file, a folder, and what is not there."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return ""
+    kinds = {
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a disk",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "")
 
 
 def written_now(folder: Path) -> set[str]:

@@ -8,10 +8,13 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pipeline import safe
+from stages.common.params import check_yaml
 
 NO_GIT = (
     ". The project needs the memory of git and DVC, which a ZIP does not have: `git clone` it, or begin one: "
@@ -96,6 +99,9 @@ def open_repo(root: Path) -> Iterator[Any]:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    for name in ("dvc.yaml", "params.yaml", "dvc.lock"):  # DVC reads them whatever they hold
+        with suppress(OSError, UnicodeDecodeError):
+            check_yaml((root / name).read_text(), name)
     try:
         with Repo(str(root), _wait_for_lock=True) as repo:
             yield repo
@@ -145,7 +151,12 @@ def of_repo(repo: Any) -> Graph:
 
 def nodes(repo: Any) -> dict[str, Any]:
     """DVC's own stages by name: of the root's dvc.yaml, without data sources (.dvc files)."""
-    return {node.name: node for node in repo.index.stages if node.cmd and node.path_in_repo == "dvc.yaml"}
+    found = {node.name: node for node in repo.index.stages if node.cmd and node.path_in_repo == "dvc.yaml"}
+    for name, node in found.items():
+        for item in (*node.outs, *node.deps):  # their hashes are of dvc.lock, from any branch
+            if item.hash_info and item.hash_info.name == "md5":
+                safe.oid(item.hash_info.value, f"dvc.lock, stage {name},")
+    return found
 
 
 def _position(repo: Any) -> Any:

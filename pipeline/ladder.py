@@ -6,6 +6,7 @@ from pathlib import Path
 from pipeline import scores, tables
 from pipeline.project import write_whole
 from pipeline.scores import Scores
+from stages.common.door import visible
 
 WORDS = ("rung", "split")  # the other columns are numbers
 
@@ -54,7 +55,7 @@ def show(root: Path) -> None:
     if galleries:
         print("Pictures, truth, result and errors side by side:")
     for gallery in galleries:
-        print(f"  {gallery.relative_to(root)}")
+        print(visible(f"  {gallery.relative_to(root)}"))
 
 
 def _standings(found: Scores) -> str:

@@ -26,6 +26,10 @@ def link(root: Path, name: str, target: Path) -> Path:
         raise ValueError(f"{target} is not a folder")
     if root.resolve().is_relative_to(target.resolve()):
         raise ValueError(f"{target} contains this project: link the folder of the pictures")
+    from pipeline.files import odd_files
+
+    for odd, what in odd_files(str(target)):
+        raise ValueError(f"{odd} is {what}, which has no end: remove it, then link the folder")
     place = root / "data" / "raw" / name
     if place.is_symlink() and Path(os.readlink(place)) == target:
         return place

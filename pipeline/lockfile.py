@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 
 from pipeline import places
 from pipeline.graph import open_repo
 from pipeline.project import write_whole
-from stages.common.params import read_yaml
+from stages.common.params import parse_yaml, read_yaml
 
 Stages = dict[str, Any]
 KINDS = ("outs", "metrics", "plots")  # of outputs, as dvc.yaml lists them
@@ -140,8 +140,8 @@ def entries(text: str) -> Stages:
 def _stages(text: str) -> Stages | None:
     """The entries of a lock file's text, whole or not; None if it cannot be read."""
     try:
-        values = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError):
+        values = parse_yaml(text, "dvc.lock")
+    except ValueError:
         return None
     stages = values.get("stages") if isinstance(values, dict) else None
     return stages if isinstance(stages, dict) else None

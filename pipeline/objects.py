@@ -7,12 +7,12 @@ what it is about to restore, which it reads anyway.
 
 import contextlib
 import hashlib
-import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline import cached, safe
 from pipeline.graph import open_repo
 
 NAMED = 3  # files of a folder, at most
@@ -38,12 +38,20 @@ def remove_damaged(root: Path, stage: str) -> list[str]:
         return list(dict.fromkeys(lines))
 
 
+def check_lists(repo: Any, paths: list[str]) -> None:
+    """ValueError for a folder's list, of an output among `paths`, that leads out of its folder."""
+    for node in repo.index.stages:
+        for out in node.outs:
+            if out.def_path in paths:
+                list(_objects(repo, out))
+
+
 def edited(repo: Any, out: Any) -> list[str]:
     """What differs in an output whose hash is not that of the last run, in words: the files of a folder."""
     folder, place = Path(out.fs_path), Path(repo.cache.local.oid_to_path(out.hash_info.value))
     if not (out.hash_info.isdir and folder.is_dir() and place.is_file() and is_whole(place)):
         return [f"{out.def_path} was edited"]
-    before = {item["relpath"]: item["md5"] for item in json.loads(place.read_bytes())}
+    before = cached.listing(place, out.def_path)
     there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     wrong = [
         *(f"{name} is missing" for name in before if name not in there),
@@ -83,12 +91,12 @@ def _objects(repo: Any, out: Any) -> Iterator[tuple[Path, str]]:
     path, name = _list(repo, out)
     yield path, name
     if out.hash_info.isdir and path.is_file() and is_whole(path):
-        for item in json.loads(path.read_bytes()):
-            yield Path(repo.cache.local.oid_to_path(item["md5"])), f"{out.def_path}/{item['relpath']}"
+        for name, value in cached.listing(path, out.def_path).items():
+            yield Path(repo.cache.local.oid_to_path(value)), f"{out.def_path}/{name}"
 
 
 def _list(repo: Any, out: Any) -> tuple[Path, str]:
-    return Path(repo.cache.local.oid_to_path(out.hash_info.value)), out.def_path
+    return Path(repo.cache.local.oid_to_path(safe.oid(out.hash_info.value, out.def_path))), out.def_path
 
 
 def _has_list(out: Any) -> bool:

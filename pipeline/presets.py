@@ -15,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from pipeline.project import write_whole
-from stages.common.params import check
+from stages.common.params import check, check_yaml
 from stages.parameters.params import Parameters
 
 Change = tuple[str, Any, Any]  # dotted key, old value, new value; None where there is none
@@ -156,7 +156,9 @@ _Representer.add_representer(type(None), _Representer.represent_none)
 
 def _read(path: Path) -> CommentedMap:
     try:
-        values = _yaml().load(path)
+        text = path.read_text()
+        check_yaml(text, str(path))
+        values = _yaml().load(text)
     except YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, CommentedMap):

@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import leftovers, locks, places, rwlock, sizes, users, worktrees
+from pipeline import leftovers, locks, places, rwlock, safe, sizes, users, worktrees
 from pipeline.checks.project import damage
 from pipeline.graph import open_repo
+from stages.common.door import visible
+from stages.common.params import parse_yaml
 
 HASH = re.compile(rb"\b[0-9a-f]{32}\b(?:\.dir)?")
 MEMORY = (":(glob)**/dvc.lock", ":(glob)**/*.dvc")  # the files that name results
@@ -258,12 +260,10 @@ def _name(path: Path) -> str:
 
 def _outputs(row: Path) -> dict[str, str]:
     """Names of a row's outputs by path; nothing if it cannot be read, as DVC cannot either."""
-    from ruamel.yaml import YAML, YAMLError
-
     try:
-        outs: list[dict[str, Any]] = YAML(typ="safe").load(row)["outs"]
-        return {str(out["path"]): str(out["md5"]) for out in outs}
-    except (YAMLError, ValueError, KeyError, TypeError):
+        outs: list[dict[str, Any]] = parse_yaml(row.read_text(), str(row))["outs"]
+        return {str(out["path"]): safe.oid(out["md5"], str(row)) for out in outs}
+    except (ValueError, KeyError, TypeError):
         return {}
 
 
@@ -285,7 +285,7 @@ def _by_output(
 def report(found: Found, root: Path, cache: Path) -> None:
     """What would go, output by output."""
     for output, count in found.by_output.items():
-        print(f"{sizes.text(count):>9}  {output}")
+        print(visible(f"{sizes.text(count):>9}  {output}"))
     total = sizes.text(sum(found.objects.values()))
     print(
         f"{len(found.objects)} of {len(found.objects) + found.kept} objects in {cache} are of no kept commit "

@@ -5,7 +5,6 @@ The report is also saved as .dvc/tmp/wsss/report.md. Each part is left out where
 
 import contextlib
 import contextvars
-import io
 import json
 import re
 import threading
@@ -30,7 +29,7 @@ from pipeline.project import write_whole
 from pipeline.scores import Rung, Scores
 from pipeline.snapshot import open_run
 from pipeline.tables import Table, markdown
-from stages.common.params import read_yaml
+from stages.common.params import parse_yaml, read_yaml
 
 REPORT, PER_CLASS = "wsss-report", "wsss-per-class"
 QUICK = 5.0  # seconds; what is done sooner gets no bar
@@ -133,13 +132,12 @@ def _parameters(about: About) -> str:
 
 def parameter_changes(root: Path) -> list[presets.Change]:
     """What differs in params.yaml from the commit that the worktree is at."""
-    from ruamel.yaml import YAML
 
     try:
         text = worktrees.git(root, "show", "HEAD:./params.yaml")
     except ValueError:
         return []
-    return between(YAML(typ="safe").load(io.StringIO(text)), read_yaml(root / "params.yaml"))
+    return between(parse_yaml(text, "params.yaml of the run before"), read_yaml(root / "params.yaml"))
 
 
 def _pictures(found: Scores) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import places, plan, worktrees
+from pipeline import objects, places, plan, worktrees
 from pipeline.graph import Graph, Stage, of_repo, open_repo, read
 from pipeline.outcomes import Listener, Result
 from pipeline.project import write_whole
@@ -112,6 +112,7 @@ def bring_inputs(root: Path, stage: str) -> list[str]:
         targets = [str(root / path) for path in paths]  # DVC reads them relative to the current folder
         if paths and _has_remote(repo):
             repo.fetch(targets=targets)
+        objects.check_lists(repo, paths)
         if paths:
             repo.checkout(targets=targets, force=True)
     return paths

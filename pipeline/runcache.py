@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.graph import nodes, open_repo
+from stages.common.params import parse_yaml
 
 
 class RunCache:
@@ -142,10 +143,11 @@ def _agrees(text: str, node: Any, known: dict[str, Any]) -> bool:
     if entry is None:
         return False
     try:
+        entry = parse_yaml(text, "a row of the run cache")
         found = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         outs = {out["path"] for out in entry["outs"]}
         params = entry.get("params", {})
-    except (TypeError, KeyError, AttributeError):  # half written
+    except (ValueError, TypeError, KeyError, AttributeError):  # half written
         return False
     files = [dep for dep in node.deps if not isinstance(dep, ParamsDependency)]
     wanted = {dep.def_path: dep.hash_info.value for dep in node.deps if isinstance(dep, ParamsDependency)}

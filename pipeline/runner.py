@@ -18,6 +18,7 @@ from pipeline.graph import Graph
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result
 from pipeline.run import Run
 from pipeline.scores import Scores
+from stages.common.door import visible
 
 Results = dict[str, Result]
 T = TypeVar("T")
@@ -68,7 +69,7 @@ def _page(root: Path) -> None:
         print(_praise(found, made.write(root).relative_to(root)))
     except Exception as error:  # the results are there, whatever becomes of their page
         old = "; what lies there is of an earlier run" * page.is_file()
-        print(f"{page.relative_to(root)} is not written: {type(error).__name__}: {error}{old}")
+        print(visible(f"{page.relative_to(root)} is not written: {type(error).__name__}: {error}{old}"))
 
 
 def _praise(found: Scores, page: Path) -> str:

@@ -1,7 +1,8 @@
 """`wsss serve`: Prefect's server, work pools, deployments and a worker on this machine, to look at runs.
 
 It listens on 127.0.0.1 only, keeps its database in the project (.dvc/tmp/wsss/prefect), and so meets no
-other server of the user's. Nothing of it stays when it ends, however it ends (on Linux, kill -9 too).
+other server of the user's. It takes orders from pages of its own only, and asks for a password: the worker
+runs whatever it is told. Nothing of it stays when it ends, however it ends (on Linux, kill -9 too).
 """
 
 import os
@@ -14,12 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline import child, locks, places
+from pipeline import child, locks, password
 from pipeline.deployments import Api, deploy
 
 HOST = "127.0.0.1"
 POLL = 0.2
-START, CANCEL, STOP = 60.0, 35.0, 15.0  # seconds that a start, a cancel of all runs and an end may take
+START, CANCEL, STOP = 300.0, 35.0, 15.0  # seconds that a start, a cancel of all runs and an end may take
 UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
 FOREIGN = ("PREFECT_API_", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_", "PREFECT_SERVER_API_HOST")
 
@@ -27,9 +28,10 @@ FOREIGN = ("PREFECT_API_", "PREFECT_PROFILE", "PREFECT_SERVER_DATABASE_", "PREFE
 def main(root: Path, port: int) -> int:
     """Serve until Ctrl-C, SIGTERM, or the terminal's end; 1 if the server or the worker ended by itself.
 
-    Raises ValueError when the port is taken, or the project is served already.
+    Raises ValueError when the port is taken, the project is served already, or the password is a known one.
     """
-    home = places.state(root) / "prefect"
+    password.check(os.environ)
+    home = password.home(root)
     with locks.take(home / "lock", f"wsss serve, port {port}", "the Prefect server of this project"):
         _check_port(port)
         served = Served(root, home, port)
@@ -37,7 +39,7 @@ def main(root: Path, port: int) -> int:
             served.start()
             _greet(served)
             return served.wait()
-        except ValueError:
+        except (ValueError, OSError):
             if served.asked:  # Ctrl-C reaches the deployer too
                 return 0
             raise
@@ -63,24 +65,29 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
         "PREFECT_SERVER_UI_API_URL": f"http://{HOST}:{port}/api",  # the UI's own guess is port 4200
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "NO_COLOR": "1",
     }
     env.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")  # a run starts soon after it was asked for
-    if secret := env.get("PREFECT_SERVER_API_AUTH_STRING"):
-        env["PREFECT_API_AUTH_STRING"] = secret
+    env[password.CLIENT] = env[password.SERVER] = env.get(password.SERVER) or password.own(home)
     return env
 
 
 def _greet(served: "Served") -> None:
-    url = f"http://{HOST}:{served.port}"
+    """How to log in. The password itself is shown to a person only: a log is read by others too."""
+    url, place = f"http://{HOST}:{served.port}", served.home.relative_to(served.root)
+    own = not os.environ.get(password.SERVER)
+    where = str(password.file(place)) if own else password.SERVER
+    shown = f": {served.env[password.SERVER]}" if own and sys.stdout.isatty() else ""
+    given = f'"$(cat {password.file(place)})"' if own else f'"${password.SERVER}"'
     print(f"The UI: {url}")
-    print("Start a run there under Deployments, on-demand; or in another terminal:")
-    print(f"  PREFECT_API_URL={url}/api prefect deployment run wsss/on-demand --watch")
-    if "PREFECT_API_AUTH_STRING" in served.env:
-        print("  with PREFECT_API_AUTH_STRING set as PREFECT_SERVER_API_AUTH_STRING is here")
-    print(f"Logs are in {served.home.relative_to(served.root)}. Ctrl-C stops it all.", flush=True)
+    print(f"It asks for the password in {where}{shown}")
+    print("Start a run there under Deployments, on-demand; or in another terminal, here:")
+    print(f"  export PREFECT_API_URL={url}/api {password.CLIENT}={given}")
+    print("  prefect deployment run wsss/on-demand --watch")
+    print(f"Logs are in {place}. Ctrl-C stops it all.", flush=True)
 
 
 class Served:
@@ -100,7 +107,8 @@ class Served:
             signal.signal(number, self._ask)
         at = ("--host", HOST, "--port", str(self.port))
         self.server = self._start("server", signal.SIGTERM, "server", "start", *at)
-        _until(self._healthy, START, f"the server did not start: see {self.home / 'server.log'}")
+        late = f"the server did not start within {START:.0f} s: see {self.home / 'server.log'}"
+        _until(self._healthy, START, late)
         for run in self._runs():  # of a time when this process was killed
             self._set(run, "CRASHED", "its server was stopped")
         deploy(self.root, self.env)

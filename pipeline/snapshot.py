@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
-
-from pipeline import cached, worktrees
+from pipeline import cached, safe, worktrees
 from pipeline.tables import Table, parse_csv
+from stages.common.params import parse_yaml
 
 WORKSPACE = "workspace"
 
@@ -98,7 +97,7 @@ class Snapshot:
         places = self._bring(folders.values())
         found = {out: value for out, value in outs.items() if out not in folders}
         for out, value in folders.items():
-            files = cached.listing(places[value]) if value in places else {}
+            files = cached.listing(places[value], f"{out} of {self.name}") if value in places else {}
             found |= {f"{out}/{path}": hash for path, hash in files.items()}
         return found
 
@@ -128,7 +127,8 @@ def open_run(root: Path, name: str) -> Snapshot:
     if params is None:
         raise ValueError(f"{name} has no params.yaml: it is no revision of this project")
     stages = _load(lock, f"dvc.lock of {name}").get("stages") if lock else None
-    return Snapshot(root, name, commit, _load(params, f"params.yaml of {name}"), stages or {})
+    lock_of = safe.lock(stages or {}, f"dvc.lock of {name}")
+    return Snapshot(root, name, commit, _load(params, f"params.yaml of {name}"), lock_of)
 
 
 def runs_of(root: Path, name: str) -> list[str]:
@@ -168,9 +168,9 @@ def _read(path: Path) -> str | None:
 
 def _load(text: str, where: str) -> dict[str, Any]:
     try:
-        values = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError) as error:
-        raise ValueError(f"{where} is not valid YAML: {' '.join(str(error).split())}") from None
+        values = parse_yaml(text, where)
+    except ValueError as error:
+        raise ValueError(" ".join(str(error).split())) from None
     if not isinstance(values, dict):
         raise ValueError(f"{where} holds no sections")
     return values

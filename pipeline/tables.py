@@ -4,13 +4,23 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from stages.common.artifacts import from_text
 
 Table = list[dict[str, str]]
 
 
 def parse_csv(text: str) -> Table:
-    """The rows of a table's text; none of an empty one."""
-    return list(csv.DictReader(io.StringIO(text)))
+    """The rows of a table's text, none of an empty one. Names come without their guard (see as_text)."""
+    return [
+        {_plain(column): _plain(cell) for column, cell in row.items()}
+        for row in csv.DictReader(io.StringIO(text))
+    ]
+
+
+def _plain(cell: Any) -> Any:
+    return from_text(cell) if isinstance(cell, str) else cell  # of a damaged table: none, or several
 
 
 def read_csv(path: Path) -> Table:
@@ -26,12 +36,14 @@ def show(title: str, rows: Sequence[Mapping[str, str]], words: Sequence[str] = (
     from rich.console import Console
     from rich.table import Table as Drawn
 
-    drawn = Drawn(title=title)
+    from pipeline.words import escape
+
+    drawn = Drawn(title=escape(title))
     for place, column in enumerate(rows[0] if rows else ()):
         right = place > 0 and column not in words
-        drawn.add_column(column.replace("_", " "), justify="right" if right else "left")
+        drawn.add_column(escape(column.replace("_", " ")), justify="right" if right else "left")
     for row in rows:
-        drawn.add_row(*row.values())
+        drawn.add_row(*map(escape, row.values()))
     Console().print(drawn)
 
 

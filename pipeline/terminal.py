@@ -8,13 +8,14 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pipeline import places, plan
 from pipeline.outcomes import BLOCKED, FAILED, TIMEOUT, UNCHANGED, Result
+from pipeline.words import escape
 from stages.common import progress
+from stages.common.door import visible
 
 WIDE = 200  # columns of a table that goes into a file
 COLOURS = {
@@ -37,9 +38,8 @@ class Terminal:
         )  # fmt: skip
         self.tasks: dict[str, TaskID] = {}
         self.said: dict[str, float] = {}
-        self.first: dict[
-            str, tuple[float, str, int]
-        ] = {}  # when, of what and with how many done a loop began
+        # When, of what unit and with how many done a loop of a stage began.
+        self.first: dict[str, tuple[float, str, int]] = {}
         self.width = 0  # of the names
 
     def __enter__(self) -> "Terminal":
@@ -71,7 +71,9 @@ class Terminal:
         if not self.console.is_terminal:
             return self._progress_line(stage, what, done, total)
         if stage not in self.tasks:
-            self.tasks[stage] = self.bars.add_task(stage, total=total, completed=done, unit=what, rate="")
+            self.tasks[stage] = self.bars.add_task(
+                escape(stage), total=total, completed=done, unit=what, rate=""
+            )
         speed, _ = self._speed(stage, what, done, total)
         self.bars.update(
             self.tasks[stage], completed=done, total=total, visible=done < total, unit=what, rate=speed
@@ -106,7 +108,7 @@ def show_plan(planned: plan.Plan) -> None:
     for row in planned.rows.values():
         state = f"[{COLOURS[row.state]}]{row.state}[/]"
         time = clock(row.estimate) if row.runs else ""
-        table.add_row(row.stage, state, time, escape(shorten(row.why)))
+        table.add_row(escape(row.stage), state, time, escape(shorten(row.why)))
     _console().print(table)
     print(summary(planned))
 
@@ -149,11 +151,11 @@ def show_results(results: dict[str, Result], seconds: float) -> None:
         outcome = f"[{COLOURS[result.outcome]}]{result.outcome}[/]"
         idle = result.outcome in (UNCHANGED, BLOCKED) or not result.seconds
         took = "" if idle else clock(result.seconds)
-        table.add_row(result.stage, outcome, took, result.device, escape(result.why))
+        table.add_row(escape(result.stage), outcome, took, result.device, escape(result.why))
     _console().print(table)
     for result in results.values():
         if result.outcome in (FAILED, TIMEOUT) and result.device:
-            print(f"the output of {result.stage}: {places.log(Path(), result.stage)}")
+            print(visible(f"the output of {result.stage}: {places.log(Path(), result.stage)}"))
     bad = sum(not result.good for result in results.values())
     said = f"{len(results) - bad} of {len(results)} stages are up to date" + (
         f", {bad} are not" if bad else ""

@@ -43,6 +43,15 @@ def opened() -> Iterator[Any]:
             browser.close()
 
 
+def log_in(page: Any, password: str) -> None:
+    """Give Prefect's UI the password that it asks for."""
+    field = page.locator("input[type=password]")
+    field.wait_for()
+    field.fill(password)
+    page.get_by_role("button", name="Login").click()
+    field.wait_for(state="detached")
+
+
 def keep(page: Any, name: str) -> None:
     """A screenshot to look at, if WSSS_TEST_SCREENSHOTS names a folder."""
     if folder := os.environ.get("WSSS_TEST_SCREENSHOTS"):

@@ -1,5 +1,6 @@
 """A person's view: `wsss serve`, a run started in the Prefect UI, and what its pages show."""
 
+import base64
 import itertools
 import json
 import signal
@@ -20,6 +21,7 @@ from tests.test_recipe import ALL
 
 DONE = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 MINUTES = 60.0
+LOGIN: dict[str, Path] = {}  # the file of the password of the server that is up
 
 
 @pytest.fixture
@@ -33,6 +35,7 @@ def served(recipe: Project, tmp_path: Path) -> Iterator[tuple[Project, str]]:
     command = [sys.executable, "-m", "pipeline.cli", "serve", "--port", url.rpartition(":")[2]]
     log = (tmp_path / "serve.log").open("wb")
     process = subprocess.Popen(command, cwd=project.root, stdout=log, stderr=log, start_new_session=True)
+    LOGIN["file"] = project.root / ".dvc" / "tmp" / "wsss" / "prefect" / "password"
     try:
         wait_until(lambda: any(d["name"] == "on-demand" for d in ask(url, "deployments/filter")), 2 * MINUTES)
         yield project, url
@@ -44,6 +47,7 @@ def served(recipe: Project, tmp_path: Path) -> Iterator[tuple[Project, str]]:
 def test_a_run_started_in_the_browser_shows_stages_and_report(served: tuple[Project, str], page: Any) -> None:
     _, url = served
     page.goto(f"{url}/deployments")
+    browser.log_in(page, LOGIN["file"].read_text().strip())
     page.get_by_text("on-demand", exact=True).first.click()
     page.wait_for_load_state("networkidle")  # a click on a page that still asks for its data is lost
     page.get_by_role("button", name="Run", exact=True).click()
@@ -87,10 +91,11 @@ def shown_states(page: Any) -> dict[str, str]:
 def ask(url: str, path: str) -> Any:
     """The server's answer: a filter is a POST, the rest a GET."""
     body = b'{"sort": "EXPECTED_START_TIME_DESC"}' if path == "flow_runs/filter" else b"{}"
+    login = base64.b64encode(LOGIN["file"].read_bytes().strip())
     request = urllib.request.Request(
         f"{url}/api/{path}",
         data=body if path.endswith("/filter") else None,
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", "Authorization": f"Basic {login.decode()}"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)

@@ -11,6 +11,7 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
+from pipeline import password
 from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, SlowError, probe, slow
 from pipeline.checks.versions import installed
 
@@ -48,7 +49,10 @@ def prefect(root: Path) -> Iterator[Line]:
         yield Line(PROBLEM, "prefect", f"its server cannot be started: {error}", PINNED)
     yield from traps()
     if settings:
+        known = password.of_served(root, {"PREFECT_API_URL": settings["url"] or ""})
+        settings["auth"] = settings["auth"] or known.get(password.CLIENT)
         yield reachable(settings)
+        yield from exposed(settings)
         yield silent(settings)
 
 
@@ -81,6 +85,16 @@ def reachable(settings: dict[str, Any]) -> Line:
         text = f"{url} is Prefect {version}, here is {mine}"
         return Line(WARNING, "server", text, "use one version on both sides")
     return Line(OK, "server", f"{url} answers")
+
+
+def exposed(settings: dict[str, Any]) -> Iterator[Line]:
+    """Who else can give the server orders."""
+    try:
+        password.check({password.CLIENT: settings["auth"] or ""})
+    except ValueError as error:
+        yield Line(PROBLEM, "server", str(error))
+    for risk in password.risks(settings["url"]) if settings["url"] else ():
+        yield Line(WARNING, "server", risk, "docs/prefect.md, a server for a group")
 
 
 def get(url: str, settings: dict[str, Any]) -> Any:

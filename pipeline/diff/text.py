@@ -1,11 +1,12 @@
 """A comparison in a terminal, as markdown for a pull request, and as JSON for programs."""
 
 import json
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -15,11 +16,19 @@ from pipeline.diff.comparison import Diff, Number
 from pipeline.diff.sides import Side
 from pipeline.diff.tables import Cell, Grid
 from pipeline.tables import markdown as markdown_table
+from pipeline.words import escape
+from stages.common.door import visible
 
 WIDE = 200  # columns of a table that goes into a file
 STYLES = {tables.GOOD: "green", tables.BAD: "red", tables.QUIET: "dim"}
+CUT = "> **Note:** a part is left out, as the comment would be too long: `wsss diff` shows it.\n"
 LONG = 20  # parameters; more are folded up in markdown
 EMPTY = "no difference"
+MOST = 60_000  # characters of a comment: GitHub takes 65,536
+NOTHING = "&#8203;"  # a space of no width
+MARKS = {sign: f"\\{sign}" for sign in "\\`*_[]~!"} | {
+    "@": f"@{NOTHING}", "#": f"\\#{NOTHING}", "$": "<span>$</span>", "&": "&amp;", "<": "&lt;", ">": "&gt;",
+}  # fmt: skip
 
 
 def show(diff: Diff) -> None:
@@ -49,13 +58,14 @@ def _table(grid: Grid) -> Table:
     for column, name in enumerate(grid.header):
         made.add_column(escape(name), justify="right" if column >= grid.numbers else "left", overflow="fold")
     for row in grid.rows:
-        made.add_row(*(Text(cell.text, STYLES.get(cell.tone, "")) for cell in row))
+        made.add_row(*(Text(visible(cell.text), STYLES.get(cell.tone, "")) for cell in row))
     return made
 
 
 def markdown(diff: Diff) -> str:
     """A comment of a pull request: the ladder first, long lists folded up."""
-    parts = [f"### `{tables.title(diff.a)}` → `{tables.title(diff.b)}`\n"]
+    names = [visible(tables.title(side)).replace("`", "'") for side in (diff.a, diff.b)]
+    parts = [f"### `{names[0]}` → `{names[1]}`\n"]
     parts += [f"> **Note:** {_words(note)}\n" for note in diff.notes]
     if diff.is_empty:
         return "\n".join([*parts, f"{EMPTY.capitalize()}.\n"])
@@ -64,7 +74,19 @@ def markdown(diff: Diff) -> str:
     parts.append(_grid(params) if len(params.rows) <= LONG else _folded("Parameters", params))
     parts += [_folded("Classes that changed most", classes), _folded("Pictures", tables.pictures(diff))]
     parts += [f"<sub>{_words(line)}</sub>\n" for line in tables.rule(diff.ladder)]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(_fitting(part for part in parts if part))
+
+
+def _fitting(parts: Iterable[str]) -> Iterator[str]:
+    """The parts that a comment holds, and a word where one is left out."""
+    room = MOST
+    for part in parts:
+        if len(part) < room:
+            room -= len(part) + 1
+            yield part
+        else:
+            room -= len(CUT)
+            yield CUT
 
 
 def _grid(grid: Grid) -> str:
@@ -85,8 +107,13 @@ def _folded(title: str, grid: Grid) -> str:
 
 
 def _words(text: str) -> str:
-    """Text that markdown shows as it is: names of classes hold anything. The bar is the table's affair."""
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#~" else sign for sign in text)
+    """Text that markdown shows as it is: names of classes hold anything. The bar is the table's affair.
+
+    GitHub looks for mentions, numbers of issues and addresses behind all escapes: a space of
+    no width parts them.
+    """
+    shown = "".join(MARKS.get(sign, sign) for sign in visible(text))
+    return re.sub(r"(?i)\b(www|gh|https?|ftp|mailto|xmpp)(?=[.:-])", rf"\1{NOTHING}", shown)
 
 
 def as_json(diff: Diff) -> str:

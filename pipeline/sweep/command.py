@@ -10,6 +10,7 @@ from pipeline import locks, places, presets, terminal, worktrees
 from pipeline.sweep import definition, grid, outcome, page, plan, summary, trials
 from pipeline.sweep.definition import Sweep, Trial
 from pipeline.sweep.trials import CANCELLED, FINISHED, NOT_RUN, Ended
+from stages.common.door import visible
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def main(root: Path, asked: Asked, jobs: int, through: str | None, only_plan: bo
     if through not in (None, "prefect"):
         raise ValueError(f"--through {through}: only prefect is known")
     if through:
-        _find_server()
+        _find_server(root)
     sweep = _sweep(root, asked)
     every = sweep.trials(_checked(root, sweep))
     with locks.take(_lock(root, sweep), f"wsss-sweep-{os.getpid()}", f"sweep {sweep.name}"):
@@ -44,13 +45,15 @@ def main(root: Path, asked: Asked, jobs: int, through: str | None, only_plan: bo
         return _run(root, sweep, every, open_, done, jobs, through)
 
 
-def _find_server() -> None:
+def _find_server(root: Path) -> None:
+    from pipeline import password
     from pipeline.deployments import Api
 
     if not (url := os.environ.get("PREFECT_API_URL")):
         raise ValueError("PREFECT_API_URL is not set: `wsss serve` starts a server and prints the address")
+    os.environ |= password.of_served(root, os.environ)  # before Prefect reads it
     try:
-        Api(os.environ)("health")
+        Api(os.environ)("version")  # unlike its health this asks for the password
     except OSError as error:
         raise ValueError(f"no Prefect server answers at {url}: {error}") from None
 
@@ -128,7 +131,7 @@ def _checked(root: Path, sweep: Sweep) -> dict[str, object]:
 def _say_plan(root: Path, sweep: Sweep, every: list[Trial], open_: list[Trial], jobs: int) -> None:
     print(f"sweep {sweep.name}: {summary.size(sweep)}, commit {sweep.revision[:10]}")
     for index, values in enumerate(sweep.points):
-        print(f"  {sweep.point(index)}  {grid.words(values)}")
+        print(visible(f"  {sweep.point(index)}  {grid.words(values)}"))
     if len(open_) < len(every):
         print(f"{len(every) - len(open_)} of {len(every)} runs are finished")
     if open_:
@@ -145,7 +148,7 @@ def _run(
 
     def tell(one: Ended) -> None:
         ended.append(one)
-        print(f"{one.trial.name}: {one.outcome}{f': {one.why}' if one.why else ''}")
+        print(visible(f"{one.trial.name}: {one.outcome}{f': {one.why}' if one.why else ''}"))
         summary.write(root, outcome.read(root, sweep, every, done, ended))
 
     if not open_:

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from pipeline import worktrees
 from pipeline.project import write_whole
 from pipeline.sweep.grid import Values, words
-from stages.common.params import ParameterError, check, read_yaml
+from stages.common.params import ParameterError, check, parse_yaml, read_yaml
 from stages.parameters.params import Parameters
 
 UNSEEDED = "generate"  # the data set is no matter of chance between runs
@@ -110,7 +110,7 @@ def base_values(root: Path, revision: str) -> dict[str, Any]:
         text = worktrees.git(root, "show", f"{revision}:./params.yaml")
     except ValueError:
         raise ValueError(f"revision {revision[:10]} has no params.yaml: commit it first") from None
-    values: dict[str, Any] = YAML(typ="safe").load(text)
+    values: dict[str, Any] = parse_yaml(text, f"params.yaml of {revision[:10]}")
     return values
 
 

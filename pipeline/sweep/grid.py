@@ -11,6 +11,8 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
+from stages.common.params import check_yaml
+
 Values = dict[str, Any]  # by dotted key
 Axis = list[Values]  # what may stand in for each other
 
@@ -68,6 +70,7 @@ def _sequence(text: str, where: str) -> list[Any]:
 
 def _yaml(text: str, where: str) -> Any:
     try:
+        check_yaml(text, repr(where[:60]))
         return YAML(typ="safe").load(text)
     except YAMLError as error:
         problem = getattr(error, "problem", None) or "no YAML"

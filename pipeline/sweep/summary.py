@@ -14,6 +14,7 @@ from pipeline.sweep.grid import Values, word, words
 from pipeline.sweep.outcome import Outcome, Point
 from pipeline.sweep.trials import FINISHED
 from pipeline.tables import markdown
+from stages.common.artifacts import as_text
 
 
 def write(root: Path, outcome: Outcome) -> None:
@@ -33,10 +34,10 @@ def _table(outcome: Outcome) -> Iterator[list[str]]:
     for point in outcome.points:
         for row in point.rows:
             seed = "" if row.trial.seed is None else str(row.trial.seed)
-            values = [word(point.values[key]) for key in keys]
+            values = [as_text(word(point.values[key])) for key in keys]
             miou = [text(row.miou[rung]) if rung in row.miou else "" for rung in outcome.rungs]
             cost = [f"{row.cost.seconds / 60:.2f}", str(row.cost.ran), str(row.cost.restored)]
-            yield [row.trial.name, point.name, seed, *values, *miou, *cost, row.outcome, row.why]
+            yield [row.trial.name, point.name, seed, *values, *miou, *cost, row.outcome, as_text(row.why)]
 
 
 def to_markdown(outcome: Outcome) -> str:
@@ -115,25 +116,27 @@ def again(sweep: Sweep, point: Point) -> str:
 def show(outcome: Outcome, place: Path) -> None:
     """The points as a table, what failed and why, and where the page is."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from pipeline.words import escape
+    from stages.common.door import visible
 
     keys = varying(outcome.sweep.points)
     best = {rung: outcome.best(rung) for rung in outcome.rungs}
     table = Table(box=None, pad_edge=False)
     for column in ("point", *short(keys), *outcome.rungs, "runs"):
-        table.add_column(column, justify="right" if column in outcome.rungs else "left")
+        table.add_column(escape(column), justify="right" if column in outcome.rungs else "left")
     for point in outcome.points:
         miou = [
             f"[bold]{spread(point, r)}[/]" if point in best[r] else spread(point, r) for r in outcome.rungs
         ]
         values = [escape(word(point.values[key])) for key in keys]
-        table.add_row(point.name, *values, *miou, state(point))
+        table.add_row(escape(point.name), *values, *miou, escape(state(point)))
     console = Console(highlight=False)
     (console if console.is_terminal else Console(highlight=False, width=terminal.WIDE)).print(table)
     for row in outcome.rows:
         if row.why:
-            print(f"{row.trial.name}: {row.why}")
+            print(visible(f"{row.trial.name}: {row.why}"))
     for log in sorted((place / "logs").glob("*/*")):
         print(f"the output of a failed stage: {log}")
     print(about(outcome))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+FORMULA = tuple("=+-@\t\r")  # with one of these a cell is one, for a spreadsheet
 UNKNOWN = 255  # void in a truth mask, "not decided" in a pseudo-label: it never counts
 
 
@@ -68,6 +69,23 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def as_text(cell: str) -> str:
+    """A name from outside as a spreadsheet takes it for text: `=1+1` in a table of ours is no formula."""
+    return f"'{cell}" if cell[:1] in FORMULA and not _is_number(cell) else cell
+
+
+def from_text(cell: str) -> str:
+    """The name that `as_text` was given."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return bool(float(cell) or True)
+    except ValueError:
+        return False
 
 
 def npz_bytes(**arrays: np.ndarray) -> bytes:

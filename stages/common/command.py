@@ -7,7 +7,7 @@ DVC knows.
 import importlib
 import sys
 
-from stages.common.door import USER_ERROR, USER_ERRORS
+from stages.common.door import USER_ERROR, USER_ERRORS, visible
 
 STOPPED = 130  # by Ctrl-C
 
@@ -20,7 +20,7 @@ def run(module: str) -> None:
     try:
         code: int = importlib.import_module(module).main(sys.argv[1:])
     except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         code = USER_ERROR
     except KeyboardInterrupt:
         code = STOPPED

@@ -6,12 +6,29 @@ That a step ends with the process that started it is older than its door: stages
 import importlib
 import os
 import sys
+import unicodedata
 from pathlib import Path
 
 from stages.common import inputs
 
 USER_ERRORS = (ValueError, FileNotFoundError)  # a parameter, a file, a variable of the environment
 USER_ERROR = 2  # their exit status: what a retry cannot mend
+
+
+KEPT = frozenset("\n\t\u200c\u200d")  # joiners belong to scripts and emoji
+
+
+def visible(text: object) -> str:
+    """Text for a terminal: what would steer it, or turn the direction of reading, is written as \\xNN.
+
+    Names of classes and files hold anything. Lines stay lines.
+    """
+    return "".join(map(_visible, str(text)))
+
+
+def _visible(sign: str) -> str:
+    steers = unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") and sign not in KEPT
+    return sign.encode("unicode_escape").decode() if steers else sign
 
 
 def run(step: str) -> None:
@@ -27,9 +44,9 @@ def run(step: str) -> None:
             line = importlib.import_module(f"stages.{step}.__main__").main()
     except USER_ERRORS as error:
         _tell_checkout()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
-    print(line, flush=True)
+    print(visible(line), flush=True)
 
 
 def _tell_checkout() -> None:

@@ -24,7 +24,7 @@ smp.encoders.encoders["vgg19_chen"] = vgg19_chen.ENTRY
 
 def build_encoder(params: training_params.Encoder) -> nn.Module:
     """A new encoder with its initial weights. Raises ValueError for an unknown name or stride."""
-    name, weights = params.name, params.weights
+    name, weights = params.name, params.weights  # the schema has refused what nothing pins
     if not name.startswith("tu-") and name not in smp.encoders.encoders:
         raise ValueError(f"encoder.name {name!r} is unknown{_nearest(name, smp.encoders.encoders)}")
     library = weights.name if weights.source == "library" else None

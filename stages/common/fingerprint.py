@@ -51,7 +51,8 @@ def _imports(file: Path) -> list[str]:
 
 
 def file_hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_schema(file: Path) -> bool:

@@ -1,6 +1,7 @@
 """How a stage reads its parameters: only the keys that its `params:` list in dvc.yaml declares."""
 
 import difflib
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -22,6 +23,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+DEEP, ALIASED, LARGE = 100, 100_000, 20_000_000  # levels, values that aliases repeat, characters
+SHOWN, LINES = 200, 40  # characters of a value, and problems, that a message names
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -32,14 +36,67 @@ class ParameterError(ValueError):
 def read_yaml(path: Path) -> dict[str, Any]:
     """The file as a dict. YAML 1.2 as DVC reads it, so `1e-4` is a number."""
     try:
-        values = YAML(typ="safe").load(path)
+        values = parse_yaml(path.read_text(), str(path))
     except FileNotFoundError:
         raise ParameterError(f"{path} is missing: run from the project's root") from None
-    except YAMLError as error:
-        raise ParameterError(f"{path} is not valid YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"{path} is not valid YAML: no UTF-8: {error}") from None
     if not isinstance(values, dict):
         raise ParameterError(f"{path} must hold sections, found {type(values).__name__}")
     return values
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The value of a YAML text from anywhere: a branch that was fetched, a cache that others write to.
+
+    ParameterError, which begins with `where`, for what is no YAML, and for what would take all memory.
+    """
+    check_yaml(text, where)
+    try:
+        return YAML(typ="safe").load(text)
+    except (YAMLError, ValueError) as error:
+        raise ParameterError(f"{where} is not valid YAML: {error}") from None
+
+
+def check_yaml(text: str, where: str) -> None:
+    """ParameterError for a text that a YAML reader should not see: too deep, too large with its aliases."""
+    try:
+        problem = _bomb(text)
+    except (YAMLError, ValueError):  # which the reader says better
+        return
+    if problem:
+        raise ParameterError(f"{where} is refused: {problem}")
+
+
+@lru_cache(maxsize=32)  # dvc.lock and dvc.yaml are looked at many times
+def _bomb(text: str) -> str | None:
+    """What is wrong with its size, from its events alone: an alias stands for all that its anchor holds."""
+    if len(text) > LARGE:
+        return f"it has more than {LARGE} characters"
+    sizes: dict[str, int] = {}  # of what is anchored, with all that aliases in it repeat
+    open_: list[tuple[str | None, int]] = []  # anchor, and the count before
+    count = repeated = 0
+    for event in YAML(typ="safe").parse(text):
+        kind, anchor = type(event).__name__, getattr(event, "anchor", None)
+        if kind == "AliasEvent":
+            if any(anchor == name for name, _ in open_):
+                return f"*{anchor} stands in what it names"
+            count += sizes.get(anchor or "", 0)
+            repeated += sizes.get(anchor or "", 0)
+            if repeated > ALIASED:
+                return f"its aliases repeat more than {ALIASED} values"
+        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            open_.append((anchor, count))
+            count += 1
+            if len(open_) > DEEP:
+                return f"it is nested more than {DEEP} levels deep"
+        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+            name, before = open_.pop()
+            sizes |= {name: count - before} if name else {}
+        elif kind == "ScalarEvent":
+            count += 1
+            sizes |= {anchor: 1} if anchor else {}
+    return None
 
 
 def check(model: type[Model], values: dict[str, Any], where: str) -> Model:
@@ -48,7 +105,9 @@ def check(model: type[Model], values: dict[str, Any], where: str) -> Model:
         return model.model_validate(values)
     except ValidationError as error:
         lines = [line for problem in error.errors() for line in _explain(model, problem).splitlines()]
-        raise ParameterError("\n".join([f"{where}: {len(lines)} problem(s)", *lines])) from None
+        more = [f"  and {len(lines) - LINES} more"] if len(lines) > LINES else []
+        said = [f"{where}: {len(lines)} problem(s)", *lines[:LINES], *more]
+        raise ParameterError("\n".join(said)) from None
 
 
 def load(section: str, model: type[Model], stage: str | None = None) -> Model:
@@ -101,7 +160,7 @@ def _select(values: dict[str, Any], keys: list[str]) -> dict[str, Any]:
 
 
 def _explain(model: type[BaseModel], problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    key = _short(".".join(str(part) for part in problem["loc"]))
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, known_keys(model), n=1, cutoff=0.5)
         return f"  {key}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
@@ -110,7 +169,11 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     if problem["type"] == "value_error":  # of a validator of ours, which says what it found
         text = str(problem["ctx"]["error"])
         return f"  {key}: {text}" if key else f"  {text}"
-    return f"  {key}: {problem['msg']}, found {problem['input']!r}"
+    return f"  {key}: {problem['msg']}, found {_short(repr(problem['input']))}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
 
 
 def known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:

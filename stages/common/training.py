@@ -242,7 +242,7 @@ def _rank(fabric: Any, train: Callable[[], History]) -> History:
     except SystemExit as end:  # all ranks stop together
         history, status = [], int(end.code or 0)
     except door.USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {door.visible(error)}", file=sys.stderr)
         _leave(door.USER_ERROR)
     except BaseException:
         traceback.print_exc()

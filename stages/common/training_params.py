@@ -38,6 +38,15 @@ class Encoder(Section):
     batch_norm: Literal["train", "frozen"]
 
     @model_validator(mode="after")
+    def _pinned(self) -> "Encoder":
+        if set(self.name) & set(":/\\"):  # timm's tu-hf-hub:NAME, tu-local-dir:PATH
+            raise ValueError(
+                f"encoder {self.name!r} comes from a hub or a folder, which nothing pins: take a name of the "
+                "library (tu-NAME), and its weights from a file (weights: source file, with its sha256)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _strides(self) -> "Encoder":
         if self.name == "vgg19_chen" and self.output_stride != 8:
             raise ValueError("encoder vgg19_chen has output_stride 8")

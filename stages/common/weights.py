@@ -15,7 +15,8 @@ def find_weights(name: str, sha256: str) -> Path:
     path = Path(folder or ".") / name
     if not folder or not path.is_file():
         raise ValueError(f"weights {name}: no such file in the folder WSSS_WEIGHTS={folder or '(not set)'}")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():  # some programs print capitals
         raise ValueError(f"weights {path}: sha256 is {found}, params.yaml says {sha256}")
     return path

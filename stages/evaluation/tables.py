@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.common.artifacts import csv_text
+from stages.common.artifacts import as_text, csv_text
 from stages.evaluation import metrics
 
 CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "pixels")
@@ -39,7 +39,7 @@ def per_class(table: np.ndarray | None, classes: Sequence[str]) -> str:
     rows: list[Sequence[object]] = [CLASS_COLUMNS]
     for index, name in enumerate(classes):
         cells = [f"{percent(column[index]):.2f}" if occurs[index] else "" for column in columns]
-        rows.append((name, *cells, pixels[index]))
+        rows.append((as_text(name), *cells, pixels[index]))
     return csv_text(rows)
 
 
@@ -49,13 +49,14 @@ def picture(identifier: str, table: np.ndarray) -> tuple[str, ...]:
     The cells of a picture that is void everywhere are empty.
     """
     values = metrics.means(table).values()
-    return (identifier, *("" if np.isnan(value) else f"{percent(value):.2f}" for value in values))
+    return (as_text(identifier), *("" if np.isnan(value) else f"{percent(value):.2f}" for value in values))
 
 
 def confusion(table: np.ndarray | None, classes: Sequence[str]) -> str:
     """CSV of pixels: a row per true class, a column per answer."""
-    header = ("truth", *classes, "unknown")
-    rows = [] if table is None else [(name, *row) for name, row in zip(classes, table.tolist(), strict=True)]
+    names = [as_text(name) for name in classes]
+    header = ("truth", *names, "unknown")
+    rows = [] if table is None else [(name, *row) for name, row in zip(names, table.tolist(), strict=True)]
     return csv_text([header, *rows])
 
 

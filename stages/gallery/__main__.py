@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 
 from stages.common import door
-from stages.common.artifacts import csv_text, output_folder, read_mask, read_picture, write_atomic
+from stages.common.artifacts import csv_text, from_text, output_folder, read_mask, read_picture, write_atomic
 from stages.common.params import Fraction, Section, load
 from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.progress import track
@@ -55,7 +55,7 @@ def main() -> str:
 def _scores(rung: str) -> dict[str, str]:
     """mIoU by picture, as the evaluation wrote it."""
     with (REPORTS / rung / "per_picture.csv").open(newline="") as lines:
-        return {row["id"]: row["miou"] for row in csv.DictReader(lines)}
+        return {from_text(row["id"]): row["miou"] for row in csv.DictReader(lines)}
 
 
 def _number(text: str | None) -> float:

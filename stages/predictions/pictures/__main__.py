@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stages.common import command, fingerprint, items
-from stages.common.artifacts import csv_text, output_folder, read_json
+from stages.common.artifacts import as_text, csv_text, output_folder, read_json
 from stages.common.device import device
+from stages.common.door import visible
 from stages.common.params import load
 from stages.common.pictures import ROOT
 from stages.dataset.depth import read_white
@@ -59,7 +60,7 @@ def main(arguments: list[str]) -> int:
     )
     if problems:
         print("not labelled:")
-        print("\n".join(f"  {file}: {problem}" for file, problem in problems))
+        print("\n".join(visible(f"  {file}: {problem}") for file, problem in problems))
     return 1 if problems else 0
 
 
@@ -122,8 +123,13 @@ def _tables(folder: Path, work: list[items.Item], classes: list[str]) -> list[tu
     for item in work:
         facts = read_json(folder / FACTS / f"{item.id}.json")
         problem = facts.get("problem", "")
-        areas += [(item.id, classes[index], *rest) for index, *rest in shares(facts.get("pixels", []))]
-        pictures.append((item.id, item.task, facts.get("width", ""), facts.get("height", ""), problem))
+        areas += [
+            (as_text(item.id), as_text(classes[index]), *rest)
+            for index, *rest in shares(facts.get("pixels", []))
+        ]
+        pictures.append(
+            (as_text(item.id), item.task, facts.get("width", ""), facts.get("height", ""), problem)
+        )
         if problem:
             problems.append((item.task, problem))
     (folder / "areas.csv").write_text(csv_text(areas))

@@ -21,9 +21,12 @@ def find(paths: list[Path]) -> list[Path]:
     """The files of `paths`, and of folders among them all pictures inside, sorted; each once.
 
     A file that is named is taken whatever its suffix, also if there is none: who asked for it, is told.
+    ValueError for what is no file, and might be read for ever.
     """
     found: dict[Path, None] = {}
     for path in paths:
+        if path.exists() and not path.is_dir() and not path.is_file():
+            raise ValueError(f"{path} is a FIFO, a device or a socket, no picture: leave it out")
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in inside:
             if file == path or (
