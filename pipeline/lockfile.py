@@ -117,8 +117,8 @@ def mend(text: str, old: str, known: Mapping[str, int]) -> tuple[str, list[str]]
     }
     if found and not text.endswith("\n"):  # cut in its last line
         whole.pop(list(found)[-1], None)
-    # A cut may leave whole entries: then the copy begins as the file does.
-    if before and old.startswith(text) and len(before) == len(_stages(old) or {}):
+    sound = before and len(before) == len(_stages(old) or {})
+    if sound and old.startswith(text):  # a cut that left whole entries
         return old, [name for name in before if name not in whole or whole[name] != before[name]]
     lost = [name for name in before if name not in whole]
     if found is not None and len(whole) == len(found) and not lost:
