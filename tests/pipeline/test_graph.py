@@ -226,3 +226,11 @@ def test_a_damaged_lock_names_what_mends_it(project):
     root = project(stages(a=["in"]), **{"dvc.lock": "schema: '2.0'\nstages:\n  a: {cmd: make a, outs: [\n"})
     with pytest.raises(ValueError, match=r"dvc.lock'.*line 4.*\(`wsss run` mends it\)$"):
         read(root)
+
+
+def test_a_project_without_git_names_the_way(project):
+    """As a ZIP has it."""
+    root = project(stages(a=[]))
+    (root / ".dvc" / "config").write_text("")  # with git, as the recipe's
+    with pytest.raises(ValueError, match=r"is not a git repository.*`git clone` it.*`git init"):
+        read(root)
