@@ -67,16 +67,14 @@ def test_weights_of_a_file_are_checked_and_loaded(tmp_path, monkeypatch, suffix)
         build_encoder(params("resnet18", 8, source="file", name=path.name, sha256=digest))
 
 
+def below(prefix, state):
+    return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
+
+
 NESTS = {
-    "lightning": lambda state: {
-        "state_dict": {f"model.encoder.{k}": v for k, v in state.items()},
-        "epoch": 3,
-    },
-    "ddp": lambda state: {"model": {f"module.{k}": v for k, v in state.items()}, "optimizer": {}},
-    "deep": lambda state: {
-        "checkpoint": 1,
-        "network": {"state_dict": {f"backbone.{k}": v for k, v in state.items()}},
-    },
+    "lightning": lambda state: {"state_dict": below("model.encoder", state), "epoch": 3},
+    "ddp": lambda state: {"model": below("module", state), "optimizer": {}},
+    "deep": lambda state: {"epoch": 1, "network": {"state_dict": below("backbone", state)}},
 }
 
 

@@ -229,11 +229,9 @@ def test_a_damaged_lock_names_what_mends_it(project):
         read(root)
 
 
-def test_a_project_without_git_is_told_what_to_do(tmp_path):
-    """A ZIP of the repository."""
-    project = stub.make(tmp_path / "project")
-    shutil.rmtree(project.root / ".git")
-    with pytest.raises(
-        ValueError, match=r"not a git repository: .*`git clone` the project, or here `git init"
-    ):
-        read(project.root)
+def test_a_project_without_git_names_the_way(project):
+    """As a ZIP has it."""
+    root = project(stages(a=[]))
+    (root / ".dvc" / "config").write_text("")  # with git, as the recipe's
+    with pytest.raises(ValueError, match=r"is not a git repository.*`git clone` it.*`git init"):
+        read(root)

@@ -191,3 +191,27 @@ def _wait_for(url: str) -> None:
         except OSError:
             time.sleep(0.1)
     raise AssertionError(f"{url} does not answer ({os.getpid()})")
+
+
+def test_a_note_that_git_does_not_know_blocks_nothing_but_an_input_does(tmp_path: Path) -> None:
+    """In a project that is a folder of its repository, where git's paths are not the project's."""
+    made = stub.make(tmp_path / "made", META).root
+    root = tmp_path / "whole" / "deep"
+    root.parent.mkdir()
+    shutil.copytree(made, root, ignore=shutil.ignore_patterns(".git"))
+    project = Project(root)
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@t")
+    project.run("git", "init", "-q", str(root.parent))
+    project.run(*git, "add", "-A")
+    project.run(*git, "commit", "-qm", "x")
+    (root / "notes.txt").touch()
+    (root.parent / "outside.txt").touch()
+    project.change(seeds__value=7)  # params.yaml travels as text
+    assert remote.describe(root, "seeds", "r").stage == "seeds"
+    (root / "work.py").write_text("# other code")
+    with pytest.raises(ValueError, match=r"commit work\.py first"):
+        remote.describe(root, "seeds", "r")
+    project.run(*git, "rm", "-q", "--cached", "work.py")
+    project.run(*git, "commit", "-qm", "without")
+    with pytest.raises(ValueError, match=r"commit work\.py first"):
+        remote.describe(root, "seeds", "r")

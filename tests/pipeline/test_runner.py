@@ -295,9 +295,7 @@ def test_a_cancel_says_how_long_it_can_take(project, engine, monkeypatch):
     results = runner.run(engine, engine.make_plan(), ["parameters", "report"], 1, told.append)
     assert [result.outcome for result in results.values()] == [CANCELLED, BLOCKED]
     assert told == [results["parameters"]]
-    assert [text for _, text in engine.listener.lines[1:]] == [
-        "Ctrl-C again ends it at once"
-    ]  # each said once
+    assert [text for _, text in engine.listener.lines[1:]] == ["Ctrl-C again ends it at once"]
 
 
 def test_a_second_run_is_refused(project):
