@@ -1,6 +1,5 @@
 """The graph as DVC resolves it: order, edges, names, meta; and what is said of a dvc.yaml that is wrong."""
 
-import shutil
 from pathlib import Path
 
 import pytest

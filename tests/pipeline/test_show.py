@@ -42,7 +42,7 @@ def test_the_page_is_whole_and_asks_nobody(recipe: Project, tmp_path: Path, page
     drawn = page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth)")
     assert len(drawn) > 20 and set(drawn) == {64}
     figure = page.locator("section figure").first
-    assert figure.bounding_box()["width"] == 150
+    assert figure.bounding_box()["width"] == 200
     figure.click()
     assert figure.bounding_box()["width"] == 640
     figure.click()

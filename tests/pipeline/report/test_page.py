@@ -149,8 +149,14 @@ def test_the_page_in_a_browser(written: Path, page: Any) -> None:
     assert [heading.get_attribute("id") for heading in page.locator("h2").all()] == PARTS
     drawings = [page.locator(f"h2#{part} ~ figure svg").count() for part in ("ladder", "steps", "threshold")]
     assert all(drawings) and page.locator(".charts svg").count() == 3
-    assert page.locator("h2#cost ~ .wide tbody tr").count() == 16  # stages
-    assert page.locator(".picture").count() == 12 and page.locator("details img.matrix").count() == 4
+    assert page.locator("h2#threshold ~ figure svg").count() == 1
+    assert "revision" in page.locator(".stamp").inner_text()
+    assert (
+        page.locator("#against").count() == 1 and page.locator("h2#classifier ~ .wide tbody tr").count() > 0
+    )
+    assert page.locator("h2#cost ~ .wide tbody tr").count() == 0  # a plain dvc repro made them all
+    assert "made by a plain dvc repro" in page.locator("h2#cost ~ .note").inner_text()
+    assert page.locator(".picture").count() == 12 and page.locator("details table.matrix").count() == 4
 
     sorts_by_clicking(page)
     filters_by_choosing(page)
