@@ -22,7 +22,7 @@ class DataSet:
     classes: list[str]  # with "background" first
     pictures: Table
     scored: dict[str, int]  # by split: pictures that have a mask
-    warnings: list[str] = field(default_factory=list)  # what the step found odd
+    warnings: list[str] = field(default_factory=list)  # what the step `dataset` found odd
 
 
 def read(root: Path) -> DataSet:
@@ -32,9 +32,9 @@ def read(root: Path) -> DataSet:
         raise ValueError("data/dataset is missing: `wsss run dataset` makes it")
     classes = json.loads((folder / "classes.json").read_text())
     scored = Counter(row["split"] for row in read_csv(root / "data" / "masks" / "index.csv"))
-    notes = [place / "warnings.txt" for place in (folder, root / "data" / "masks")]
-    read = [file.read_text(encoding="utf-8") for file in notes if file.is_file()]
-    warnings = [line for text in read for line in text.splitlines()]
+    odd = [place / "warnings.txt" for place in (folder, root / "data" / "masks")]
+    files = [file.read_text(encoding="utf-8") for file in odd if file.is_file()]
+    warnings = [line for text in files for line in text.splitlines()]
     return DataSet(classes, read_csv(folder / "index.csv"), dict(scored), warnings)
 
 

@@ -52,13 +52,12 @@ def main() -> str:
         if problems:
             skippable = params.bad_pictures == "fail" and bool(written.bad)
             raise ValueError(explain(root, problems, skippable))
+        notes = [*_depth(white, highest), *source.warnings, *lines(root, written.notes)]
         counts = class_counts(source.classes, [(record.split, record.labels) for record in written.kept])
-        of_pictures = [
-            *class_warnings(counts), *remarks(source.classes, written.kept, written.pixels),
-            *_depth(white, highest), *source.warnings, *lines(root, written.notes),
-        ]  # fmt: skip
-        written.finish(source, of_pictures, [*of_files, *of_masks])
-    return "\n".join([summary(written, source), *about(counts, [*of_pictures, *of_files, *of_masks])])
+        notes += remarks(source.classes, written.kept, written.pixels)
+        warnings, of_masks = [*class_warnings(counts), *notes], [*of_files, *of_masks]
+        written.finish(source, warnings, of_masks)
+    return "\n".join([summary(written, source), *about(counts, [*warnings, *of_masks])])
 
 
 @dataclass
@@ -110,15 +109,18 @@ class Written:
         self.kept.append(record)
         self.pixels[record.id] = picture.pixels
 
-    def finish(self, source: Source, of_pictures: list[str], of_masks: list[str]) -> None:
+    def finish(self, source: Source, warnings: list[str], of_masks: list[str]) -> None:
+        """The lists. What is odd about masks stays with them: no training depends on it."""
+        for place, texts in (
+            (self.dataset, warnings),
+            (self.masks, of_masks),
+        ):  # no training reads the latter
+            write_atomic(place / WARNINGS, "".join(f"{line}\n" for line in texts))
         write_json(self.dataset / "white.json", asdict(self.white))
         write_json(self.dataset / "classes.json", ["background", *source.classes])
         write_atomic(self.dataset / "index.csv", csv_text([INDEX_COLUMNS, *self.rows]))
         write_atomic(self.dataset / "skipped.csv", csv_text([["file", "problem"], *self.bad]))
         (self.masks / "index.csv").write_text(csv_text([["id", "split"], *self.truths]))
-        for place, texts in ((self.dataset, of_pictures), (self.masks, of_masks)):
-            if texts:  # of masks apart: no training depends on what they say
-                write_atomic(place / WARNINGS, "".join(f"{text}\n" for text in texts))
 
 
 def summary(written: Written, source: Source) -> str:

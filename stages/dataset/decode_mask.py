@@ -10,7 +10,8 @@ from stages.common.artifacts import UNKNOWN
 from stages.dataset.decode import Decoded, open_image, read_bytes
 from stages.dataset.depth import ORIENTATION, png_bits
 
-LOSSLESS, LOSSY = ("PNG", "BMP", "TIFF", "GIF"), ("JPEG", "WEBP")
+LOSSLESS = ("PNG", "BMP", "TIFF")
+CHANGING = ("JPEG", "WEBP", "GIF")  # by compression, or as writers of GIF sort the palette
 BITS = 258  # the tag BitsPerSample of TIFF
 TURNS = {  # what EXIF's orientation asks for
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -42,9 +43,9 @@ def decode_mask(path: Path, picture: Decoded, classes: int, max_megapixels: floa
     in a format without loss. White of 1 bit is 255. An EXIF orientation of the mask's own is applied.
     """
     content = read_bytes(path, max_megapixels)
-    image = open_image(content, max_megapixels, (*LOSSLESS, *LOSSY))
-    if image.format in LOSSY or image.info.get("compression") == "jpeg":
-        raise ValueError(f"mask is compressed as {image.format} may be, which changes values: save it as PNG")
+    image = open_image(content, max_megapixels, (*LOSSLESS, *CHANGING))
+    if image.format in CHANGING or image.info.get("compression") == "jpeg":
+        raise ValueError(f"mask is stored as {image.format} may be, which changes values: save it as PNG")
     if getattr(image, "n_frames", 1) > 1:
         raise ValueError("mask holds several pictures: save it as PNG")
     own = _orientation(image)

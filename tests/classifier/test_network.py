@@ -54,3 +54,8 @@ def test_metrics_by_hand():
 def test_one_class():
     found = classification_metrics(torch.tensor([[1.0], [-1.0]]), torch.tensor([[1.0], [0.0]]), ["a"])
     assert found["map"] == found["f1"] == 100
+
+
+def test_no_positive_picture_is_no_score_and_no_nan():
+    found = classification_metrics(torch.tensor([[1.0, 2.0], [-1.0, 0.0]]), torch.zeros(2, 2), ["a", "b"])
+    assert found == {"ap_per_class": {}, "f1_per_class": {}}

@@ -49,9 +49,20 @@ def test_labels_come_from_boxes_not_masks(voc):
     assert rows("data/dataset/index.csv")[0]["labels"] == "cat"
 
 
+def test_an_annotation_without_objects_is_a_picture_without_a_class(voc):
+    voc.picture("d.jpg", "train", "")
+    voc.mask("d", np.zeros((6, 8), np.uint8))
+    assert "3 train and 1 val pictures, 2 classes, 4 masks" in voc.run()
+    assert rows("data/dataset/index.csv")[2]["labels"] == ""
+    assert [picture.labels for picture in load_pictures().all] == [(1,), (1, 2), (), (2,)]
+
+
 def test_folder_without_masks_says_no_truth(good):
     assert good.run().splitlines()[0].endswith("2 classes, no truth")
-    assert rows("data/masks/index.csv") == [] and os.listdir("data/masks") == ["index.csv"]
+    assert rows("data/masks/index.csv") == [] and sorted(os.listdir("data/masks")) == [
+        "index.csv",
+        "warnings.txt",
+    ]
 
 
 def test_masks_where_there_are(good):

@@ -1,5 +1,6 @@
 """The step's batches: on a GPU pictures of one size go together, on a CPU one by one; the maps agree."""
 
+import dataclasses
 import io
 
 import cv2
@@ -38,6 +39,25 @@ def pictures(tmp_path, monkeypatch):
         cv2.imwrite(str(path), rng.integers(0, 255, (33, 50, 3)).astype(np.uint8))
         found.append(Picture(str(n), path, "train", 50, 33, tuple(range(1, n + 2))))
     return found
+
+
+@pytest.mark.parametrize(
+    ("method", "layer"), [("cam", "last"), ("vgatt", "encoder.levels.2"), ("grad_cam", "encoder.levels.2")]
+)
+def test_pictures_without_a_class_have_no_map(pictures, method, layer):
+    params = check(
+        Seeds,
+        {"method": method, "layer": layer, "scales": [1.0], "flip": True, "negatives": "keep",
+         "normaliser": "max", "precision": "fp32"},
+        "test",
+    )  # fmt: skip
+    negative = dataclasses.replace(pictures[0], labels=())
+    compute = step.SeedMaps(params, "cpu")
+    (alone,) = compute([negative])
+    _, together = compute([pictures[2], negative])
+    for found in (unpack(alone), unpack(together)):
+        assert found["maps"].shape == (0, 5, 7) and found["classes"].shape == (0,)
+        assert found["size"].tolist() == [33, 50]
 
 
 @pytest.mark.parametrize(("method", "layer"), [("cam", "last"), ("vgatt", "encoder.levels.2")])
