@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,10 @@ def test_a_name_that_is_taken(tmp_path: Path, pictures: Path) -> None:
     (root / "data" / "raw" / "own").mkdir()
     with pytest.raises(ValueError, match=r"data/raw/own exists and is a folder"):
         link(root, "own", pictures)
+
+
+def test_a_folder_with_what_has_no_end(tmp_path: Path, pictures: Path) -> None:
+    os.mkfifo(pictures / "JPEGImages" / "a.jpg")
+    with pytest.raises(ValueError, match=r"JPEGImages/a\.jpg is a FIFO, which has no end: remove it"):
+        link(tmp_path / "root", "mini", pictures)
+    assert not (tmp_path / "root" / "data").exists()

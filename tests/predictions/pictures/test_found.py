@@ -1,4 +1,7 @@
+import os
 from pathlib import Path
+
+import pytest
 
 from stages.predictions.pictures.found import find, names
 
@@ -28,3 +31,11 @@ def test_a_name_is_as_long_as_it_must_be():
 def test_files_whose_whole_paths_read_alike_are_numbered():
     files = ["/a-b/c.jpg", "/a-b/c.png", "/a/b-c.jpg", "/a/b-c.png"]
     assert names([Path(file) for file in files]) == ["000000-c", "000001-c", "000002-b-c", "000003-b-c"]
+
+
+def test_what_has_no_end_is_refused_where_it_is_named(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.png")
+    assert find([tmp_path]) == []
+    for path in (tmp_path / "a.png", Path("/dev/zero")):
+        with pytest.raises(ValueError, match=f"{path} is a FIFO, a device or a socket, no picture"):
+            find([tmp_path, path])
