@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import graph, plan, remote, runner
+from pipeline import graph, plan, remote, runner, worktrees
 from pipeline.run import Run
 from stages.common.params import read_yaml
 from tests.conftest import Project
@@ -162,3 +162,22 @@ def _wait_for(url: str) -> None:
         except OSError:
             time.sleep(0.1)
     raise AssertionError(f"{url} does not answer ({os.getpid()})")
+
+
+def test_a_worker_runs_commits_of_branches_only(tmp_path: Path) -> None:
+    """Who may order names the commit: neither a name, nor what lies about in the clone."""
+    coordinator = stub.make(tmp_path / "coordinator")
+    worker = clone(coordinator, tmp_path / "worker")
+    me = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--allow-empty", "-qm")
+    worker.run(*me, "taken back")
+    lost = worktrees.resolve(worker.root, "HEAD")
+    worker.run("git", "reset", "-q", "--hard", "HEAD~1")
+    assert worktrees.resolve(worker.root, lost) == lost
+    with pytest.raises(ValueError, match="is in no branch or tag of this clone or its remotes: push it"):
+        remote._know(worker.root, lost)
+    for name in ("main", "--all", "HEAD~1", lost[:12], ""):
+        with pytest.raises(ValueError, match="is no commit's full hash"):
+            remote._know(worker.root, name)
+    remote._know(worker.root, worktrees.resolve(worker.root, "main"))
+    coordinator.run(*me, "pushed since")
+    remote._know(worker.root, worktrees.resolve(coordinator.root, "HEAD"))
