@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+KINDS = {
+    stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Found:
@@ -110,13 +114,7 @@ def _kind(path: str) -> str:
         mode = os.stat(path).st_mode
     except OSError:
         return ""
-    kinds = {
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a disk",
-        stat.S_IFSOCK: "a socket",
-    }
-    return kinds.get(stat.S_IFMT(mode), "")
+    return KINDS.get(stat.S_IFMT(mode), "")
 
 
 def written_now(folder: Path) -> set[str]:

@@ -6,6 +6,7 @@ stage, runs it, and leaves output and run-cache entry in the shared cache or on 
 coordinator finds the result by the key of its inputs, and restores it like one of its own.
 """
 
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,15 +94,28 @@ def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | 
 
 
 def _know(root: Path, commit: str) -> None:
-    """Have the commit, from this clone's own remotes if need be."""
-    try:
-        worktrees.resolve(root, commit)
-    except ValueError:
+    """Have the commit, from this clone's own remotes if need be.
+
+    Whoever may give the worker orders names it, and its code is run. So it must be in a branch or tag that
+    somebody has put here: not a name, and no object that only lies about, as of a branch that was taken back.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+        raise ValueError(f"{commit[:80]!r} is no commit's full hash: a worker takes nothing else")
+    if not _is_named(root, commit):
         worktrees.git(root, "fetch", "--quiet", "--all")
-        try:
-            worktrees.resolve(root, commit)
-        except ValueError:
-            raise ValueError(f"commit {commit} is in none of this clone's remotes: push it") from None
+    if not _is_named(root, commit):
+        raise ValueError(f"commit {commit} is in no branch or tag of this clone or its remotes: push it")
+
+
+def _is_named(root: Path, commit: str) -> bool:
+    """Whether a branch or tag, or what is checked out, holds the commit."""
+    try:
+        if worktrees.git(root, "for-each-ref", "--count=1", "--contains", commit):
+            return True
+        worktrees.git(root, "merge-base", "--is-ancestor", commit, "HEAD")
+    except ValueError:
+        return False
+    return True
 
 
 def bring_inputs(root: Path, stage: str) -> list[str]:

@@ -102,7 +102,7 @@ class Snapshot:
         return found
 
     def _bring(self, values: Iterable[str]) -> dict[str, Path]:
-        wanted = list(values)
+        wanted = [safe.oid(value, f"dvc.lock of {self.name}") for value in values if value]
         places, problem = cached.bring(self.root, wanted) if wanted else ({}, "")
         if problem and problem not in self.problems:
             self.problems.append(problem)

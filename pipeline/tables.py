@@ -12,7 +12,7 @@ Table = list[dict[str, str]]
 
 
 def parse_csv(text: str) -> Table:
-    """The rows of a table's text, none of an empty one. Names come without their guard (see as_text)."""
+    """The rows of a table's text; none of an empty one. Names are as `as_text` was given them."""
     return [
         {_plain(column): _plain(cell) for column, cell in row.items()}
         for row in csv.DictReader(io.StringIO(text))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -21,7 +21,7 @@ from stages.common.door import visible
 
 WIDE = 200  # columns of a table that goes into a file
 STYLES = {tables.GOOD: "green", tables.BAD: "red", tables.QUIET: "dim"}
-CUT = "> **Note:** a part is left out, as the comment would be too long: `wsss diff` shows it.\n"
+CUT = "> **Note:** what would make the comment too long is left out: `wsss diff` shows it.\n"
 LONG = 20  # parameters; more are folded up in markdown
 EMPTY = "no difference"
 MOST = 60_000  # characters of a comment: GitHub takes 65,536
@@ -77,16 +77,17 @@ def markdown(diff: Diff) -> str:
     return "\n".join(_fitting(part for part in parts if part))
 
 
-def _fitting(parts: Iterable[str]) -> Iterator[str]:
-    """The parts that a comment holds, and a word where one is left out."""
-    room = MOST
+def _fitting(parts: Iterable[str]) -> list[str]:
+    """The parts that a comment holds, and a word at its end where some are left out."""
+    kept: list[str] = []
+    cut, room = False, MOST
     for part in parts:
         if len(part) < room:
             room -= len(part) + 1
-            yield part
+            kept.append(part)
         else:
-            room -= len(CUT)
-            yield CUT
+            cut = True
+    return [*kept, CUT] if cut else kept
 
 
 def _grid(grid: Grid) -> str:

@@ -7,6 +7,7 @@ removes only what none of them used for a while.
 """
 
 import contextlib
+import errno
 import itertools
 import multiprocessing
 import os
@@ -157,12 +158,20 @@ def _in_processes(
     """Results as they finish. The workers start at once, before a progress bar has its thread."""
     if not groups:
         return iter(())
-    pool = ProcessPoolExecutor(
-        min(processes, len(groups)),
-        mp_context=context(type(compute).__module__),
-        initializer=_start_worker,
-        initargs=(compute,),
-    )
+    try:
+        pool = ProcessPoolExecutor(
+            min(processes, len(groups)),
+            mp_context=context(type(compute).__module__),
+            initializer=_start_worker,
+            initargs=(compute,),
+        )
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise ValueError(
+            "/dev/shm is full or too small for processes to work together: free it, or in a container "
+            "`docker run --shm-size 8g`"
+        ) from None
     waiting: Iterator[list[Item]] = iter(groups)
     running: Running = {}
     _submit(pool, waiting, running, 2 * processes)

@@ -1,3 +1,5 @@
+import csv
+import io
 import zipfile
 from pathlib import Path
 
@@ -5,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.tables import parse_csv
 from stages.common import artifacts
 
 
@@ -129,3 +132,16 @@ def test_what_a_killed_process_left_is_in_nobodys_way(tmp_path, left):
         (folder / "a").touch()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a"]
     assert (other / "in").is_dir() and not partial.is_symlink() and not partial.exists()
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx", "=cmd|' /C calc'!A0"])
+def test_a_name_is_no_formula_in_a_spreadsheet_and_reads_back(name: str) -> None:
+    rows = list(csv.reader(io.StringIO(artifacts.csv_text([[artifacts.as_text(name)]]), newline="")))
+    assert rows == [[f"'{name}"]]
+    assert artifacts.from_text(rows[0][0]) == name
+    assert parse_csv(artifacts.csv_text([["class"], [artifacts.as_text(name)]])) == [{"class": name}]
+
+
+@pytest.mark.parametrize("cell", ["", "cat", "'", "'cat'", "-0.5", "+1e3", "o=x"])
+def test_other_cells_are_left_alone(cell: str) -> None:
+    assert artifacts.from_text(artifacts.as_text(cell)) == artifacts.as_text(cell) == cell

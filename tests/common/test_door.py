@@ -96,3 +96,21 @@ def test_a_step_ends_with_the_process_that_started_it(tmp_path, marked, wait_for
         shell.wait()
         assert not marked.left(2)
         shutil.rmtree(tmp_path / "data", ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("cat; ö 猫 \N{CAT FACE} [/b]", "cat; ö 猫 \N{CAT FACE} [/b]"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("\x9b2J\x7f\r", "\\x9b2J\\x7f\\r"),
+        ("\u202egnp.exe\u2066", "\\u202egnp.exe\\u2066"),
+        ("two\nlines", "two\nlines"),
+    ],
+)
+def test_what_steers_a_terminal_is_shown_as_text(name, shown, monkeypatch, capsys):
+    assert door.visible(name) == shown
+    step(monkeypatch, ValueError(name))
+    with pytest.raises(SystemExit):
+        door.run("fake")
+    assert capsys.readouterr().err == f"error: {shown}\n"

@@ -133,3 +133,9 @@ def test_missing_weights_name_the_variable(monkeypatch):
     monkeypatch.delenv("WSSS_WEIGHTS", raising=False)
     with pytest.raises(ValueError, match="WSSS_WEIGHTS"):
         read_weights("w.pth", "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["tu-hf-hub:a/b", "tu-hf_hub:a", "tu-local-dir:a", "tu-a/b"])
+def test_an_encoder_of_a_hub_or_a_folder_is_pinned_by_nothing(name):
+    with pytest.raises(ValueError, match="comes from a hub or a folder, which nothing pins: take a name"):
+        params(name, 16)

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -184,3 +185,13 @@ def test_a_killed_stage_leaves_no_process(method, number, tmp_path, marked, wait
     stage.send_signal(number)
     assert stage.wait(2) == -number
     assert not marked.left(2)
+
+
+def test_a_full_shared_memory_is_named(monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(items, "ProcessPoolExecutor", full)
+    monkeypatch.setattr(items, "_context", lambda _: None)
+    with pytest.raises(ValueError, match=r"^/dev/shm is full or too small .* `docker run --shm-size 8g`"):
+        items._in_processes([[items.Item("a", "k", None)]], print, 2)

@@ -11,6 +11,7 @@ from stages.common.params import (
     check,
     declared_keys,
     load,
+    parse_yaml,
     read_yaml,
 )
 
@@ -120,3 +121,48 @@ def test_a_declared_key_that_is_not_there_is_named(project: Path) -> None:
     (project / "params.yaml").write_text("labels: {method: walk}\nother: {a: 1}\n")
     with pytest.raises(ParameterError, match=r"labels\.walk is missing"):
         load("labels", Labels)
+
+
+def bomb(levels: int, each: int) -> str:
+    """Lists of lists, each named many times in the next: `each` to the power of `levels` values."""
+    lines = ["b0: &b0 [lol]"]
+    for n in range(1, levels):
+        lines.append(f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * each)}]")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (bomb(10, 10), "its aliases repeat more than 100000 values"),
+        ("a: &a {x: 1}\n" + bomb(7, 12).replace("[lol]", "{<<: *a}"), "its aliases repeat more than 100000"),
+        ("a: &a [*a]", r"\*a stands in what it names"),
+        ("a: &a {b: {c: *a}}", r"\*a stands in what it names"),
+        ("[" * 50_000, "it is nested more than 100 levels deep"),
+        ("{a: " * 50_000, "it is nested more than 100 levels deep"),
+        ("- " * 50_000, "it is nested more than 100 levels deep"),
+        ("a: 1\na: 2", "is not valid YAML"),
+        ("a: !!python/object/apply:os.system ['false']", "is not valid YAML"),
+        ("a: !mine 1", "is not valid YAML"),
+        ("a: *b", "is not valid YAML"),
+        ("a: [", "is not valid YAML"),
+        ("a: \x07", "is not valid YAML"),
+    ],
+)
+def test_yaml_that_is_no_parameters_but_an_attack(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParameterError, match=says) as error:
+        read_yaml(tmp_path / "params.yaml")
+    assert str(error.value).startswith(str(tmp_path / "params.yaml")) and len(str(error.value)) < 1000
+
+
+def test_aliases_and_merges_in_reason_are_yaml() -> None:
+    text = "a: &a {x: [1, 2]}\nb: *a\nc: {<<: *a, y: 3}\n"
+    assert parse_yaml(text, "here") == {"a": {"x": [1, 2]}, "b": {"x": [1, 2]}, "c": {"x": [1, 2], "y": 3}}
+
+
+def test_a_message_is_short_whatever_was_found() -> None:
+    said = problems({"method": ["x" * 100_000], "walk": {"k" * 100_000: 1, "beta": 0.5, "steps": 3}})
+    assert len(said) < 1500 and "(100004 characters)" in said
+    many = problems({**GOOD, **{f"k{n}": 1 for n in range(1000)}})
+    assert many.startswith("params.yaml: 1000 problem(s)") and many.endswith("  and 960 more")

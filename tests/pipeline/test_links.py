@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,10 @@ def test_wsss_link_says_what_it_found(
     assert done.exit_code == 0, done.output
     assert "set dataset.name to mini" in done.output
     assert "voc layout, 1 picture(s): set dataset.source to voc" in done.output
+
+
+def test_a_folder_with_what_has_no_end(tmp_path: Path, pictures: Path) -> None:
+    os.mkfifo(pictures / "JPEGImages" / "a.jpg")
+    with pytest.raises(ValueError, match=r"JPEGImages/a\.jpg is a FIFO, which has no end: remove it"):
+        link(tmp_path / "root", "mini", pictures)
+    assert not (tmp_path / "root" / "data").exists()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import graph, plan, remote, runner
+from pipeline import graph, plan, remote, runner, worktrees
 from pipeline.run import Run
 from stages.common.params import read_yaml
 from tests.conftest import Project
@@ -215,3 +215,22 @@ def test_a_note_that_git_does_not_know_blocks_nothing_but_an_input_does(tmp_path
     project.run(*git, "commit", "-qm", "without")
     with pytest.raises(ValueError, match=r"commit work\.py first"):
         remote.describe(root, "seeds", "r")
+
+
+def test_a_worker_runs_commits_of_branches_only(tmp_path: Path) -> None:
+    """Who may order names the commit: neither a name, nor what lies about in the clone."""
+    coordinator = stub.make(tmp_path / "coordinator")
+    worker = clone(coordinator, tmp_path / "worker")
+    me = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--allow-empty", "-qm")
+    worker.run(*me, "taken back")
+    lost = worktrees.resolve(worker.root, "HEAD")
+    worker.run("git", "reset", "-q", "--hard", "HEAD~1")
+    assert worktrees.resolve(worker.root, lost) == lost
+    with pytest.raises(ValueError, match="is in no branch or tag of this clone or its remotes: push it"):
+        remote._know(worker.root, lost)
+    for name in ("main", "--all", "HEAD~1", lost[:12], ""):
+        with pytest.raises(ValueError, match="is no commit's full hash"):
+            remote._know(worker.root, name)
+    remote._know(worker.root, worktrees.resolve(worker.root, "main"))
+    coordinator.run(*me, "pushed since")
+    remote._know(worker.root, worktrees.resolve(coordinator.root, "HEAD"))

@@ -123,13 +123,9 @@ def _tables(folder: Path, work: list[items.Item], classes: list[str]) -> list[tu
     for item in work:
         facts = read_json(folder / FACTS / f"{item.id}.json")
         problem = facts.get("problem", "")
-        areas += [
-            (as_text(item.id), as_text(classes[index]), *rest)
-            for index, *rest in shares(facts.get("pixels", []))
-        ]
-        pictures.append(
-            (as_text(item.id), item.task, facts.get("width", ""), facts.get("height", ""), problem)
-        )
+        name, counts = as_text(item.id), facts.get("pixels", [])
+        areas += [(name, as_text(classes[index]), *rest) for index, *rest in shares(counts)]
+        pictures.append((name, item.task, facts.get("width", ""), facts.get("height", ""), problem))
         if problem:
             problems.append((item.task, problem))
     (folder / "areas.csv").write_text(csv_text(areas))

@@ -64,3 +64,11 @@ def test_files_of_folders_that_are_no_pictures(tmp_path: Path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert skipped([tmp_path, tmp_path / "notes.txt"]) == [tmp_path / "deep/c.mp4", tmp_path / "notes.txt"]
+
+
+def test_what_has_no_end_is_refused_where_it_is_named(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.png")
+    assert find([tmp_path]) == []
+    for path in (tmp_path / "a.png", Path("/dev/zero")):
+        with pytest.raises(ValueError, match=f"{path} is a FIFO, a device or a socket, no picture"):
+            find([tmp_path, path])
