@@ -33,8 +33,7 @@ class Terminal:
         self.bars = Progress(
             TextColumn("{task.description:>24}"), BarColumn(),
             TextColumn("{task.completed} of {task.total} {task.fields[unit]}"),
-            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-            console=self.console, transient=True, disable=not self.console.is_terminal,
+            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=self.console, transient=True, disable=not self.console.is_terminal,
         )  # fmt: skip
         self.tasks: dict[str, TaskID] = {}
         self.said: dict[str, float] = {}
