@@ -269,19 +269,16 @@ def predict(
     ] = None,
 ) -> None:
     """Label any pictures with the trained segmenter. What cannot be read is listed, the rest is done."""
-    from pipeline import asked, children
+    from pipeline import children
     from pipeline.project import find_root
 
-    root = find_root()
-    for line in asked.for_labels(root, pictures, out, model):
-        print(line, flush=True)
     options = [f"--out={out.absolute()}"]
     if model:
         options.append(f"--model={model.absolute()}")
     numbers = {"tile": tile, "overlap": overlap, "batch": batch}
     options += [f"--{name}={number}" for name, number in numbers.items() if number is not None]
     paths = [path.absolute() for path in pictures]
-    raise SystemExit(children.run(root, "stages.predictions.pictures", [*options, "--", *paths]))
+    raise SystemExit(children.run(find_root(), "stages.predictions.pictures", [*options, "--", *paths]))
 
 
 @app.command()

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline import charts, children, data_set, pages, scores, tables
+from pipeline import charts, children, pages, scores, tables
 from pipeline.project import write_whole
 from pipeline.scores import text
 
@@ -23,7 +23,6 @@ FOLDER = Path("reports/show")  # git-ignored
 
 def main(root: Path, identifier: str, html: Path | None, png: Path | None) -> int:
     """The child's exit status; `html` and `png` are absolute paths. Nothing is written if it fails."""
-    data_set.read(root)  # else the child would say it, after seconds and less well
     if not html and not png:
         png = root / FOLDER / f"{identifier}.png"
     with tempfile.TemporaryDirectory() as place:

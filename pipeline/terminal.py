@@ -14,7 +14,6 @@ from rich.table import Table
 from pipeline import places, plan
 from pipeline.outcomes import BLOCKED, FAILED, TIMEOUT, UNCHANGED, Result
 from pipeline.words import escape
-from stages.common import progress
 from stages.common.door import visible
 
 WIDE = 200  # columns of a table that goes into a file
@@ -31,14 +30,11 @@ class Terminal:
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
         self.bars = Progress(
-            TextColumn("{task.description:>24}"), BarColumn(),
-            TextColumn("{task.completed} of {task.total} {task.fields[unit]}"),
-            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=self.console, transient=True, disable=not self.console.is_terminal,
+            TextColumn("{task.description:>24}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(), console=self.console, transient=True, disable=not self.console.is_terminal,
         )  # fmt: skip
         self.tasks: dict[str, TaskID] = {}
         self.said: dict[str, float] = {}
-        # When, of what unit and with how many done a loop of a stage began.
-        self.first: dict[str, tuple[float, str, int]] = {}
         self.width = 0  # of the names
 
     def __enter__(self) -> "Terminal":
@@ -70,31 +66,15 @@ class Terminal:
         if not self.console.is_terminal:
             return self._progress_line(stage, what, done, total)
         if stage not in self.tasks:
-            self.tasks[stage] = self.bars.add_task(
-                escape(stage), total=total, completed=done, unit=what, rate=""
-            )
-        speed, _ = self._speed(stage, what, done, total)
-        self.bars.update(
-            self.tasks[stage], completed=done, total=total, visible=done < total, unit=what, rate=speed
-        )
+            self.tasks[stage] = self.bars.add_task(escape(stage), total=total)
+        self.bars.update(self.tasks[stage], completed=done, total=total, visible=done < total)
 
     def _progress_line(self, stage: str, what: str, done: int, total: int) -> None:
         """Into a file: every half minute, and nothing for what is quick."""
         now = time.monotonic()
-        speed, left = self._speed(stage, what, done, total)
         if now - self.said.setdefault(stage, now) > 30:
             self.said[stage] = now
-            self.line(stage, ", ".join(filter(None, (f"{done} of {total} {what}", speed, left))))
-
-    def _speed(self, stage: str, what: str, done: int, total: int) -> tuple[str, str]:
-        """Rate and time left of a loop; what a killed run had done before does not count. "" at first."""
-        now = time.monotonic()
-        began, unit, before = self.first.get(stage, (now, "", 0))
-        if unit != what or done < before:  # another loop of the stage
-            began, before = now, done
-            self.first[stage] = (now, what, done)
-        speed = progress.rate(done - before, now - began)
-        return speed, f"{clock((now - began) / (done - before) * (total - done))} left" if speed else ""
+            self.line(stage, f"{what}: {done} of {total}")
 
     def epoch(self, stage: str, values: dict[str, Any]) -> None:
         numbers = [f"{name} {value:.4g}" for name, value in values.items() if isinstance(value, float)]

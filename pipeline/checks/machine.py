@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import gpus, plan, sizes
-from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, SlowError, probe, slow
+from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, probe
 from pipeline.graph import open_repo
 from stages.common.params import read_yaml
 
@@ -18,7 +18,6 @@ bf16 = bool(cuda and torch.cuda.is_bf16_supported(including_emulation=False))
 print(json.dumps({"version": torch.__version__, "cuda": cuda, "names": names, "bf16": bf16}))
 """
 CUDA_BUILD = "install PyTorch's build for this driver: pytorch.org has the command"
-SLOW_DISK = "is the environment on a network disk, or the machine busy? Each stage waits as long"
 LOW = 10**9  # bytes free, below which any run is at risk
 
 
@@ -26,9 +25,6 @@ def gpu(root: Path) -> Iterator[Line]:
     """Devices as the engine hands them out, and whether torch can use them."""
     try:
         torch = probe(root, TORCH)
-    except SlowError as error:
-        yield Line(WARNING, "gpu", f"importing torch: {error}", SLOW_DISK)
-        return
     except ProbeError as error:
         again = "pip install --force-reinstall -c constraints.txt torch torchvision"
         yield Line(PROBLEM, "gpu", f"torch cannot be imported: {error}", again)
@@ -38,7 +34,7 @@ def gpu(root: Path) -> Iterator[Line]:
         yield Line(OK, "gpu", "not used: WSSS_DEVICE=cpu")
     elif devices and torch["cuda"]:
         bf16 = "bf16" if torch["bf16"] else "no bf16: `precision: bf16` is slow on it"
-        yield Line(OK, "gpu", f"{len(devices)}: {', '.join(torch['names'])}; {bf16}{slow(torch)}")
+        yield Line(OK, "gpu", f"{len(devices)}: {', '.join(torch['names'])}; {bf16}")
     elif devices:
         text = f"{len(devices)} by nvidia-smi, but torch {torch['version']} cannot use CUDA: stages are slow"
         yield Line(WARNING, "gpu", text, CUDA_BUILD)
@@ -46,7 +42,7 @@ def gpu(root: Path) -> Iterator[Line]:
         text = f"torch sees {', '.join(torch['names'])}, nvidia-smi does not: two stages may meet on it"
         yield Line(WARNING, "gpu", text, "put nvidia-smi in PATH")
     else:
-        yield Line(OK, "gpu", f"none: stages run on the CPU{slow(torch)}")
+        yield Line(OK, "gpu", "none: stages run on the CPU")
 
 
 def cpu(root: Path) -> Iterator[Line]:

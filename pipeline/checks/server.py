@@ -12,7 +12,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 
 from pipeline import password
-from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, SlowError, probe, slow
+from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, probe
 from pipeline.checks.versions import installed
 
 SETTINGS = """
@@ -40,10 +40,7 @@ def prefect(root: Path) -> Iterator[Line]:
         return
     try:
         settings = probe(root, SETTINGS)
-        yield Line(OK, "prefect", f"{installed('prefect')}: its server can be started{slow(settings)}")
-    except SlowError as error:
-        settings = {}
-        yield Line(WARNING, "prefect", f"importing its server: {error}", "`wsss run` works without it")
+        yield Line(OK, "prefect", f"{installed('prefect')}: its server can be started")
     except ProbeError as error:
         settings = error.values
         yield Line(PROBLEM, "prefect", f"its server cannot be started: {error}", PINNED)

@@ -82,8 +82,7 @@ def map_items(
     groups = batches(todo) if batches else [[item] for item in todo]
     processes = worker_count() if processes is None else processes
     done = _in_processes(groups, compute, processes) if processes else _here(groups, compute)
-    unit = "pictures" if len(groups) == len(todo) else "batches"
-    for group, results in track(done, len(groups), step, unit):
+    for group, results in track(done, len(groups), step):
         for item, files in zip(group, results, strict=True):
             _put(store / item.key, files)
     with output_folder(out) as folder:

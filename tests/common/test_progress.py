@@ -26,7 +26,7 @@ def told(capsys) -> list[tuple[str, dict]]:
 def done(capsys) -> list[int]:
     lines = told(capsys)
     assert all(mark == "@progress" and set(v) == {"what", "done", "total"} for mark, v in lines)
-    assert {(v["what"], v["total"]) for _, v in lines} == {("pictures", 20)}
+    assert {(v["what"], v["total"]) for _, v in lines} == {("seeds", 20)}
     return [values["done"] for _, values in lines]
 
 
@@ -70,28 +70,3 @@ def test_without_the_variable_there_is_a_bar_and_no_line(monkeypatch, capsys):
     progress.epoch("classifier", 3, 18, {"loss": 0.25})
     shown = capsys.readouterr()
     assert shown.out == "" and "@" not in shown.err and "seeds" in shown.err
-
-
-def test_a_resumed_loop_counts_on(clock, capsys):
-    """Step 17 of 20, not 1 of 3."""
-    seen = []
-    for thing in progress.track("abc", 20, "classifier", "steps", 17):
-        seen.append(thing)
-        clock[0] += 1
-    assert "".join(seen) == "abc"
-    lines = [values for _, values in told(capsys)]
-    assert [values["done"] for values in lines] == [17, 18, 19, 20]
-    assert {(values["what"], values["total"]) for values in lines} == {("steps", 20)}
-
-
-def test_a_bar_has_unit_and_count(monkeypatch, capsys):
-    monkeypatch.delenv("WSSS_PROGRESS", raising=False)
-    assert list(progress.track("abc", 20, "classifier", "steps", 17)) == ["a", "b", "c"]
-    assert "20 of 20 steps" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("done", "seconds", "said"), [(0, 5, ""), (5, 0, ""), (10, 4, "2.5/s"), (4, 10, "2.5 s each")]
-)
-def test_a_rate_reads_well_fast_and_slow(done, seconds, said):
-    assert progress.rate(done, seconds) == said

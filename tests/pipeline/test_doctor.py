@@ -23,7 +23,7 @@ from pipeline.checks import (
     PROBLEM,
     WARNING,
     Line,
-    SlowError,
+    ProbeError,
     held,
     machine,
     probe,
@@ -67,9 +67,12 @@ def only(check: Callable[[Path], Any], place: Project) -> Line:
 
 
 def test_a_sound_project(place: Project, tmp_path: Path) -> None:
-    """As a user sees it, with telemetry off: nothing to do."""
+    """As a user sees it, with telemetry off: nothing to do, and it took no ten seconds of one core."""
     quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PREFECT_API_URL": ""}
+    before = os.times()
     done = stub.wsss(place, "doctor", PREFECT_HOME=str(tmp_path), **quiet)
+    after = os.times()  # of its children, which tests beside this one do not slow down
+    assert sum(after[2:4]) - sum(before[2:4]) < 10
     lines = done.stdout.splitlines()
     assert lines[-1] == "all is well", done.stdout
     assert all(line.startswith("ok ") for line in lines[:-1])
@@ -98,27 +101,11 @@ def test_a_check_that_crashes_is_a_problem(tmp_path: Path) -> None:
     assert "KeyError: 'inside'" in second.text
 
 
-def test_a_child_that_hangs_is_given_up_and_nothing_is_called_broken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_child_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.checks.PATIENCE", 1.0)
-    with pytest.raises(SlowError, match="no answer within 1 s"):
+    with pytest.raises(ProbeError, match="no answer within 1 s") as raised:
         probe(tmp_path, "import time; print('{\"a\": 1}', flush=True); time.sleep(60)")
-    monkeypatch.setattr(machine, "TORCH", "import time; time.sleep(60)")
-    monkeypatch.setattr(server, "SETTINGS", "import time; time.sleep(60)")
-    for check in (machine.gpu, server.prefect):
-        lines = [*check(tmp_path)]
-        assert lines[0].mark == WARNING and "no answer within 1 s" in lines[0].text
-        assert not any("install" in line.do for line in lines)
-
-
-def test_a_slow_import_is_called_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.checks.SLOW", 0.5)
-    said = '{"version": "2", "cuda": false, "names": [], "bf16": false}'
-    monkeypatch.setattr(machine, "TORCH", f"import time; time.sleep(1); print('{said}')")
-    monkeypatch.setattr(machine.gpus, "devices", list)
-    (line,) = machine.gpu(tmp_path)
-    assert line.mark == OK and line.text.endswith(" s to import") and "; slow: " in line.text
+    assert raised.value.values == {"a": 1}
 
 
 def test_a_dvc_that_works_is_not_waited_for(place: Project) -> None:

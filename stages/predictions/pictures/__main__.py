@@ -51,15 +51,9 @@ def main(arguments: list[str]) -> int:
             "pictures", folder, work, compute, batches=compute.batches, processes=processes
         )
         problems = _tables(folder, work, config["classes"])
-        (folder / ".gitignore").write_text("*\n")  # nobody's pictures get into the project by `git add -A`
-    labelled = len(files) - len(problems)
-    print(line)
-    print(
-        f"{asked.out}: {labelled} of {len(files)} labelled; masks, overlays, areas.csv, pictures.csv",
-        flush=True,
-    )
+    print(f"{line}\n{asked.out}: masks, overlays, areas.csv, pictures.csv", flush=True)
     if problems:
-        print("not labelled:")
+        print(f"{len(problems)} of {len(files)} could not be labelled:")
         print("\n".join(visible(f"  {file}: {problem}") for file, problem in problems))
     return 1 if problems else 0
 

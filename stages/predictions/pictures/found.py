@@ -1,20 +1,12 @@
-"""Which pictures were asked for, and under which names their results are kept.
-
-Standard library only: `wsss predict` asks it before anything slow is imported.
-"""
+"""Which pictures were asked for, and under which names their results are kept."""
 
 import os
-import re
-import stat
 from collections import Counter
 from pathlib import Path
 
 SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
 }  # fmt: skip
-
-
-VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"}
 
 
 def find(paths: list[Path]) -> list[Path]:
@@ -34,37 +26,6 @@ def find(paths: list[Path]) -> list[Path]:
             ):
                 found[Path(os.path.abspath(file))] = None
     return list(found)
-
-
-def problem(path: Path) -> str:
-    """Why nothing can be read at a path that was asked for, in words that say what to do; "" if it may be."""
-    text = str(path)
-    if re.search(r"\b(https?|ftp|s3|gs):/", text):
-        return "an address of the network: download it first"
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        if any(sign in path.name for sign in "*?["):
-            return "no such file; a pattern in quotes is not filled in by the shell: leave the quotes away"
-        return error.strerror or "cannot be read"
-    if stat.S_ISDIR(mode):
-        return "" if find([path]) else f"no picture in this folder ({', '.join(sorted(SUFFIXES))})"
-    if not stat.S_ISREG(mode):
-        return "no file, but a device, a pipe or a socket"
-    if path.suffix.lower() in VIDEOS:
-        return "a video: take pictures out of it first, for example with `ffmpeg -i VIDEO frames/%05d.png`"
-    return "empty" if not path.stat().st_size else ""
-
-
-def skipped(paths: list[Path]) -> list[Path]:
-    """The files in folders of `paths` that are no pictures by their suffix; hidden ones do not count."""
-    return [
-        file
-        for path in paths
-        if path.is_dir()
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and file.suffix.lower() not in SUFFIXES and not _hidden(file, path)
-    ]
 
 
 def _hidden(file: Path, folder: Path) -> bool:

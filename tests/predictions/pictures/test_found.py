@@ -1,9 +1,6 @@
-import os
 from pathlib import Path
 
-import pytest
-
-from stages.predictions.pictures.found import find, names, problem, skipped
+from stages.predictions.pictures.found import find, names
 
 
 def test_a_folder_gives_its_pictures_and_a_file_itself(tmp_path: Path):
@@ -31,39 +28,6 @@ def test_a_name_is_as_long_as_it_must_be():
 def test_files_whose_whole_paths_read_alike_are_numbered():
     files = ["/a-b/c.jpg", "/a-b/c.png", "/a/b-c.jpg", "/a/b-c.png"]
     assert names([Path(file) for file in files]) == ["000000-c", "000001-c", "000002-b-c", "000003-b-c"]
-
-
-@pytest.mark.parametrize(
-    ("asked", "word"),
-    [
-        ("https://example.org/a.jpg", "download it first"),
-        ("in/*.png", "leave the quotes away"),
-        ("nowhere.png", "No such file or directory"),
-        ("texts", "no picture in this folder"),
-        ("pipe.png", "no file, but a device, a pipe or a socket"),
-        ("clip.MP4", "a video"),
-        ("empty.png", "empty"),
-        ("in", ""),
-        ("in/a.png", ""),
-        ("in/notes.txt", ""),  # asked for by name: its content decides
-    ],
-)
-def test_what_cannot_be_a_picture_is_known_at_once(tmp_path: Path, monkeypatch, asked: str, word: str):
-    monkeypatch.chdir(tmp_path)
-    for name in ("in/a.png", "in/notes.txt", "texts/b.txt", "clip.MP4"):
-        Path(name).parent.mkdir(exist_ok=True)
-        Path(name).write_bytes(b"x")
-    Path("empty.png").touch()
-    os.mkfifo("pipe.png")
-    found = problem(Path(asked))
-    assert (word in found) if word else not found
-
-
-def test_files_of_folders_that_are_no_pictures(tmp_path: Path):
-    for name in ("b.JPG", "notes.txt", ".hidden.txt", "deep/c.mp4"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert skipped([tmp_path, tmp_path / "notes.txt"]) == [tmp_path / "deep/c.mp4", tmp_path / "notes.txt"]
 
 
 def test_what_has_no_end_is_refused_where_it_is_named(tmp_path: Path):
