@@ -7,33 +7,62 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="markdown",  # for the groups of the help
     pretty_exceptions_enable=False,
-    help="Weakly-supervised segmentation as cached stages. Run the recipe with `dvc repro`.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Weakly-supervised segmentation as cached stages. `wsss run` brings the recipe up to date.",
+    epilog="Examples: `wsss COMMAND -h`. Words: docs/glossary.md.",
 )
+RECIPE, PARAMETERS = "Run the recipe", "Parameters and pictures"
+RESULTS, USE, UPKEEP = "Look at results", "Use the trained segmenter", "Upkeep, and other machines"
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", is_eager=True, callback=lambda on: _version(on)),
+    ] = False,
+) -> None:
+    pass
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib import metadata
+
+        print(f"wsss {metadata.version('wsss-pipeline')}")
+        raise typer.Exit()
+
 
 Targets = Annotated[list[str] | None, typer.Argument(help="stages; without: all")]
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss preset psa`")
 def preset(name: Annotated[str | None, typer.Argument(help="without it: list them")] = None) -> None:
-    """Merge presets/NAME.yaml into params.yaml and show what changes."""
-    from pipeline import presets
+    """Set a recipe, or a data set, in params.yaml; show what changes and what it needs."""
+    from pipeline import needs, presets
     from pipeline.project import find_root
 
     root = find_root()
     if name is None:
-        for known, about in presets.names(root).items():
-            print(f"{known:<16}{about}")
+        for title, known in (
+            ("Recipes: all sections but dataset and generate", presets.names(root)),
+            ("Data sets: only these two", presets.data_names(root)),
+        ):
+            print(title)
+            for each, about in known.items():
+                print(f"  {each:<16}{about}")
         return
     changes = presets.apply(root, name)
     for key, old, new in changes:
         print(f"{key}: {_text(old)} -> {_text(new)}")
-    print(f"{len(changes)} value(s) changed; `dvc repro` runs it" if changes else "params.yaml is so already")
+    for text in (*presets.notes(root, name), *needs.of(root)):
+        print(text)
+    print(f"{len(changes)} value(s) changed; `wsss run` runs it" if changes else "params.yaml is so already")
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss link my-pictures path/to/my-pictures`")
 def link(name: str, path: Path) -> None:
     """Make pictures known by NAME: a git-ignored link data/raw/NAME to the folder PATH."""
     from pipeline.links import link as make_link
@@ -41,10 +70,12 @@ def link(name: str, path: Path) -> None:
 
     root = find_root()
     place = make_link(root, name, path)
-    print(f"{place.relative_to(root)} -> {place.readlink()}; set dataset.name to {name}")
+    voc = (place / "ImageSets").is_dir()
+    print(f"{place.relative_to(root)} -> {place.readlink()}")
+    print(f"in params.yaml, section dataset: set `name: {name}` and `source: {'voc' if voc else 'folder'}`")
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss ladder --svg ladder.svg`")
 def ladder(
     svg: Annotated[Path | None, typer.Option(help="draw it into this file instead")] = None,
 ) -> None:
@@ -55,7 +86,7 @@ def ladder(
     draw(find_root(), svg) if svg else show(find_root())
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss report`")
 def report() -> None:
     """Write the page reports/index.html from the last run's results."""
     from pipeline.project import find_root
@@ -65,7 +96,7 @@ def report() -> None:
     print(f"{page.write(root).relative_to(root)} is written: open it in a browser")
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss classes`")
 def classes() -> None:
     """How many pictures of each split show each class."""
     from pipeline import data_set, tables
@@ -74,7 +105,7 @@ def classes() -> None:
     tables.show("Pictures by class", data_set.counts(data_set.read(find_root())))
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss data`")
 def data() -> None:
     """What is in the data set: pictures, masks, sizes, classes, and which of them come together."""
     from pipeline import data_set
@@ -83,19 +114,23 @@ def data() -> None:
     data_set.show(data_set.read(find_root()))
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss check`")
 def check() -> None:
-    """Check params.yaml."""
+    """Check params.yaml, and that the pictures, weights and encoders that it names are there."""
+    from pipeline import children
     from pipeline.project import find_root
     from stages.common.params import check as check_values
     from stages.common.params import read_yaml
     from stages.parameters.params import Parameters
 
-    check_values(Parameters, read_yaml(find_root() / "params.yaml"), "params.yaml")
+    root = find_root()
+    check_values(Parameters, read_yaml(root / "params.yaml"), "params.yaml")
+    if code := children.run(root, "stages.parameters.look"):
+        raise SystemExit(code)
     print("params.yaml is valid")
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE, epilog="Example: `wsss plan evaluation@seeds`")
 def plan(
     targets: Targets = None,
     force: Annotated[list[str] | None, typer.Option(help="as `run --force`")] = None,
@@ -103,14 +138,19 @@ def plan(
 ) -> None:
     """Say what a run would do with every stage, and why. Starts nothing."""
     from pipeline import plan as planning
-    from pipeline import terminal
+    from pipeline import runner, terminal
     from pipeline.project import find_root
 
-    planned = planning.make(find_root(), targets or [], force or [])
-    print(terminal.plan_json(planned)) if as_json else terminal.show_plan(planned)
+    root = find_root()
+    planned = planning.make(root, targets or [], force or [])
+    if as_json:
+        print(terminal.plan_json(planned))
+        return
+    terminal.show_plan(planned)
+    runner.say_needs(root, planned, print)
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE, epilog="Example: `wsss run -j 2`")
 def run(
     targets: Targets = None,
     start: Annotated[
@@ -127,7 +167,7 @@ def run(
     raise SystemExit(runner.main(find_root(), targets or [], start or [], force or [], jobs, dry))
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE, epilog="Example: `wsss sweep pseudo_labels.beta=4,8 --seeds 3`")
 def sweep(
     axes: Annotated[
         list[str] | None,
@@ -152,7 +192,7 @@ def sweep(
     raise SystemExit(main(find_root(), asked, jobs, through, only_plan))
 
 
-@app.command()
+@app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss doctor`")
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     clear_locks: Annotated[
@@ -169,7 +209,7 @@ def doctor(
     raise SystemExit(checking.main(find_root(), as_json, clear_locks, clear_worktrees))
 
 
-@app.command()
+@app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss prune --keep-last 20`")
 def prune(
     keep_last: Annotated[int, typer.Option(min=1, help="commits of a worktree whose results stay")] = 10,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
@@ -184,7 +224,7 @@ def prune(
     raise SystemExit(pruning.main(find_root(), keep_last, yes, projects or []))
 
 
-@app.command()
+@app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss serve --port 4300`")
 def serve(port: Annotated[int, typer.Option(min=1, max=65535, help="of the UI")] = 4200) -> None:
     """Start Prefect on this machine: a server with a UI on 127.0.0.1, a worker, the deployments."""
     from pipeline import serve as serving
@@ -193,7 +233,7 @@ def serve(port: Annotated[int, typer.Option(min=1, max=65535, help="of the UI")]
     raise SystemExit(serving.main(find_root(), port))
 
 
-@app.command()
+@app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss deploy`")
 def deploy() -> None:
     """Make the work pools on a Prefect server, PREFECT_API_URL, and send it the deployments."""
     import os
@@ -207,7 +247,7 @@ def deploy() -> None:
         print(f"{name} is deployed")
 
 
-@app.command("plots-setup")
+@app.command("plots-setup", rich_help_panel=UPKEEP, epilog="Example: `wsss plots-setup`")
 def plots_setup() -> None:
     """Make the page of `dvc plots show` readable without a network."""
     from pipeline.plots import setup
@@ -217,7 +257,7 @@ def plots_setup() -> None:
     print(f"{setup(root).relative_to(root)} is written; `dvc plots show` uses it")
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss show train_00139 --html train_00139.html`")
 def show(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="of a picture in data/dataset")],
     html: Annotated[Path | None, typer.Option(help="write a page")] = None,
@@ -231,7 +271,7 @@ def show(
     raise SystemExit(showing.main(find_root(), identifier, *files))
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog="Example: `wsss predict photos/ --out labelled`")
 def predict(
     pictures: Annotated[list[Path], typer.Argument(help="pictures, and folders of them")],
     out: Annotated[Path, typer.Option(help="a new folder for masks, overlays, areas.csv")],
@@ -265,7 +305,7 @@ def predict(
     raise SystemExit(children.run(find_root(), "stages.predictions.pictures", [*options, "--", *paths]))
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss diff main HEAD --html diff.html`")
 def diff(
     a: Annotated[str, typer.Argument(metavar="[A]", help="a revision, run or point of a sweep")] = "HEAD",
     b: Annotated[str, typer.Argument(metavar="[B]", help="another; workspace: what lies here")] = "workspace",
@@ -295,7 +335,7 @@ def diff(
             print(f"{html} is written")
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog="Example: `wsss export --onnx segmenter.onnx`")
 def export(
     onnx: Annotated[Path, typer.Option(help="the file to write")],
     model: Annotated[

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import places, plan, terminal
+from pipeline import needs, places, plan, terminal
 from pipeline.graph import Graph
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result
 from pipeline.run import Run
@@ -21,7 +21,9 @@ Results = dict[str, Result]
 def main(root: Path, targets: list[str], start: list[str], force: list[str], jobs: int, dry: bool) -> int:
     """`wsss run`: returns its exit status, 0 only if every stage is up to date; 130 after Ctrl-C."""
     if dry:
-        terminal.show_plan(plan.make(root, targets, force, start))
+        planned = plan.make(root, targets, force, start)
+        terminal.show_plan(planned)
+        say_needs(root, planned, print)
         return 0
     began = time.monotonic()
     with terminal.Terminal() as listener:
@@ -30,12 +32,18 @@ def main(root: Path, targets: list[str], start: list[str], force: list[str], job
             planned = plan.make(root, targets, force, start)  # only now: opening mends dvc.lock
             engine.force = frozenset(planned.graph.known(force))
             listener.make_room(planned.rows)
+            say_needs(root, planned, lambda text: listener.line("", text))
             results = run(engine, planned, planned.rows, jobs, listener.result)
     terminal.show_results(results, time.monotonic() - began)
     _page(root, results)
     if engine.stopped():
         return 130
     return 0 if all(result.good for result in results.values()) else 1
+
+
+def say_needs(root: Path, planned: plan.Plan, say: Callable[[str], None]) -> None:
+    for text in needs.of(root, [row.stage for row in planned.rows.values() if row.runs]):
+        say(text)
 
 
 def _page(root: Path, results: Results) -> None:

@@ -47,8 +47,10 @@ def gpu(root: Path) -> Iterator[Line]:
 
 def cpu(root: Path) -> Iterator[Line]:
     """bf16 on a CPU is fast only where the processor multiplies it."""
-    found = sorted({"amx_bf16", "avx512_bf16"} & flags(Path("/proc/cpuinfo")))
-    cores = os.cpu_count()
+    found, cores = bf16_units(), os.cpu_count()
+    if found is None:
+        yield Line(OK, "cpu", f"{cores} cores; whether bf16 is fast cannot be seen on this system")
+        return
     if found:
         yield Line(OK, "cpu", f"{cores} cores; bf16 is fast ({', '.join(found)})")
         return
@@ -64,6 +66,12 @@ def cpu(root: Path) -> Iterator[Line]:
         yield Line(WARNING, "cpu", slow, "precision: fp32 is faster here")
     else:
         yield Line(OK, "cpu", f"{text}: leave `precision` at fp32")
+
+
+def bf16_units() -> list[str] | None:
+    """What this processor multiplies bf16 with; None where the system does not tell."""
+    known = flags(Path("/proc/cpuinfo"))
+    return sorted({"amx_bf16", "avx512_bf16", "bf16"} & known) if known else None
 
 
 def flags(file: Path) -> set[str]:

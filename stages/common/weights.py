@@ -14,7 +14,11 @@ def find_weights(name: str, sha256: str) -> Path:
     folder = os.environ.get("WSSS_WEIGHTS")
     path = Path(folder or ".") / name
     if not folder or not path.is_file():
-        raise ValueError(f"weights {name}: no such file in the folder WSSS_WEIGHTS={folder or '(not set)'}")
+        raise ValueError(
+            f"weights {name}: no such file in the folder WSSS_WEIGHTS={folder or '(not set)'}: "
+            "docs/weights.md says where to get it, or how to take "
+            "the library's (source: library, name: imagenet)"
+        )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         raise ValueError(f"weights {path}: sha256 is {found}, params.yaml says {sha256}")
