@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import gpus, plan, sizes
-from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, probe
+from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, SlowError, probe, slow
 from pipeline.graph import open_repo
 from stages.common.params import read_yaml
 
@@ -25,10 +25,13 @@ def gpu(root: Path) -> Iterator[Line]:
     """Devices as the engine hands them out, and whether torch can use them."""
     try:
         torch = probe(root, TORCH)
-    except ProbeError as error:
-        again = "pip install --force-reinstall -c constraints.txt torch torchvision"
-        yield Line(PROBLEM, "gpu", f"torch cannot be imported: {error}", again)
+    except SlowError as error:
+        yield Line(WARNING, "gpu", f"the import of torch is slow: {error}", "ask again when less is at work")
         return
+    except ProbeError as error:
+        yield Line(PROBLEM, "gpu", f"torch cannot be imported: {error}", _remedy(error))
+        return
+    yield from slow("gpu", "the import of torch", torch)
     devices = gpus.devices()
     if os.environ.get("WSSS_DEVICE", "").startswith("cpu"):
         yield Line(OK, "gpu", "not used: WSSS_DEVICE=cpu")
@@ -43,6 +46,13 @@ def gpu(root: Path) -> Iterator[Line]:
         yield Line(WARNING, "gpu", text, "put nvidia-smi in PATH")
     else:
         yield Line(OK, "gpu", "none: stages run on the CPU")
+
+
+def _remedy(error: ProbeError) -> str:
+    """Only where a library is missing or does not fit does a new installation help."""
+    if error.cause in ("ImportError", "ModuleNotFoundError"):
+        return "pip install --force-reinstall -c constraints.txt torch torchvision"
+    return "mend what it names; a child that ends without a word was mostly killed, out of memory"
 
 
 def cpu(root: Path) -> Iterator[Line]:
