@@ -98,7 +98,7 @@ def _train(
     total = per_epoch * params.epochs
     batches = _batches(samples, params, per_epoch, state.step, fabric)
     if fabric.is_global_zero:
-        batches = progress.track(batches, total - state.step, step)
+        batches = progress.track(batches, total, step, "steps", state.step)
     saved, first = time.monotonic(), state.step
     with contextlib.closing(batches), _Termination() as termination:
         for number, batch in enumerate(batches, first):
