@@ -273,7 +273,7 @@ def show(
 
 @app.command(rich_help_panel=USE, epilog="Example: `wsss predict photos/ --out labelled`")
 def predict(
-    pictures: Annotated[list[Path], typer.Argument(help="pictures, and folders of them")],
+    pictures: Annotated[list[str], typer.Argument(help="pictures, and folders of them")],
     out: Annotated[Path, typer.Option(help="a new folder for masks, overlays, areas.csv")],
     model: Annotated[
         Path | None, typer.Option(help="of a trained segmenter; without: data/segmenter")
@@ -301,7 +301,7 @@ def predict(
         options.append(f"--model={model.absolute()}")
     numbers = {"tile": tile, "overlap": overlap, "batch": batch}
     options += [f"--{name}={number}" for name, number in numbers.items() if number is not None]
-    paths = [path.absolute() for path in pictures]
+    paths = [text if ":/" in text else str(Path(text).absolute()) for text in pictures]
     raise SystemExit(children.run(find_root(), "stages.predictions.pictures", [*options, "--", *paths]))
 
 

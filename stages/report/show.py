@@ -14,6 +14,7 @@ import numpy as np
 
 from stages.common import command
 from stages.common.artifacts import palette, read_mask, read_picture, write_atomic, write_json
+from stages.common.pictures import ROOT as DATASET
 from stages.common.pictures import Pictures, load_pictures
 from stages.evaluation.drawing import Colour
 from stages.evaluation.gallery import ERRORS
@@ -42,6 +43,8 @@ def main(arguments: list[str]) -> int:
 
 def read_case(identifier: str) -> Case:
     """ValueError with the nearest ids if there is no such picture."""
+    if not (DATASET / "index.csv").is_file():
+        raise ValueError(f"{DATASET} is missing: `wsss run dataset` makes it")
     pictures = load_pictures()
     found = {picture.id: picture for picture in pictures.all}.get(identifier)
     if found is None:

@@ -84,8 +84,9 @@ def test_bad_usage_is_one_line(root: Path, run, words: list[str], says: str) -> 
 
 def test_outside_a_project(tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run("check") == (1, "", "error: no dvc.yaml and params.yaml here or above: "
-                                   "run wsss inside the project's folder\n")  # fmt: skip
+    code, out, err = run("check")
+    assert (code, out) == (1, "") and err.startswith("error: no dvc.yaml and params.yaml here or above: ")
+    assert "git clone" in err
 
 
 def test_preset_shows_the_change(root: Path, run) -> None:
