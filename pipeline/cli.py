@@ -7,34 +7,63 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
+    rich_markup_mode="markdown",  # for the groups of the help
     pretty_exceptions_enable=False,
-    help="Weakly-supervised segmentation as cached stages. Run the recipe with `dvc repro`.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Weakly-supervised segmentation as cached stages. `wsss run` brings the recipe up to date.",
+    epilog="Examples: `wsss COMMAND -h`. Words: docs/glossary.md.",
 )
+RECIPE, PARAMETERS = "Run the recipe", "Parameters and pictures"
+RESULTS, USE, UPKEEP = "Look at results", "Use the trained segmenter", "Upkeep, and other machines"
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", is_eager=True, callback=lambda on: _version(on)),
+    ] = False,
+) -> None:
+    pass
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib import metadata
+
+        print(f"wsss {metadata.version('wsss-pipeline')}")
+        raise typer.Exit()
+
 
 Targets = Annotated[list[str] | None, typer.Argument(help="stages; without: all")]
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss preset psa`")
 def preset(name: Annotated[str | None, typer.Argument(help="without it: list them")] = None) -> None:
-    """Merge presets/NAME.yaml into params.yaml and show what changes."""
-    from pipeline import presets
+    """Set a recipe, or a data set, in params.yaml; show what changes and what it needs."""
+    from pipeline import needs, presets
     from pipeline.project import find_root
     from stages.common.door import visible
 
     root = find_root()
     if name is None:
-        for known, about in presets.names(root).items():
-            print(f"{known:<16}{about}")
+        for title, known in (
+            ("Recipes: all sections but dataset and generate", presets.names(root)),
+            ("Data sets: only these two", presets.data_names(root)),
+        ):
+            print(title)
+            for each, about in known.items():
+                print(f"  {each:<16}{about}")
         return
     changes = presets.apply(root, name)
     for key, old, new in changes:
         print(visible(f"{key}: {_text(old)} -> {_text(new)}"))
-    print(f"{len(changes)} value(s) changed; `dvc repro` runs it" if changes else "params.yaml is so already")
+    for text in (*presets.notes(root, name), *needs.of(root)):
+        print(visible(text))
+    print(f"{len(changes)} value(s) changed; `wsss run` runs it" if changes else "params.yaml is so already")
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss link my-pictures path/to/my-pictures`")
 def link(name: str, path: Path) -> None:
     """Make pictures known by NAME: a git-ignored link data/raw/NAME to the folder PATH."""
     from pipeline.links import found
@@ -47,7 +76,7 @@ def link(name: str, path: Path) -> None:
     print(found(place))
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss ladder --svg ladder.svg`")
 def ladder(
     svg: Annotated[Path | None, typer.Option(help="draw it into this file instead")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="print it as CSV")] = False,
@@ -67,7 +96,7 @@ def ladder(
         show(find_root())
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss report`")
 def report() -> None:
     """Write the page reports/index.html from the last run's results."""
     from pipeline.project import find_root
@@ -77,7 +106,7 @@ def report() -> None:
     print(f"{page.write(root).relative_to(root)} is written: open it in a browser")
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss classes`")
 def classes() -> None:
     """How many pictures of each split show each class."""
     from pipeline import data_set, tables
@@ -86,7 +115,7 @@ def classes() -> None:
     tables.show("Pictures by class", data_set.counts(data_set.read(find_root())))
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss data`")
 def data() -> None:
     """What is in the data set: pictures, masks, sizes, classes, and which of them come together."""
     from pipeline import data_set
@@ -95,19 +124,23 @@ def data() -> None:
     data_set.show(data_set.read(find_root()))
 
 
-@app.command()
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss check`")
 def check() -> None:
-    """Check params.yaml."""
+    """Check params.yaml, and that the pictures, weights and encoders that it names are there."""
+    from pipeline import children
     from pipeline.project import find_root
     from stages.common.params import check as check_values
     from stages.common.params import read_yaml
     from stages.parameters.params import Parameters
 
-    check_values(Parameters, read_yaml(find_root() / "params.yaml"), "params.yaml")
+    root = find_root()
+    check_values(Parameters, read_yaml(root / "params.yaml"), "params.yaml")
+    if code := children.run(root, "stages.parameters.look"):
+        raise SystemExit(code)
     print("params.yaml is valid")
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE, epilog="Example: `wsss plan evaluation@seeds`")
 def plan(
     targets: Targets = None,
     force: Annotated[list[str] | None, typer.Option(help="as `run --force`")] = None,
@@ -115,14 +148,19 @@ def plan(
 ) -> None:
     """Say what a run would do with every stage, and why. Starts nothing."""
     from pipeline import plan as planning
-    from pipeline import terminal
+    from pipeline import runner, terminal
     from pipeline.project import find_root
 
-    planned = planning.make(find_root(), targets or [], force or [])
-    print(terminal.plan_json(planned)) if as_json else terminal.show_plan(planned)
+    root = find_root()
+    planned = planning.make(root, targets or [], force or [])
+    if as_json:
+        print(terminal.plan_json(planned))
+        return
+    terminal.show_plan(planned)
+    runner.say_needs(root, planned, print)
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE, epilog="Example: `wsss run -j 2`")
 def run(
     targets: Targets = None,
     start: Annotated[
@@ -139,7 +177,7 @@ def run(
     raise SystemExit(runner.main(find_root(), targets or [], start or [], force or [], jobs, dry))
 
 
-@app.command()
+@app.command(rich_help_panel=RECIPE, epilog="Example: `wsss sweep pseudo_labels.beta=4,8 --seeds 3`")
 def sweep(
     axes: Annotated[
         list[str] | None,
@@ -164,7 +202,7 @@ def sweep(
     raise SystemExit(main(find_root(), asked, jobs, through, only_plan))
 
 
-@app.command()
+@app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss doctor`")
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     clear_locks: Annotated[
@@ -181,7 +219,7 @@ def doctor(
     raise SystemExit(checking.main(find_root(), as_json, clear_locks, clear_worktrees))
 
 
-@app.command()
+@app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss prune --keep-last 20`")
 def prune(
     keep_last: Annotated[int, typer.Option(min=1, help="commits of a worktree whose results stay")] = 10,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
@@ -196,7 +234,7 @@ def prune(
     raise SystemExit(pruning.main(find_root(), keep_last, yes, projects or []))
 
 
-@app.command()
+@app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss serve --port 4300`")
 def serve(port: Annotated[int, typer.Option(min=1, max=65535, help="of the UI")] = 4200) -> None:
     """Start Prefect on this machine: a server with a UI on 127.0.0.1, a worker, the deployments."""
     from pipeline import serve as serving
@@ -205,7 +243,7 @@ def serve(port: Annotated[int, typer.Option(min=1, max=65535, help="of the UI")]
     raise SystemExit(serving.main(find_root(), port))
 
 
-@app.command()
+@app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss deploy`")
 def deploy() -> None:
     """Make the work pools on a Prefect server, PREFECT_API_URL, and send it the deployments."""
     import os
@@ -223,7 +261,7 @@ def deploy() -> None:
         print(f"warning: {risk}; see docs/prefect.md", file=sys.stderr)
 
 
-@app.command("plots-setup")
+@app.command("plots-setup", rich_help_panel=UPKEEP, epilog="Example: `wsss plots-setup`")
 def plots_setup() -> None:
     """Make the page of `dvc plots show` readable without a network."""
     from pipeline.plots import setup
@@ -233,7 +271,7 @@ def plots_setup() -> None:
     print(f"{setup(root).relative_to(root)} is written; `dvc plots show` uses it")
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss show train_00139 --html train_00139.html`")
 def show(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="of a picture in data/dataset")],
     html: Annotated[Path | None, typer.Option(help="write a page")] = None,
@@ -247,9 +285,9 @@ def show(
     raise SystemExit(showing.main(find_root(), identifier, *files))
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog="Example: `wsss predict photos/ --out labelled`")
 def predict(
-    pictures: Annotated[list[Path], typer.Argument(help="pictures, and folders of them")],
+    pictures: Annotated[list[str], typer.Argument(help="pictures, and folders of them")],
     out: Annotated[Path, typer.Option(help="a new folder for masks, overlays, areas.csv")],
     model: Annotated[
         Path | None, typer.Option(help="of a trained segmenter; without: data/segmenter")
@@ -277,11 +315,11 @@ def predict(
         options.append(f"--model={model.absolute()}")
     numbers = {"tile": tile, "overlap": overlap, "batch": batch}
     options += [f"--{name}={number}" for name, number in numbers.items() if number is not None]
-    paths = [path.absolute() for path in pictures]
+    paths = [text if ":/" in text else str(Path(text).absolute()) for text in pictures]
     raise SystemExit(children.run(find_root(), "stages.predictions.pictures", [*options, "--", *paths]))
 
 
-@app.command()
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss diff main HEAD --html diff.html`")
 def diff(
     a: Annotated[str, typer.Argument(metavar="[A]", help="a revision, run or point of a sweep")] = "HEAD",
     b: Annotated[str, typer.Argument(metavar="[B]", help="another; workspace: what lies here")] = "workspace",
@@ -311,7 +349,7 @@ def diff(
             print(f"{html} is written")
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog="Example: `wsss export --onnx segmenter.onnx`")
 def export(
     onnx: Annotated[Path, typer.Option(help="the file to write")],
     model: Annotated[

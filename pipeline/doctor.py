@@ -4,9 +4,10 @@ Each check is guarded: in a broken environment the doctor is what must not break
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline import locks
 from pipeline.checks import OK, PROBLEM, WARNING, Line
 
 Check = Callable[[Path], Iterable[Line]]
+QUIET = 15.0  # seconds of silence
 WAIT = 1.0  # seconds for a dvc that is at work
 COLOURS = {OK: "green", WARNING: "bold yellow", PROBLEM: "bold red"}
 
@@ -44,8 +46,19 @@ def examine(root: Path) -> list[Line]:
     with ThreadPoolExecutor(len(beside)) as pool:
         waiting = {name: pool.submit(guarded, name, check, root) for name, check in beside.items()}
         found = {name: guarded(name, check, root) for name, check in checks.items() if name not in beside}
-        found |= {name: future.result() for name, future in waiting.items()}
+        found |= {name: _waited(name, future) for name, future in waiting.items()}
     return [line for name in checks for line in found[name]]
+
+
+def _waited(name: str, future: Future[list[Line]]) -> list[Line]:
+    """What a check found; whoever waits for it is told so."""
+    began = time.monotonic()
+    while True:
+        try:
+            return future.result(QUIET)
+        except TimeoutError:
+            waited = time.monotonic() - began
+            print(f"waiting for the check `{name}`: {waited:.0f} s so far", file=sys.stderr, flush=True)
 
 
 def guarded(name: str, check: Check, root: Path) -> list[Line]:

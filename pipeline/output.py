@@ -75,7 +75,8 @@ class Reader:
         try:
             values = json.loads(text)
             if mark == "@progress":
-                told = str(values["what"]), int(values["done"]), int(values["total"])
+                what = values["unit"] if "unit" in values else values["what"]
+                told = str(what), int(values["done"]), int(values["total"])
             elif mark == "@exit":
                 self.code, self.memory = int(values["code"]), int(values["memory"])
             elif not isinstance(values, dict):

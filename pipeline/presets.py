@@ -1,11 +1,16 @@
-"""Presets: small YAML files that override parts of params.yaml, whose comments stay.
+"""Presets: YAML files that are merged into params.yaml, whose comments stay.
 
-A block of a preset is merged key by key. What is written in one line, a value, a [list] or a
-{mapping}, replaces the old value whole: `options: {}` empties it.
+A recipe, presets/NAME.yaml, sets every section but `dataset` and `generate`: what it does not name is as
+in presets/demo.yaml, so the result never depends on what was there before. A data set,
+presets/data/NAME.yaml, sets what it names and nothing else.
+
+A block is merged key by key. What is written in one line, a value, a [list] or a {mapping}, replaces the
+old value whole: `options: {}` empties it.
 """
 
 import difflib
 import io
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +24,42 @@ from stages.common.params import check, check_yaml
 from stages.parameters.params import Parameters
 
 Change = tuple[str, Any, Any]  # dotted key, old value, new value; None where there is none
+BASE = "demo"  # the recipe that has every key
+OF_DATA = ("generate", "dataset")  # sections that no recipe sets
+COLUMN = 24  # of comments in params.yaml
 
 
 def names(root: Path) -> dict[str, str]:
-    """The presets, each with its first comment line."""
-    files = sorted((root / "presets").glob("*.yaml"))
-    return {file.stem: file.read_text().partition("\n")[0].lstrip("# ") for file in files}
+    """The recipes, each with its first comment line."""
+    return _titles(root / "presets")
+
+
+def data_names(root: Path) -> dict[str, str]:
+    """The same of the data sets."""
+    return _titles(root / "presets" / "data")
+
+
+def _titles(folder: Path) -> dict[str, str]:
+    return {file.stem: _head(file)[0] for file in sorted(folder.glob("*.yaml"))}
+
+
+def notes(root: Path, name: str) -> list[str]:
+    """What the preset says of itself below its title: what it needs, and what it cannot do."""
+    return _head(_file(root, name))[1:]
+
+
+def _head(file: Path) -> list[str]:
+    lines = itertools.takewhile(lambda line: line.startswith("#"), file.read_text().splitlines())
+    return [line.lstrip("# ") for line in lines] or [""]
+
+
+def _file(root: Path, name: str) -> Path:
+    recipes, sets = names(root), data_names(root)
+    if name not in recipes and name not in sets:
+        raise ValueError(
+            f"there is no preset {name!r}; there are {', '.join(recipes)}; data sets: {', '.join(sets)}"
+        )
+    return root / "presets" / ("" if name in recipes else "data") / f"{name}.yaml"
 
 
 def apply(root: Path, name: str) -> list[Change]:
@@ -42,10 +77,13 @@ def differences(root: Path, name: str) -> list[Change]:
 
 
 def _merged(root: Path, name: str) -> tuple[CommentedMap, list[Change]]:
-    known = names(root)
-    if name not in known:
-        raise ValueError(f"there is no preset {name!r}; there are {', '.join(known)}")
-    return merge(_read(root / "params.yaml"), _read(root / "presets" / f"{name}.yaml"))
+    file = _file(root, name)
+    new = _read(file)
+    if name in names(root):
+        if touched := [section for section in OF_DATA if section in new]:
+            raise ValueError(f"{file}: a recipe sets no {', '.join(touched)}: that is for presets/data")
+        new = merge(_read(root / "presets" / f"{BASE}.yaml"), new)[0]
+    return merge(_read(root / "params.yaml"), new)
 
 
 def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
@@ -61,7 +99,7 @@ def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
         place, last = _place(values, key)
         if plain(place[last]) != value:
             changes += leaves(key, plain(place[last]), value)
-            place[last] = value
+            _put(place, last, value)
     if changes:
         write_whole(path, dump(values))
     return changes
@@ -93,12 +131,30 @@ def merge(values: CommentedMap, preset: CommentedMap, prefix: str = "") -> tuple
     changes: list[Change] = []
     for key, new in preset.items():
         old = values.get(key)
-        if isinstance(new, CommentedMap) and isinstance(old, CommentedMap) and not new.fa.flow_style():
+        block = isinstance(new, CommentedMap) and bool(new) and not new.fa.flow_style()
+        if block and isinstance(old, CommentedMap):
             changes += merge(old, new, f"{prefix}{key}.")[1]
         elif plain(old) != plain(new) or key not in values:
             changes += leaves(f"{prefix}{key}", plain(old), plain(new))
-            values[key] = _without_comments(new)
+            _put(values, key, _without_comments(new))
     return values, changes
+
+
+def _put(place: CommentedMap, key: str, value: Any) -> None:
+    """Set a value. Its comment keeps its column; one that a long value had pushed comes back to COLUMN."""
+    comment = (place.ca.items.get(key) or [None, None, None])[2]
+    if comment is not None and not comment.value.startswith("\n"):
+        indent = place.lc.col
+        before, after = (indent + _width(key, each) + 2 for each in (place[key], value))
+        column = comment.start_mark.column
+        comment.start_mark.column = max(after, COLUMN if column == before > COLUMN else column)
+    place[key] = value
+
+
+def _width(key: str, value: Any) -> int:
+    """Characters of the line `key: value`."""
+    text = dump(CommentedMap({key: _without_comments(value)}))
+    return len(text.partition("\n")[0])
 
 
 def leaves(key: str, old: Any, new: Any) -> Iterator[Change]:

@@ -10,7 +10,10 @@ def find_root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             return folder
-    raise ValueError("no dvc.yaml and params.yaml here or above: run wsss inside the project's folder")
+    raise ValueError(
+        "no dvc.yaml and params.yaml here or above: wsss works inside a clone of the project's repository; "
+        "`git clone ADDRESS`, then cd into its folder"
+    )
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -175,10 +175,10 @@ class Bars:
         self._thread = threading.Thread(target=self._send, name="progress", daemon=True)
         self._thread.start()
 
-    def progress(self, stage: str, what: str, done: int, total: int) -> None:
+    def progress(self, stage: str, pace: str, done: int, total: int) -> None:
         bar = self._bar(stage)
         bar.last = time.monotonic()
-        bar.told = (100 * done / max(total, 1), f"{what}: {done} of {total}{bar.note}")
+        bar.told = (100 * done / max(total, 1), f"{pace}{bar.note}")
 
     def epoch(self, stage: str, text: str) -> None:
         self._bar(stage).note = f"; {text}"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from pipeline import ends, places, plan, scores, terminal
+from pipeline import ends, needs, places, plan, scores, terminal
 from pipeline.graph import Graph
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, UNCHANGED, Result
 from pipeline.run import Run
@@ -29,7 +29,9 @@ DEAD_SOON = 2.0  # seconds after a second Ctrl-C until nobody is waited for any 
 def main(root: Path, targets: list[str], start: list[str], force: list[str], jobs: int, dry: bool) -> int:
     """`wsss run`: returns its exit status, 0 only if every stage is up to date; 130 after Ctrl-C."""
     if dry:
-        terminal.show_plan(plan.make(root, targets, force, start))
+        seen = plan.make(root, targets, force, start)
+        terminal.show_plan(seen)
+        say_needs(root, seen, print)
         return 0
     began = time.monotonic()
     with terminal.Terminal() as listener:
@@ -42,6 +44,7 @@ def main(root: Path, targets: list[str], start: list[str], force: list[str], job
             else:
                 engine.force = frozenset(planned.graph.known(force))
                 listener.make_room(planned.rows)
+                say_needs(root, planned, lambda text: listener.line("", text))
                 results = run(engine, planned, planned.rows, jobs, listener.result)
     if planned is not None:
         terminal.show_results(results, time.monotonic() - began)
@@ -51,6 +54,11 @@ def main(root: Path, targets: list[str], start: list[str], force: list[str], job
         return 130
     _page(root)
     return 0 if all(result.good for result in results.values()) else 1
+
+
+def say_needs(root: Path, planned: plan.Plan, say: Callable[[str], None]) -> None:
+    for text in needs.of(root, [row.stage for row in planned.rows.values() if row.runs]):
+        say(text)
 
 
 def _page(root: Path) -> None:

@@ -22,6 +22,7 @@ from prefect.states import Cancelled, Completed, Failed
 from pipeline import plan, publish, runner
 from pipeline.outcomes import BLOCKED, CANCELLED, FAILED, RAN, RESTORED, TIMEOUT, UNCHANGED, Result
 from pipeline.run import Run
+from pipeline.terminal import Pace
 
 LINES = 2000  # of one stage that the server keeps; the stage's log file keeps all
 QUIET = 30.0  # seconds between two lines about the progress of one stage
@@ -134,6 +135,7 @@ class Live:
         self.bars = publish.Bars()
         self.lines: dict[str, int] = {}
         self.said: dict[str, float] = {}
+        self.paces: dict[str, Pace] = {}
 
     def close(self) -> None:
         self.bars.close()
@@ -148,11 +150,12 @@ class Live:
             (get_run_logger() if stage else self.log).info("%s", text)
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
-        self.bars.progress(stage, what, done, total)
+        pace = self.paces.setdefault(stage, Pace()).tell(what, done, total)
+        self.bars.progress(stage, pace, done, total)
         now = time.monotonic()
         if now - self.said.setdefault(stage, now) > QUIET:
             self.said[stage] = now
-            self.line(stage, f"{what}: {done} of {total}")
+            self.line(stage, pace)
 
     def epoch(self, stage: str, values: dict[str, Any]) -> None:
         numbers = [f"{name} {value:.4g}" for name, value in values.items() if isinstance(value, float)]

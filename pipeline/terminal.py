@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from pipeline import places, plan
@@ -24,17 +24,43 @@ COLOURS = {
 }  # fmt: skip
 
 
+class Pace:
+    """How fast one stage gets on, and how long it still takes, from what it tells.
+
+    The first count that it hears may be high: a stage that goes on where it was stopped.
+    """
+
+    def __init__(self) -> None:
+        self.first: tuple[float, int] | None = None
+        self.last, self.of = 0, ("", 0)
+
+    def tell(self, what: str, done: int, total: int) -> str:
+        """43 of 623 steps, 1.5/s, 6:27 left."""
+        now = time.monotonic()
+        if self.first is None or done < self.last or self.of != (what, total):  # another loop of the stage
+            self.first, self.of = (now, done), (what, total)
+        self.last = done
+        began, before = self.first
+        words = f"{done} of {total} {what}"
+        speed = rate(done - before, now - began)
+        if not speed or done >= total:
+            return words
+        left = (now - began) / (done - before) * (total - done)
+        return f"{words}, {speed}, {clock(left)} left"
+
+
 class Terminal:
     """A listener that prints every line behind its stage's name, and a bar per running stage."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, soft_wrap=True)
         self.bars = Progress(
-            TextColumn("{task.description:>24}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
-            TimeRemainingColumn(), console=self.console, transient=True, disable=not self.console.is_terminal,
+            TextColumn("{task.description:>24}"), BarColumn(), TextColumn("{task.fields[pace]}"),
+            console=self.console, transient=True, disable=not self.console.is_terminal,
         )  # fmt: skip
         self.tasks: dict[str, TaskID] = {}
         self.said: dict[str, float] = {}
+        self.paces: dict[str, Pace] = {}
         self.width = 0  # of the names
 
     def __enter__(self) -> "Terminal":
@@ -63,18 +89,19 @@ class Terminal:
         self.console.print(f"[bold]{escape(result.stage.ljust(self.width))}[/] │ {text}")
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
+        pace = self.paces.setdefault(stage, Pace()).tell(what, done, total)
         if not self.console.is_terminal:
-            return self._progress_line(stage, what, done, total)
+            return self._progress_line(stage, pace)
         if stage not in self.tasks:
-            self.tasks[stage] = self.bars.add_task(escape(stage), total=total)
-        self.bars.update(self.tasks[stage], completed=done, total=total, visible=done < total)
+            self.tasks[stage] = self.bars.add_task(escape(stage), total=total, pace="")
+        self.bars.update(self.tasks[stage], completed=done, total=total, visible=done < total, pace=pace)
 
-    def _progress_line(self, stage: str, what: str, done: int, total: int) -> None:
+    def _progress_line(self, stage: str, pace: str) -> None:
         """Into a file: every half minute, and nothing for what is quick."""
         now = time.monotonic()
         if now - self.said.setdefault(stage, now) > 30:
             self.said[stage] = now
-            self.line(stage, f"{what}: {done} of {total}")
+            self.line(stage, pace)
 
     def epoch(self, stage: str, values: dict[str, Any]) -> None:
         numbers = [f"{name} {value:.4g}" for name, value in values.items() if isinstance(value, float)]
@@ -154,3 +181,11 @@ def clock(seconds: float | None) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def rate(count: float, seconds: float) -> str:
+    """12/s, 1.5/s or 20/min; empty while nothing is known."""
+    if count <= 0 or seconds <= 0:
+        return ""
+    speed = count / seconds
+    return f"{60 * speed:.2g}/min" if speed < 0.5 else f"{speed:.1f}/s" if speed < 10 else f"{speed:.0f}/s"

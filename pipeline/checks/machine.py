@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import gpus, plan, sizes
-from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, probe
+from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, SlowError, probe, slow
 from pipeline.graph import open_repo
 from stages.common.params import read_yaml
 
@@ -25,10 +25,13 @@ def gpu(root: Path) -> Iterator[Line]:
     """Devices as the engine hands them out, and whether torch can use them."""
     try:
         torch = probe(root, TORCH)
-    except ProbeError as error:
-        again = "pip install --force-reinstall -c constraints.txt torch torchvision"
-        yield Line(PROBLEM, "gpu", f"torch cannot be imported: {error}", again)
+    except SlowError as error:
+        yield Line(WARNING, "gpu", f"the import of torch is slow: {error}", "ask again when less is at work")
         return
+    except ProbeError as error:
+        yield Line(PROBLEM, "gpu", f"torch cannot be imported: {error}", _remedy(error))
+        return
+    yield from slow("gpu", "the import of torch", torch)
     devices = gpus.devices()
     if os.environ.get("WSSS_DEVICE", "").startswith("cpu"):
         yield Line(OK, "gpu", "not used: WSSS_DEVICE=cpu")
@@ -45,10 +48,19 @@ def gpu(root: Path) -> Iterator[Line]:
         yield Line(OK, "gpu", "none: stages run on the CPU")
 
 
+def _remedy(error: ProbeError) -> str:
+    """Only where a library is missing or does not fit does a new installation help."""
+    if error.cause in ("ImportError", "ModuleNotFoundError"):
+        return "pip install --force-reinstall -c constraints.txt torch torchvision"
+    return "mend what it names; a child that ends without a word was mostly killed, out of memory"
+
+
 def cpu(root: Path) -> Iterator[Line]:
     """bf16 on a CPU is fast only where the processor multiplies it."""
-    found = sorted({"amx_bf16", "avx512_bf16"} & flags(Path("/proc/cpuinfo")))
-    cores = os.cpu_count()
+    found, cores = bf16_units(), os.cpu_count()
+    if found is None:
+        yield Line(OK, "cpu", f"{cores} cores; whether bf16 is fast cannot be seen on this system")
+        return
     if found:
         yield Line(OK, "cpu", f"{cores} cores; bf16 is fast ({', '.join(found)})")
         return
@@ -64,6 +76,12 @@ def cpu(root: Path) -> Iterator[Line]:
         yield Line(WARNING, "cpu", slow, "precision: fp32 is faster here")
     else:
         yield Line(OK, "cpu", f"{text}: leave `precision` at fp32")
+
+
+def bf16_units() -> list[str] | None:
+    """What this processor multiplies bf16 with; None where the system does not tell."""
+    known = flags(Path("/proc/cpuinfo"))
+    return sorted({"amx_bf16", "avx512_bf16", "bf16"} & known) if known else None
 
 
 def flags(file: Path) -> set[str]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 
 from pipeline import password
-from pipeline.checks import OK, PROBLEM, WARNING, Line, ProbeError, probe
+from pipeline.checks import OK, PROBLEM, SLOW, WARNING, Line, ProbeError, SlowError, probe, slow
 from pipeline.checks.versions import installed
 
 SETTINGS = """
@@ -30,7 +31,7 @@ TRAPS = {  # of Prefect 3.8.8, which allows newer ones
 }
 PINNED = 'pip install -c constraints.txt prefect "fastapi<0.151" "sqlalchemy<2.1"'
 SILENT = "export PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1"
-SECONDS = 3.0  # for an answer
+SECONDS = 30.0  # for an answer
 
 
 def prefect(root: Path) -> Iterator[Line]:
@@ -41,6 +42,11 @@ def prefect(root: Path) -> Iterator[Line]:
     try:
         settings = probe(root, SETTINGS)
         yield Line(OK, "prefect", f"{installed('prefect')}: its server can be started")
+        yield from slow("prefect", "the import of its server", settings)
+    except SlowError as error:
+        settings = error.values
+        do = "ask again when less is at work; `wsss serve` waits longer"
+        yield Line(WARNING, "prefect", f"the import of its server is slow: {error}", do)
     except ProbeError as error:
         settings = error.values
         yield Line(PROBLEM, "prefect", f"its server cannot be started: {error}", PINNED)
@@ -65,6 +71,7 @@ def reachable(settings: dict[str, Any]) -> Line:
     url = settings["url"]
     if not url:
         return Line(OK, "server", "none configured: runs work without one; `wsss serve` starts one")
+    began = time.monotonic()
     try:
         get(f"{url}/health", settings)
         version = get(f"{url}/version", settings) if not settings["key"] else None
@@ -75,13 +82,18 @@ def reachable(settings: dict[str, Any]) -> Line:
         return Line(PROBLEM, "server", f"{url} answers {error.code}: is it a Prefect server?", "")
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            text = f"{url} gave no answer within {SECONDS:.0f} s: it is slow, or something else listens there"
+            return Line(WARNING, "server", text, "ask again; `wsss run` works without")
         do = "start it (`wsss serve`), or unset PREFECT_API_URL; `wsss run` works without"
         return Line(PROBLEM, "server", f"{url} does not answer: {reason}", do)
     mine = installed("prefect")
     if version and version != mine:
         text = f"{url} is Prefect {version}, here is {mine}"
         return Line(WARNING, "server", text, "use one version on both sides")
-    return Line(OK, "server", f"{url} answers")
+    seconds = time.monotonic() - began
+    late = f", but is slow ({seconds:.0f} s)" if seconds > SLOW / 4 else ""
+    return Line(WARNING if late else OK, "server", f"{url} answers{late}")
 
 
 def exposed(settings: dict[str, Any]) -> Iterator[Line]:

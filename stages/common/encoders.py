@@ -25,8 +25,7 @@ smp.encoders.encoders["vgg19_chen"] = vgg19_chen.ENTRY
 def build_encoder(params: training_params.Encoder) -> nn.Module:
     """A new encoder with its initial weights. Raises ValueError for an unknown name or stride."""
     name, weights = params.name, params.weights  # the schema has refused what nothing pins
-    if not name.startswith("tu-") and name not in smp.encoders.encoders:
-        raise ValueError(f"encoder.name {name!r} is unknown{_nearest(name, smp.encoders.encoders)}")
+    check_name(name)
     library = weights.name if weights.source == "library" else None
     try:
         encoder = smp.encoders.get_encoder(name, weights=library, output_stride=params.output_stride)
@@ -35,6 +34,20 @@ def build_encoder(params: training_params.Encoder) -> nn.Module:
     align_dilation(encoder, params.output_stride)
     load_weights(encoder, weights)
     return encoder
+
+
+def check_name(name: str) -> None:
+    """ValueError for an encoder that neither library has; those of timm are tu-NAME."""
+    known = smp.encoders.encoders
+    if name.startswith("tu-"):
+        import timm
+
+        if not timm.is_model(name.removeprefix("tu-")):
+            raise ValueError(
+                f"encoder.name {name!r} is unknown to timm{_nearest(name[3:], timm.list_models())}"
+            )
+    elif name not in known:
+        raise ValueError(f"encoder.name {name!r} is unknown{_nearest(name, known)}")
 
 
 def align_dilation(encoder: nn.Module, output_stride: int) -> None:

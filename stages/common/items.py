@@ -82,7 +82,8 @@ def map_items(
     groups = batches(todo) if batches else [[item] for item in todo]
     processes = worker_count() if processes is None else processes
     done = _in_processes(groups, compute, processes) if processes else _here(groups, compute)
-    for group, results in track(done, len(groups), step):
+    known = len({item.key for item in items}) - len(todo)  # also of a run that was stopped
+    for group, results in track(done, known + len(todo), step, first=known, size=lambda pair: len(pair[0])):
         for item, files in zip(group, results, strict=True):
             _put(store / item.key, files)
     with output_folder(out) as folder:

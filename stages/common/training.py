@@ -108,7 +108,7 @@ def _train(
     state.load(total)
     batches = _batches(samples, params, per_epoch, state.step, fabric)
     if fabric.is_global_zero:
-        batches = progress.track(batches, total - state.step, step)
+        batches = progress.track(batches, total, step, "steps", state.step)
     saved, first = time.monotonic(), state.step
     with contextlib.closing(batches), _Termination() as termination:
         for number, batch in enumerate(batches, first):

@@ -14,7 +14,11 @@ def find_weights(name: str, sha256: str) -> Path:
     folder = os.environ.get("WSSS_WEIGHTS")
     path = Path(folder or ".") / name
     if not folder or not path.is_file():
-        raise ValueError(f"weights {name}: no such file in the folder WSSS_WEIGHTS={folder or '(not set)'}")
+        raise ValueError(
+            f"weights {name}: no such file in the folder WSSS_WEIGHTS={folder or '(not set)'}: "
+            "docs/weights.md says where to get it, or how to take "
+            "the library's (source: library, name: imagenet)"
+        )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():  # some programs print capitals

@@ -12,20 +12,45 @@ from stages.common.training_params import Training, devices_asked
 from stages.common.weights import find_weights
 from stages.parameters.params import Parameters
 
+OURS = ("small", "vgg19_chen")  # encoders of this project
 STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
 
 
 def main() -> str:
+    count = look()
+    write_atomic(STAMP, "ok\n")
+    return f"parameters: {count} sections are valid"
+
+
+def look() -> int:
+    """The number of sections, all of them valid, with what they name: pictures, weights, encoders."""
     values = read_yaml(Path("params.yaml"))
     params = check(Parameters, values, "params.yaml")
     check_pictures(params.dataset.name)
     check_devices(params, devices_asked())
-    for section in (params.classifier, params.affinity, params.segmenter):
-        weights = section.encoder.weights
-        if weights.source == "file":
-            find_weights(weights.name, weights.sha256)
-    write_atomic(STAMP, "ok\n")
-    return f"parameters: {len(values)} sections are valid"
+    check_encoders(params)
+    return len(values)
+
+
+def check_encoders(params: Parameters) -> None:
+    """Names that nobody knows and weights that are not there; all of them in one message."""
+    problems = []
+    for name, encoder in (
+        ("classifier", params.classifier.encoder),
+        ("affinity", params.affinity.encoder),
+        ("segmenter", params.segmenter.encoder),
+    ):
+        try:
+            if encoder.name not in OURS:
+                from stages.common.encoders import check_name  # only now: the library takes seconds
+
+                check_name(encoder.name)
+            if encoder.weights.source == "file":
+                find_weights(encoder.weights.name, encoder.weights.sha256)
+        except ValueError as error:
+            problems.append(f"{name}.encoder: {error}")
+    if problems:
+        raise ValueError("params.yaml: " + "\n  ".join(problems))
 
 
 def check_devices(params: Parameters, devices: int) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from stages.common import command
 from stages.common.artifacts import read_mask, read_picture, write_atomic, write_json
+from stages.common.pictures import ROOT as DATASET
 from stages.common.pictures import Pictures, load_pictures
 from stages.evaluation.colours import colour, css
 from stages.evaluation.gallery import ERRORS
@@ -55,6 +56,8 @@ def noted(steps: list[Step], notes: dict[str, str]) -> list[Step]:
 
 def read_case(identifier: str) -> Case:
     """ValueError with the nearest ids if there is no such picture."""
+    if not (DATASET / "index.csv").is_file():
+        raise ValueError(f"{DATASET} is missing: `wsss run dataset` makes it")
     pictures = load_pictures()
     found = {picture.id: picture for picture in pictures.all}.get(identifier)
     if found is None:

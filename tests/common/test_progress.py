@@ -25,7 +25,7 @@ def told(capsys) -> list[tuple[str, dict]]:
 
 def done(capsys) -> list[int]:
     lines = told(capsys)
-    assert all(mark == "@progress" and set(v) == {"what", "done", "total"} for mark, v in lines)
+    assert all(mark == "@progress" and set(v) == {"what", "unit", "done", "total"} for mark, v in lines)
     assert {(v["what"], v["total"]) for _, v in lines} == {("seeds", 20)}
     return [values["done"] for _, values in lines]
 
@@ -37,6 +37,14 @@ def test_a_line_a_second_and_one_at_each_end(clock, capsys):
         clock[0] += 0.3
     assert seen == list(range(20))
     assert done(capsys) == [0, 4, 8, 12, 16, 20]
+
+
+def test_the_count_goes_on_where_it_was(clock, capsys):
+    """Of 20 pictures 12 were done before; they come in batches of 4."""
+    assert list(progress.track([5, 6], 20, "seeds", first=12, size=lambda _: 4)) == [5, 6]
+    assert done(capsys) == [12, 20]
+    assert list(progress.track([], 20, "seeds", first=20)) == []
+    assert told(capsys) == []
 
 
 def test_fast_work_is_two_lines(clock, capsys):
@@ -66,7 +74,7 @@ def test_an_epoch_and_its_means(clock, capsys):
 
 def test_without_the_variable_there_is_a_bar_and_no_line(monkeypatch, capsys):
     monkeypatch.delenv("WSSS_PROGRESS", raising=False)
-    assert list(progress.track(range(3), 3, "seeds")) == [0, 1, 2]
+    assert list(progress.track(range(3), 8, "seeds", "steps", first=5)) == [0, 1, 2]
     progress.epoch("classifier", 3, 18, {"loss": 0.25})
     shown = capsys.readouterr()
-    assert shown.out == "" and "@" not in shown.err and "seeds" in shown.err
+    assert shown.out == "" and "@" not in shown.err and "seeds" in shown.err and "8/8 steps" in shown.err

@@ -1,5 +1,6 @@
 """The training loop on a linear network: resume, schedules, groups, and what is not finite."""
 
+import json
 import os
 import signal
 import time
@@ -79,8 +80,14 @@ def test_killed_and_resumed_ends_with_the_same_weights(monkeypatch, capsys, kill
     with pytest.raises(KeyboardInterrupt):
         training.fit("a", Net(), Noise(kill_at), loss, chosen, "key")
     resumed = Net()
+    capsys.readouterr()
+    monkeypatch.setenv("WSSS_PROGRESS", "lines")
     found = training.fit("a", resumed, Noise(), loss, chosen, "key")
-    assert "resumed from step" in capsys.readouterr().out
+    said = capsys.readouterr()
+    step = int(said.out.partition("resumed from step ")[2])
+    told = [json.loads(line.split(" ", 1)[1]) for line in said.err.splitlines() if "@progress" in line]
+    assert step > 0 and (told[0]["done"], told[0]["unit"]) == (step, "steps")  # the count goes on from there
+    assert told[-1]["done"] == told[0]["total"] == told[-1]["total"]
     assert found == wanted and len(found) == 3
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name

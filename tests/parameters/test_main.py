@@ -74,3 +74,18 @@ def test_in_a_copy_that_dvc_has_made_it_names_the_way(params: Path, monkeypatch:
     monkeypatch.chdir(copy)
     with pytest.raises(ValueError, match=r"no folder data/raw/mine.*`wsss sweep` runs beside the checkout"):
         step.main()
+
+
+def test_all_encoders_and_weights_are_looked_at(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One message, before a stage is run: weights say where to get them, an unknown name the nearest."""
+    monkeypatch.delenv("WSSS_WEIGHTS", raising=False)
+    file = '{source: file, name: w.pth, sha256: "' + 64 * "0" + '"}'
+    replace(params, 'weights: {source: none, name: "", sha256: ""}', f"weights: {file}")
+    head, section = params.read_text().split("\naffinity:")
+    params.write_text(head + "\naffinity:" + section.replace("name: small", "name: resnet1", 1))
+    with pytest.raises(ValueError) as error:
+        step.look()
+    assert "classifier.encoder: weights w.pth: no such file" in str(error.value)
+    assert "WSSS_WEIGHTS=(not set): docs/weights.md" in str(error.value)
+    assert "affinity.encoder: encoder.name 'resnet1' is unknown; did you mean resnet1" in str(error.value)
+    assert not step.STAMP.exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline import children, cli
 from tests.pipeline import made_runs
 from tests.pipeline.made_runs import Runs, entry
 
@@ -39,10 +39,27 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
 
 
 def test_help_names_every_command(run) -> None:
-    for words in ([], ["--help"]):
+    for words in ([], ["--help"], ["-h"]):
         code, out, _ = run(*words)
         assert code == 0
         assert all(name in out for name in ("preset", "link", "ladder", "check", "plots-setup"))
+
+
+def test_help_is_in_groups_with_an_example_of_each_command(run) -> None:
+    assert all(
+        group in run("-h")[1] for group in (cli.RECIPE, cli.PARAMETERS, cli.RESULTS, cli.USE, cli.UPKEEP)
+    )
+    for command in cli.app.registered_commands:
+        assert command.rich_help_panel and f"Example: `wsss {command.name or ''}" in command.epilog
+    assert "Example: wsss diff main HEAD" in run("diff", "-h")[1]
+
+
+def test_version_and_completion(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("--version")[1].startswith("wsss 0.")
+    monkeypatch.setenv("_WSSS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "wsss pre")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert run()[1].split() == ["predict", "preset"] or run()[1].split() == ["preset", "predict"]
 
 
 @pytest.mark.parametrize(
@@ -65,24 +82,31 @@ def test_bad_usage_is_one_line(root: Path, run, words: list[str], says: str) -> 
 
 def test_outside_a_project(tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run("check") == (1, "", "error: no dvc.yaml and params.yaml here or above: "
-                                   "run wsss inside the project's folder\n")  # fmt: skip
+    code, out, err = run("check")
+    assert (code, out) == (1, "") and err.startswith("error: no dvc.yaml and params.yaml here or above: ")
+    assert "git clone" in err
 
 
 def test_preset_shows_the_change(root: Path, run) -> None:
-    assert run("preset")[1].startswith("demo ")
+    assert all(f"\n  {name} " in run("preset")[1] for name in ("demo", "psa", "voc2012", "synthetic"))
     code, out, _ = run("preset", "psa")
     assert code == 0
     assert "classifier.augment.longest_side: null -> [256, 512]\n" in out
-    assert out.endswith("value(s) changed; `dvc repro` runs it\n")
-    assert run("preset", "psa")[1] == "params.yaml is so already\n"
+    assert "weights imagenet of resnet50 come from the library" in out
+    assert out.endswith("value(s) changed; `wsss run` runs it\n")
+    assert run("preset", "psa")[1].endswith("params.yaml is so already\n")
 
 
-def test_link_and_check(root: Path, run) -> None:
+def test_link_and_check(root: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "below" / "mine").mkdir()
     code, out, _ = run("link", "mini", "mine")
-    assert (code, out) == (0, f"data/raw/mini -> {root / 'below' / 'mine'}; set dataset.name to mini\n")
+    assert code == 0 and out.startswith(f"data/raw/mini -> {root / 'below' / 'mine'}\n")
+    assert "`name: mini` and `source: folder`" in out
+    asked = []
+    monkeypatch.setattr(children, "run", lambda *words: asked.append(words) or len(asked) - 1)
     assert run("check") == (0, "params.yaml is valid\n", "")
+    assert asked == [(root, "stages.parameters.look")]
+    assert run("check")[:2] == (1, "")  # the child said why
     (root / "params.yaml").write_text(
         (root / "params.yaml").read_text().replace("method: cam", "method: camm")
     )

@@ -9,6 +9,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
@@ -23,7 +24,7 @@ from pipeline.checks import (
     PROBLEM,
     WARNING,
     Line,
-    ProbeError,
+    SlowError,
     held,
     machine,
     probe,
@@ -103,7 +104,7 @@ def test_a_check_that_crashes_is_a_problem(tmp_path: Path) -> None:
 
 def test_a_child_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.checks.PATIENCE", 1.0)
-    with pytest.raises(ProbeError, match="no answer within 1 s") as raised:
+    with pytest.raises(SlowError, match="no answer within 1 s") as raised:
         probe(tmp_path, "import time; print('{\"a\": 1}', flush=True); time.sleep(60)")
     assert raised.value.values == {"a": 1}
 
@@ -213,6 +214,55 @@ def test_a_broken_torch(place: Project, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     line = only(machine.gpu, place)
     assert (line.mark, "ImportError: libcudart.so: cannot open" in line.text) == (PROBLEM, True)
+    assert "force-reinstall" in line.do
+
+
+@pytest.mark.parametrize("program", ["raise MemoryError('no room')", "import os; os.kill(os.getpid(), 9)"])
+def test_a_torch_that_is_not_broken_is_not_installed_again(
+    place: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    (tmp_path / "torch.py").write_text(f"{program}\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    line = only(machine.gpu, place)
+    assert (line.mark, "install" in line.do) == (PROBLEM, False)
+
+
+def test_a_slow_import_is_slow(place: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "devices", list)
+    monkeypatch.setattr(machine, "probe", lambda *_: {**BLIND, "seconds": 40.4})
+    late, rest = machine.gpu(place.root)
+    assert (late.mark, late.text) == (WARNING, "the import of torch is slow (40 s)")
+    assert "install" not in late.do and rest.text == "none: stages run on the CPU"
+
+    def hangs(*_: Any) -> Any:
+        raise SlowError(
+            "no answer within 600 s", {"url": None, "auth": None, "key": None, "analytics": False}
+        )
+
+    monkeypatch.setattr(machine, "probe", hangs)
+    monkeypatch.setattr(server, "probe", hangs)
+    for line in (only(machine.gpu, place), next(iter(server.prefect(place.root)))):
+        assert (line.mark, "slow: no answer within 600 s" in line.text) == (WARNING, True)
+        assert "install" not in line.do
+
+
+def test_who_waits_for_a_check_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(doctor, "QUIET", 0.05)
+    gone = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(lambda: gone.wait(10) and [])
+        threading.Timer(0.3, gone.set).start()
+        assert doctor._waited("gpu", future) == []
+    assert "waiting for the check `gpu`" in capsys.readouterr().err
+
+
+def test_a_server_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_: Any) -> Any:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(server, "get", late)
+    line = server.reachable(settings("http://x/api"))
+    assert (line.mark, "no answer within 30 s: it is slow" in line.text) == (WARNING, True)
 
 
 @pytest.mark.parametrize(

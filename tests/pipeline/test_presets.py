@@ -1,4 +1,5 @@
 import io
+import itertools
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from stages.common.params import read_yaml
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(file.stem for file in (ROOT / "presets").glob("*.yaml"))
+DATA = sorted(file.stem for file in (ROOT / "presets" / "data").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -43,11 +45,72 @@ def test_demo_is_what_is_shipped(root: Path) -> None:
     assert (root / "params.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
+def test_a_recipe_does_not_depend_on_what_was_there(root: Path) -> None:
+    """To the byte, after any other; so demo leads back to what is shipped, comments in their columns."""
+    alone = {}
+    for name in NAMES:
+        shutil.copy(ROOT / "params.yaml", root)
+        presets.apply(root, name)
+        alone[name] = (root / "params.yaml").read_bytes()
+    assert alone["demo"] == (ROOT / "params.yaml").read_bytes()
+    walk = [name for pair in itertools.combinations(NAMES, 2) for name in pair]  # each after each
+    steps = set(itertools.pairwise([*walk, NAMES[0]]))
+    assert steps >= set(itertools.permutations(NAMES, 2))
+    for name in [*walk, NAMES[0]]:
+        presets.apply(root, name)
+        assert (root / "params.yaml").read_bytes() == alone[name]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_demo_leads_back(root: Path, name: str) -> None:
+def test_a_recipe_keeps_the_pictures(root: Path, name: str) -> None:
+    mine = {"dataset.source": "folder", "dataset.name": "mine", "dataset.truth": "none", "generate.train": 90}
+    presets.set_values(root, mine)
+    before = read_yaml(root / "params.yaml")
     presets.apply(root, name)
-    presets.apply(root, "demo")
-    assert read_yaml(root / "params.yaml") == read_yaml(ROOT / "params.yaml")
+    after = read_yaml(root / "params.yaml")
+    assert all(after[section] == before[section] for section in ("dataset", "generate"))
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_a_data_set_keeps_the_recipe(root: Path, name: str) -> None:
+    presets.apply(root, "psa")
+    before = read_yaml(root / "params.yaml")
+    presets.apply(root, name)
+    after = read_yaml(root / "params.yaml")
+    assert {key for key in after if after[key] != before[key]} <= {"dataset", "generate"}
+    presets.apply(root, "synthetic")
+    assert read_yaml(root / "params.yaml") == before
+
+
+def test_a_recipe_that_sets_a_data_set_is_refused(root: Path) -> None:
+    (root / "presets" / "bad.yaml").write_text("dataset:\n  name: synthetic\n")
+    with pytest.raises(ValueError, match="a recipe sets no dataset"):
+        presets.apply(root, "bad")
+
+
+def test_the_published_decoder_is_whole(root: Path) -> None:
+    presets.apply(root, "voc-mobilenet")
+    presets.apply(root, "psa")
+    values = read_yaml(root / "params.yaml")
+    assert values["segmenter"]["options"] == {}
+    assert {values[step]["precision"] for step in ("classifier", "seeds", "predictions")} == {"fp32"}
+
+
+def test_a_comment_that_was_pushed_comes_back(tmp_path: Path) -> None:
+    long = "[" + "x" * 40 + "]"
+    params = "a: [1]                  # what\n"
+    text, _ = small(tmp_path, params, f"a: {long}\n")
+    assert text == f"a: {long}  # what\n"
+    assert small(tmp_path, text, "a: [1]\n")[0] == params
+
+
+def test_braces_that_are_empty_empty_the_mapping(tmp_path: Path) -> None:
+    text, changes = small(tmp_path, "options: {x: 1}\n", "options: {}\n")
+    assert (text, changes) == ("options: {}\n", [("options.x", 1, None)])
+
+
+def test_notes_are_the_lines_below_the_title(root: Path) -> None:
+    assert "docs/weights.md" in presets.notes(root, "voc-mobilenet")[0]
 
 
 def test_published_numbers(root: Path) -> None:

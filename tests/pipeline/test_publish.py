@@ -182,16 +182,16 @@ class Shown:
 def test_a_bar_follows_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "QUICK", 0.0)
     shown, bars = Shown(monkeypatch), publish.Bars()
-    bars.progress("evaluation@seeds", "seeds", 25, 100)
+    bars.progress("evaluation@seeds", "25 of 100 pictures", 25, 100)
     deadline = time.monotonic() + 10
     while not shown.calls and time.monotonic() < deadline:
         time.sleep(0.01)
     bars.epoch("evaluation@seeds", "epoch 1 of 2: loss 0.5")
-    bars.progress("evaluation@seeds", "seeds", 100, 100)
+    bars.progress("evaluation@seeds", "100 of 100 pictures", 100, 100)
     bars.close()
     assert shown.calls == [
-        ("create", 25.0, "progress-evaluation-seeds", "evaluation@seeds, seeds: 25 of 100"),
-        ("update", 100.0, "id", "evaluation@seeds, seeds: 100 of 100; epoch 1 of 2: loss 0.5"),
+        ("create", 25.0, "progress-evaluation-seeds", "evaluation@seeds, 25 of 100 pictures"),
+        ("update", 100.0, "id", "evaluation@seeds, 100 of 100 pictures; epoch 1 of 2: loss 0.5"),
     ]
 
 

@@ -218,7 +218,7 @@ def test_waits_for_another_dvc(small):
 
 def test_lines_for_programs_and_progress_bars(small):
     code = (
-        'print(\'@progress {"what": "seeds", "done": 3, "total": 9}\')\n'
+        'print(\'@progress {"what": "seeds", "unit": "steps", "done": 3, "total": 9}\')\n'
         'print(\'@epoch {"step": "work", "epoch": 2, "loss": 0.5}\')\n'
         "print('\\r10 %\\r50 %\\r100 %')\n"
         f"{WRITE}"
@@ -226,7 +226,7 @@ def test_lines_for_programs_and_progress_bars(small):
     project = small(code)
     project.stage()
     assert project.listener.told == [
-        ("progress", "seeds", 3, 9),
+        ("progress", "steps", 3, 9),
         ("epoch", {"step": "work", "epoch": 2, "loss": 0.5}),
     ]
     assert "100 %" in project.listener.lines and not project.says("50 %")

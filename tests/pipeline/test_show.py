@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline.show import rows
+from stages.report.show import read_case
 from tests.conftest import Project
 from tests.pipeline.stub import wsss
 
@@ -24,6 +27,12 @@ def test_a_row_for_each_step_and_each_stop_of_the_walk():
         ("  1 step", "12.35", ""),
         ("  2 steps", "20.00", ""),
     ]
+
+
+def test_a_fresh_clone_is_told_what_makes_the_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="data/dataset is missing: `wsss run dataset` makes it"):
+        read_case("train_00139")
 
 
 def test_the_page_is_whole_and_asks_nobody(recipe: Project, tmp_path: Path, page: Any):

@@ -116,8 +116,26 @@ def test_progress_in_a_file_is_a_line_now_and_then(capsys, monkeypatch):
             now[0] += 1
             shown.progress("seeds", "pictures", done, 100)
     assert capsys.readouterr().out.splitlines() == [
-        f"seeds │ pictures: {done} of 100" for done in (31, 62, 93)
+        f"seeds │ {done} of 100 pictures, 1.0/s, {100 - done}{'.0' * (done > 90)} s left"
+        if done > 40
+        else f"seeds │ {done} of 100 pictures, 1.0/s, 1:09 left"
+        for done in (31, 62, 93)
     ]
+
+
+def test_the_pace_of_what_goes_on_where_it_was(monkeypatch):
+    """43 steps of another run are no speed of this one; another loop of the stage begins anew."""
+    now = [100.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    pace = terminal.Pace()
+    assert pace.tell("steps", 43, 623) == "43 of 623 steps"
+    now[0] += 20
+    assert pace.tell("steps", 53, 623) == "53 of 623 steps, 0.5/s, 19:00 left"
+    now[0] += 40
+    assert pace.tell("steps", 623, 623) == "623 of 623 steps"
+    assert pace.tell("pictures", 1, 10) == "1 of 10 pictures"
+    now[0] += 600
+    assert pace.tell("pictures", 2, 10) == "2 of 10 pictures, 0.1/min, 1:20:00 left"
 
 
 def test_epochs(capsys):

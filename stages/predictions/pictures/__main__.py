@@ -6,61 +6,39 @@ It appears when all is done. A killed run goes on where it was: results are kept
 """
 
 import argparse
-import shutil
-from dataclasses import asdict
 from pathlib import Path
 
-from stages.common import command, fingerprint, items
-from stages.common.artifacts import as_text, csv_text, output_folder, read_json
-from stages.common.device import device
+from stages.common import command
 from stages.common.door import visible
-from stages.common.params import load
-from stages.common.pictures import ROOT
-from stages.dataset.depth import read_white
-from stages.dataset.params import Dataset
-from stages.predictions.params import Predictions
-from stages.predictions.pictures.batch import FACTS, LabelPictures, shares
-from stages.predictions.pictures.found import find, names
-from stages.predictions.pictures.labeller import Labeller
-from stages.segmenter.network import DIVISOR
-from stages.segmenter.params import Segmenter
-from stages.segmenter.trained import MODEL, read_config
+from stages.predictions.pictures.found import find, problem, skipped
 
-AREAS, PICTURES = ("picture", "class", "pixels", "percent"), ("picture", "file", "width", "height", "problem")
-BATCH = 8  # pictures, or tiles, on a GPU
+MODEL = Path("data/segmenter")
+NAMED = 5  # files by their names in a line
 
 
 def main(arguments: list[str]) -> int:
     """Exit status 0, or 1 if a picture could not be labelled: the others are."""
     asked = _parse(arguments)
-    config, place = read_config(asked.model), device()
     files = find(asked.pictures)
-    if not files:
-        raise ValueError(f"no picture in {', '.join(map(str, asked.pictures))}")
-    batch = asked.batch or (1 if place.type == "cpu" else BATCH)
-    params = load("predictions", Predictions)
-    labeller = Labeller(asked.model, params, str(place), *tiling(asked.tile, asked.overlap), batch)
-    most, white = load("dataset", Dataset).max_megapixels, read_white(ROOT)
-    compute = LabelPictures(labeller, tuple(config["classes"]), most, white)
-    work = _work(files, compute, config)
-    items.single_thread()  # the processes are the parallelism
-    compute.prepare()
-    processes = None if place.type == "cpu" else 0
-    with output_folder(asked.out) as folder:
-        line = items.map_items(
-            "pictures", folder, work, compute, batches=compute.batches, processes=processes
-        )
-        problems = _tables(folder, work, config["classes"])
-    print(f"{line}\n{asked.out}: masks, overlays, areas.csv, pictures.csv", flush=True)
-    if problems:
-        print(f"{len(problems)} of {len(files)} could not be labelled:")
-        print("\n".join(visible(f"  {file}: {problem}") for file, problem in problems))
-    return 1 if problems else 0
+    wrong = {file: why for file in files if (why := problem(file))}
+    left = skipped(asked.pictures)
+    if left:
+        names = ", ".join(map(str, left[:NAMED])) + (", ..." if len(left) > NAMED else "")
+        print(visible(f"skipped, no pictures by their names: {len(left)} ({names})"))
+    if len(wrong) == len(files):
+        lines = [f"{file}: {why}" for file, why in wrong.items()]
+        raise ValueError("\n  ".join([f"no picture in {', '.join(asked.pictures)}", *lines]))
+    for file, why in wrong.items():
+        print(visible(f"{file}: {why}"))
+    print(f"{len(files) - len(wrong)} pictures to label", flush=True)
+    from stages.predictions.pictures.label import label  # only now: torch takes its time
+
+    return label(asked, files, wrong)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="wsss predict")
-    parser.add_argument("pictures", nargs="+", type=Path)
+    parser.add_argument("pictures", nargs="+")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--model", default=MODEL, type=Path)
     parser.add_argument("--tile", type=int)
@@ -69,63 +47,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     asked = parser.parse_args(arguments)
     if asked.out.exists() and (not asked.out.is_dir() or any(asked.out.iterdir())):
         raise ValueError(f"{asked.out} is there already: name a new folder, results are never mixed")
-    return asked
-
-
-def tiling(tile: int | None, overlap: int | None) -> tuple[int, int]:
-    """Side and overlap of the tiles; what was not asked for: twice the training crop, and a quarter of it.
-
-    A network is best near the size that it was trained on: a mosaic of 10x15 pictures of the demo gives
-    mIoU 77.3 in tiles of 256 that overlap by 64, 74.7 without overlap, 61.4 in tiles of 1024, 58.3 whole.
-    """
-    tile = tile or 2 * load("segmenter", Segmenter).augment.crop
-    overlap = tile // 4 if overlap is None else overlap
-    if tile < 2 * DIVISOR or not 0 <= overlap <= tile // 2:
+    missing = [name for name in ("config.json", "weights.safetensors") if not (asked.model / name).is_file()]
+    if missing:
         raise ValueError(
-            f"tiles of {tile} pixels that overlap by {overlap}: --tile must be {2 * DIVISOR} or more, "
-            "--overlap at most half of it"
+            f"{asked.model} holds no trained segmenter (no {missing[0]}): `wsss run segmenter` makes "
+            "data/segmenter, `dvc checkout` takes it from the cache"
         )
-    return tile, overlap
-
-
-def _work(files: list[Path], compute: LabelPictures, config: dict) -> list[items.Item]:
-    labeller = compute.labeller
-    base = (
-        fingerprint.code_hash("stages.predictions.pictures.__main__"), config,
-        compute.max_megapixels, asdict(compute.white),
-        fingerprint.file_hash(labeller.folder / "weights.safetensors"), labeller.params.model_dump(),
-        labeller.tile, labeller.overlap,
-    )  # fmt: skip
-    return [
-        items.Item(name, fingerprint.key(base, _content(file)), file)
-        for name, file in zip(names(files), files, strict=True)
-    ]
-
-
-def _content(file: Path) -> str:
-    try:
-        return fingerprint.file_hash(file)
-    except OSError as error:  # asked for, so it will be named among the problems
-        return f"{file}: {error}"
-
-
-def _tables(folder: Path, work: list[items.Item], classes: list[str]) -> list[tuple[Path, str]]:
-    """Write areas.csv and pictures.csv in place of the facts; the files that have a problem, and which."""
-    areas: list[tuple] = [AREAS]
-    pictures: list[tuple] = [PICTURES]
-    problems = []
-    for item in work:
-        facts = read_json(folder / FACTS / f"{item.id}.json")
-        problem = facts.get("problem", "")
-        name, counts = as_text(item.id), facts.get("pixels", [])
-        areas += [(name, as_text(classes[index]), *rest) for index, *rest in shares(counts)]
-        pictures.append((name, item.task, facts.get("width", ""), facts.get("height", ""), problem))
-        if problem:
-            problems.append((item.task, problem))
-    (folder / "areas.csv").write_text(csv_text(areas))
-    (folder / "pictures.csv").write_text(csv_text(pictures))
-    shutil.rmtree(folder / FACTS)
-    return problems
+    return asked
 
 
 if __name__ == "__main__":

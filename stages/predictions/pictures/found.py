@@ -1,7 +1,10 @@
 """Which pictures were asked for, and under which names their results are kept."""
 
+import glob
 import os
+import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 SUFFIXES = {
@@ -9,23 +12,58 @@ SUFFIXES = {
 }  # fmt: skip
 
 
-def find(paths: list[Path]) -> list[Path]:
-    """The files of `paths`, and of folders among them all pictures inside, sorted; each once.
+VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
 
-    A file that is named is taken whatever its suffix, also if there is none: who asked for it, is told.
-    ValueError for what is no file, and might be read for ever.
+
+def find(asked: Sequence[str | Path]) -> list[Path]:
+    """The files that were asked for, and of folders among them all pictures inside, sorted; each once.
+
+    A pattern that the shell left as it is, since it was quoted, is filled in here. A file that is named is
+    taken whatever its suffix, also if there is none: who asked for it, is told.
     """
     found: dict[Path, None] = {}
-    for path in paths:
-        if path.exists() and not path.is_dir() and not path.is_file():
-            raise ValueError(f"{path} is a FIFO, a device or a socket, no picture: leave it out")
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in inside:
-            if file == path or (
-                file.suffix.lower() in SUFFIXES and file.is_file() and not _hidden(file, path)
-            ):
-                found[Path(os.path.abspath(file))] = None
+    for path in _filled(asked):
+        for file in _inside(path) if path.is_dir() else [path]:
+            if file == path or file.suffix.lower() in SUFFIXES:
+                found[file if is_address(str(file)) else Path(os.path.abspath(file))] = None
     return list(found)
+
+
+def skipped(asked: Sequence[str | Path]) -> list[Path]:
+    """The files in folders that are no pictures by their suffix."""
+    folders = [path for path in _filled(asked) if path.is_dir()]
+    return [f for folder in folders for f in _inside(folder) if f.suffix.lower() not in SUFFIXES]
+
+
+def problem(file: Path) -> str:
+    """What is wrong with a file as it lies there, unread; empty if nothing is."""
+    if is_address(str(file)):
+        return "an address: download the picture, then name its file"
+    if not file.exists():
+        pattern = any(sign in str(file) for sign in "*?[")
+        return "no file fits the pattern" if pattern else "No such file or directory"
+    if not file.is_file():
+        return "a FIFO, a device or a socket, no picture"
+    if file.suffix.lower() in VIDEOS:
+        return "a video: take pictures from it first, e.g. ffmpeg -i VIDEO -vf fps=1 frames/%05d.png"
+    return ""
+
+
+def is_address(text: str) -> bool:
+    """Also where a path's normalisation has eaten a slash."""
+    return re.match("[a-zA-Z][a-zA-Z0-9+.-]+:/", text) is not None
+
+
+def _filled(asked: Sequence[str | Path]) -> list[Path]:
+    paths = []
+    for text in map(str, asked):
+        matches = [] if os.path.lexists(text) or is_address(text) else sorted(glob.glob(text, recursive=True))
+        paths += [Path(match) for match in matches] or [Path(text)]
+    return paths
+
+
+def _inside(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.rglob("*")) if file.is_file() and not _hidden(file, folder)]
 
 
 def _hidden(file: Path, folder: Path) -> bool:

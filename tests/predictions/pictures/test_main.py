@@ -1,7 +1,10 @@
 """`wsss predict` with a small segmenter that nobody trained, and against the step `predictions`."""
 
 import csv
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -16,8 +19,9 @@ from stages.common.params import load
 from stages.dataset.decode import ORIENTATION
 from stages.predictions.__main__ import refined
 from stages.predictions.params import Predictions
-from stages.predictions.pictures.__main__ import main, tiling
+from stages.predictions.pictures.__main__ import main
 from stages.predictions.pictures.batch import LabelPictures, in_words, shares
+from stages.predictions.pictures.label import tiling
 from stages.predictions.pictures.labeller import Labeller
 from tests.conftest import ROOT, Project
 from tests.segmenter.tiny import save_segmenter
@@ -84,7 +88,42 @@ def test_any_format_and_what_cannot_be_read(project: Path, capsys: pytest.Captur
     assert set(problems) == {"broken", "empty", "missing"}
     assert problems["missing"] == "No such file or directory"
     printed = capsys.readouterr().out
+    assert "skipped, no pictures by their names: 1 (in/labels.csv)" in printed
+    assert "12 pictures to label" in printed and "10 of 13 pictures are labelled; " in printed
+    assert Path("out/.gitignore").read_text().endswith("\n*\n")
     assert "3 of 13 could not be labelled:" in printed and f"{project}/in/broken.jpg: unread" in printed
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("https://example.org/a.jpg", "an address: download"),
+        ("nothing/*.jpg", "no file fits the pattern"),
+        ("film.mp4", "a video: take pictures from it first"),
+        ("wrong/path.png", "No such file or directory"),
+        ("fifo", "no plain file"),
+    ],
+)
+def test_what_is_no_picture_is_told_at_once(project: Path, asked: str, says: str):
+    """Before torch is loaded: a child that may not load it says the same."""
+    Path("film.mp4").touch()
+    os.mkfifo("fifo")
+    program = (
+        "import sys; sys.modules['torch'] = None; "
+        "from stages.predictions.pictures.__main__ import main; main(sys.argv[1:])"
+    )
+    words = [sys.executable, "-c", program, "--out=out", "--", asked]
+    done = subprocess.run(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert f"ValueError: no picture in {asked}" in done.stderr and says in done.stderr
+    assert not Path("out").exists()
+
+
+def test_a_quoted_pattern_is_filled_in(project: Path):
+    Path("in").mkdir()
+    for name in ("a1.png", "a2.png", "b1.png"):
+        Image.fromarray(blobs(30, 50)).save(f"in/{name}")
+    assert main(["in/a*.png", "--out", "out"]) == 0
+    assert {path.name for path in Path("out/masks").iterdir()} == {"a1.png", "a2.png"}
 
 
 def test_areas_are_the_counts_of_the_masks(project: Path):
