@@ -101,7 +101,7 @@ def open_repo(root: Path) -> Iterator[Any]:
 
     for name in ("dvc.yaml", "params.yaml", "dvc.lock"):  # DVC reads them whatever they hold
         with suppress(OSError, UnicodeDecodeError):
-            check_yaml((root / name).read_text(), name)
+            check_yaml((root / name).read_text(encoding="utf-8"), name)
     try:
         with Repo(str(root), _wait_for_lock=True) as repo:
             yield repo

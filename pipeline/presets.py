@@ -212,7 +212,7 @@ _Representer.add_representer(type(None), _Representer.represent_none)
 
 def _read(path: Path) -> CommentedMap:
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         check_yaml(text, str(path))
         values = _yaml().load(text)
     except YAMLError as error:

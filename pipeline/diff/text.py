@@ -26,8 +26,8 @@ LONG = 20  # parameters; more are folded up in markdown
 EMPTY = "no difference"
 MOST = 60_000  # characters of a comment: GitHub takes 65,536
 NOTHING = "&#8203;"  # a space of no width
-MARKS = {sign: f"\\{sign}" for sign in "\\`*_[]~!"} | {
-    "@": f"@{NOTHING}", "#": f"\\#{NOTHING}", "$": "<span>$</span>", "&": "&amp;", "<": "&lt;", ">": "&gt;",
+MARKS = {sign: f"\\{sign}" for sign in "\\`*_[]<>~!"} | {
+    "@": f"@{NOTHING}", "#": f"\\#{NOTHING}", "$": "<span>$</span>", "&": "&amp;",
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ class ParameterError(ValueError):
 def read_yaml(path: Path) -> dict[str, Any]:
     """The file as a dict. YAML 1.2 as DVC reads it, so `1e-4` is a number."""
     try:
-        values = parse_yaml(path.read_text(), str(path))
+        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise ParameterError(f"{path} is missing: run from the project's root") from None
     except UnicodeDecodeError as error:

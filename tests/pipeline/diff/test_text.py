@@ -15,7 +15,7 @@ from pipeline.tables import markdown
         ("GH-12", "GH&#8203;-12"),
         ("$x$", "<span>$</span>x<span>$</span>"),
         ("&lt;b&gt;", "&amp;lt;b&amp;gt;"),
-        ("<img src=x>", "&lt;img src=x&gt;"),
+        ("<img src=x>", "\\<img src=x\\>"),
         ("[a](b) *c* `d`", "\\[a\\](b) \\*c\\* \\`d\\`"),
         ("http://evil.example", "http&#8203;://evil.example"),
         ("www.evil.example", "www&#8203;.evil.example"),
