@@ -11,10 +11,10 @@ WORDS = ("rung", "split")  # the other columns are numbers
 
 
 def read(root: Path) -> Scores:
-    """The rungs of the workspace. Raises ValueError where the recipe scores none."""
+    """The rungs of the workspace. Raises ValueError where none was ever scored."""
     found = scores.workspace(root)
-    if not found.rungs:
-        raise ValueError("no rung was ever scored here: `wsss run` makes the ladder")
+    if not any((root / "reports" / rung.name / "metrics.json").is_file() for rung in found.rungs):
+        raise ValueError("reports/ has no rung's metrics.json: `wsss run` makes them")
     return found
 
 

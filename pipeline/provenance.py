@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import gpus
-from pipeline.outcomes import RAN, RESTORED, Result
 from pipeline.project import write_whole
 from pipeline.snapshot import Snapshot
 
@@ -41,25 +40,18 @@ def read(run: Snapshot) -> dict[str, Made]:
     return _parsed(run.text(FILE) or "")
 
 
-def note(
-    root: Path, run: str, results: Mapping[str, Result], hashes: Mapping[str, str], here: Mapping[str, bool]
-) -> None:
-    """Describe the rungs that this run has scored anew.
+def note(root: Path, run: str, hashes: Mapping[str, str], anew: Mapping[str, bool]) -> None:
+    """Describe the rungs that a run has scored `anew`: whether this machine has computed it, by rung.
 
-    `hashes` are those of metrics.json, by rung; `here` says whether this machine has computed it.
+    `hashes` are those of metrics.json, of all rungs. What is told of equal numbers already stays.
     """
     file = root / FILE
     known = _parsed(file.read_text(errors="replace")) if file.is_file() else {}
     found = {rung: made for rung, made in known.items() if rung in hashes}
-    for rung, value in hashes.items():
-        result = results.get(f"evaluation@{rung}")
-        if (
-            result
-            and result.outcome in (RAN, RESTORED)
-            and (rung not in known or known[rung].metrics != value)
-        ):
-            text = machine() if here[rung] else ELSEWHERE
-            found[rung] = Made(value, time.strftime("%Y-%m-%d"), text, run)
+    for rung, here in anew.items():
+        if rung not in known or known[rung].metrics != hashes[rung]:
+            text = machine() if here else ELSEWHERE
+            found[rung] = Made(hashes[rung], time.strftime("%Y-%m-%d"), text, run)
     if found != known:
         values = {rung: vars(made) for rung, made in found.items()}
         write_whole(file, json.dumps(values, indent=2, sort_keys=True) + "\n")

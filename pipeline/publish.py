@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -23,11 +23,13 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from pipeline import places, plan, presets, terminal, worktrees
+from pipeline import places, plan, presets, scores, terminal, worktrees
 from pipeline.changes import between
 from pipeline.outcomes import GOOD, Result
 from pipeline.project import write_whole
-from pipeline.tables import Table, markdown, read_csv
+from pipeline.scores import Rung, Scores
+from pipeline.snapshot import open_run
+from pipeline.tables import Table, markdown
 from stages.common.params import read_yaml
 
 REPORT, PER_CLASS = "wsss-report", "wsss-per-class"
@@ -56,10 +58,11 @@ class Report:
 
 def report(about: About, previous: str) -> Report:
     """Read the results; their numbers are compared with those of the revision `previous`."""
-    parts = [_summary(about), _outcomes(about), _ladder(about, previous)]
-    parts += [_parameters(about), _pictures(about)]
+    found = scores.workspace(about.root)
+    parts = [_summary(about), _outcomes(about), _ladder(found, previous)]
+    parts += [_parameters(about), _pictures(found)]
     text = "\n".join(part for part in parts if part)
-    return Report(about.name, text, read_csv(about.root / "reports" / "per_class.csv"))
+    return Report(about.name, text, found.per_class())
 
 
 def show(report: Report, root: Path) -> None:
@@ -95,28 +98,29 @@ def _outcomes(about: About) -> str:
     return markdown(("stage", "plan", "outcome", "time", "on", "why"), rows, right=(3,))
 
 
-def _ladder(about: About, previous: str) -> str:
-    rows = read_csv(about.root / "reports" / "ladder.csv")
-    if not rows:
+def _ladder(found: Scores, previous: str) -> str:
+    """A row per rung, those without numbers too, and below who made them."""
+    if not found.rungs:
         return ""
-    before = _metrics(about.root, previous)
-    header = (*rows[0], "change of miou")
-    cells = [(*row.values(), _change(row.get("miou", ""), before.get(f"{row['rung']}.miou"))) for row in rows]
+    before = _before(found.run.root, previous)
+    header = (*found.rungs[0].row(), "change of miou")
+    cells = [(*rung.row().values(), _change(rung, before.get(rung.name))) for rung in found.rungs]
     table = markdown(header, cells, right=range(2, len(header)))
-    return f"## The ladder\n\nIn percent; the change is against `{previous}`.\n\n{table}"
+    told = "".join(f"- {rungs}: {standing}\n" for rungs, standing in found.told())
+    return f"## The ladder\n\nIn percent; the change is against `{previous}`.\n\n{table}\n{told}"
 
 
-def _change(now: str, before: Any) -> str:
-    if not now or not isinstance(before, int | float):
-        return ""
-    return f"{float(now) - before:+.2f}"
-
-
-def _metrics(root: Path, revision: str) -> dict[str, Any]:
-    with contextlib.suppress(ValueError):
-        values = json.loads(worktrees.git(root, "show", f"{revision}:./reports/metrics.json"))
-        return values if isinstance(values, dict) else {}
+def _before(root: Path, previous: str) -> dict[str, Rung]:
+    with contextlib.suppress(ValueError):  # there was no such run
+        return {rung.name: rung for rung in scores.read(open_run(root, previous)).good}
     return {}
+
+
+def _change(now: Rung, before: Rung | None) -> str:
+    """Of two runs that both have scored the rung."""
+    if before is None or "miou" not in now.numbers or "miou" not in before.numbers:
+        return ""
+    return f"{now.numbers['miou'] - before.numbers['miou']:+.2f}"
 
 
 def _parameters(about: About) -> str:
@@ -138,12 +142,11 @@ def parameter_changes(root: Path) -> list[presets.Change]:
     return between(YAML(typ="safe").load(io.StringIO(text)), read_yaml(root / "params.yaml"))
 
 
-def _pictures(about: About) -> str:
+def _pictures(found: Scores) -> str:
     from pipeline import contact
 
-    reports = about.root / "reports"
-    rungs = [(row["rung"], row.get("split", "")) for row in read_csv(reports / "ladder.csv")]
-    sheets = contact.sheets([(rung, split, reports / rung / "gallery.png") for rung, split in rungs])
+    reports = found.run.root / "reports"
+    sheets = contact.sheets([(r.name, r.split, reports / r.name / "gallery.png") for r in found.good])
     pictures = [f"![The same pictures in every rung, split {split}]({uri})\n" for split, uri in sheets]
     return "\n".join(["## Pictures\n", *pictures]) if pictures else ""
 

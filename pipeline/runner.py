@@ -48,7 +48,7 @@ def _page(root: Path) -> None:
         return
     try:
         found = scores.workspace(root)
-        if not found.rungs:
+        if not any((root / "reports" / rung.name / "metrics.json").is_file() for rung in found.rungs):
             return
         from pipeline.report import page as made  # only now: the drawing library takes its time
 

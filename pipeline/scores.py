@@ -9,8 +9,9 @@ have it now (standing.py). Else the rung has none: reports/ of git, or of an ear
 import hashlib
 import json
 import math
+import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,16 @@ class Scores:
         found = self.rung(rung)
         return self.run.table(f"reports/{rung}/{file}") if found and found.good else []
 
+    def per_class(self, order: Iterable[str] = ()) -> Table:
+        """IoU by class and rung, of the rungs that are the run's; `order` is that of the data set."""
+        scored = [rung for rung in self.good if rung.classes]
+        names = dict.fromkeys([*order, *(name for rung in scored for name in rung.classes)] if scored else ())
+        return [
+            {"class": name}
+            | {rung.name: text(rung.classes[name]) if name in rung.classes else "" for rung in scored}
+            for name in names
+        ]
+
 
 def text(value: float) -> str:
     """A number of a rung, in percent: two decimals, as metrics.json and `dvc metrics` have it."""
@@ -107,17 +118,23 @@ def read(run: Snapshot) -> Scores:
 
 
 def names(run: Snapshot) -> dict[str, str]:
-    """The stage that scores each rung: those of dvc.yaml, and if it has none, of dvc.lock."""
+    """The stage that scores each rung: those of dvc.yaml, and if it has none, of dvc.lock.
+
+    A recipe of one's own without a stage `evaluation` has a rung for each reports/RUNG/metrics.json.
+    """
     stage = run.stages().get(STAGE)
-    each = stage.get("foreach") if isinstance(stage, dict) else None
+    stage = stage if isinstance(stage, dict) else {}
+    each = stage.get("foreach")
     if isinstance(each, dict | list) and "metrics.json" in json.dumps(stage.get("do"), default=str):
         return {str(name): f"{STAGE}@{name}" for name in each}
-    prefix = f"{STAGE}@"
-    return {
-        name.removeprefix(prefix): name
-        for name in run.lock
-        if name.startswith(prefix) and _metrics_of(run, name)
+    found = {
+        match[1]: stage
+        for stage, entry in run.lock.items()
+        for path in hashes(entry, "outs")
+        if (match := re.fullmatch(r"reports/([^/]+)/metrics\.json", path))
     }
+    rungs = {name: stage for name, stage in found.items() if stage.startswith(f"{STAGE}@")}
+    return rungs or found
 
 
 def extra(scores: Scores, name: str, stage: str) -> Rung:
@@ -127,17 +144,17 @@ def extra(scores: Scores, name: str, stage: str) -> Rung:
 
 def note(root: Path, run: str, results: Mapping[str, Result]) -> None:
     """Write down on which machine a run that has ended made its numbers."""
-    found = open_run(root, WORKSPACE)
-    values = {}
+    found, past, host = open_run(root, WORKSPACE), ledger.read(root), socket.gethostname()
+    own = [e.get("outs") for e in past if e.get("outcome") == RAN and e.get("host") == host]
+    values, anew = {}, {}
     for name, stage in names(found).items():
-        path = _metrics_of(found, stage)
+        path = _metrics_of(found, name, stage)
         if path and found.hash(path) == _digest(found.read([path]).get(path, b"")):
             values[name] = found.hash(path) or ""
+            if stage in results and results[stage].outcome in (RAN, RESTORED):
+                anew[name] = ledger.hashes(found.lock[stage]) in own
     if values:
-        past, host = ledger.read(root), socket.gethostname()
-        outs = {name: ledger.hashes(found.lock[f"{STAGE}@{name}"]) for name in values}
-        own = [e.get("outs") for e in past if e.get("outcome") == RAN and e.get("host") == host]
-        provenance.note(root, run, results, values, {name: outs[name] in own for name in values})
+        provenance.note(root, run, values, anew)
 
 
 def _rung(
@@ -145,14 +162,15 @@ def _rung(
     name: str, stage: str,
 ) -> Rung:  # fmt: skip
     again = f": `wsss run {stage}`" if run.commit is None else ""
-    path = _metrics_of(run, stage)
+    path = _metrics_of(run, name, stage)
     if path is None:
         return Rung(name, MISSING, f"{NOT_SCORED}{again}")
     faults, wrong = standings.faults(stage), _edited(run, stage)
     values = _values(run, path)
     if wrong or values is None:
         return Rung(name, MISSING, f"{NOT_SCORED}: {wrong or f'{path} cannot be read'}{again}")
-    numbers = {key: value for key in values if (value := _number(values[key])) is not None}
+    plain = {key: _number(value) for key, value in values.items() if key != "split"}
+    numbers = {key: value for key, value in plain.items() if value is not None}
     if standings.is_foreign(faults):
         return Rung(name, MISSING, f"{NOT_SCORED}: {_reasons(faults)}{again}")
     if faults:
@@ -205,10 +223,10 @@ def _commit(run: Snapshot, path: str) -> str | None:
         return None
 
 
-def _metrics_of(run: Snapshot, stage: str) -> str | None:
-    """The file of numbers that a stage's entry of dvc.lock names."""
-    outs = hashes(run.lock.get(stage, {}), "outs")
-    return next((path for path in outs if path.endswith("/metrics.json")), None)
+def _metrics_of(run: Snapshot, name: str, stage: str) -> str | None:
+    """The file of a rung's numbers, if the stage's entry of dvc.lock has it."""
+    path = f"reports/{name}/metrics.json"
+    return path if path in hashes(run.lock.get(stage, {}), "outs") else None
 
 
 def _edited(run: Snapshot, stage: str) -> str:

@@ -10,9 +10,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline import charts, children, pages, tables
+from pipeline import charts, children, pages, scores, tables
 from pipeline.project import write_whole
+from pipeline.scores import text
 
+STAGES = {  # by step, the one whose output it shows
+    "seeds": "seeds", "crf": "affinity_labels", "affinity_labels": "affinity_labels", "affinity": "affinity",
+    "random_walk": "affinity", "pseudo_labels": "pseudo_labels", "predictions": "predictions",
+}  # fmt: skip
 FOLDER = Path("reports/show")  # git-ignored
 
 
@@ -21,7 +26,9 @@ def main(root: Path, identifier: str, html: Path | None, png: Path | None) -> in
     if not html and not png:
         png = root / FOLDER / f"{identifier}.png"
     with tempfile.TemporaryDirectory() as place:
-        arguments = [f"--tiles={place}", *([f"--png={png}"] if png else []), "--", identifier]
+        arguments = [f"--tiles={place}", *([f"--png={png}"] if png else [])]
+        arguments += [f"--note={step}={why}" for step, why in of_other_runs(root).items()]
+        arguments += ["--", identifier]
         if code := children.run(root, "stages.report.show", arguments):
             return code
         shown = json.loads((Path(place) / "steps.json").read_text())
@@ -34,6 +41,14 @@ def main(root: Path, identifier: str, html: Path | None, png: Path | None) -> in
         if file:
             print(file)
     return 0
+
+
+def of_other_runs(root: Path) -> dict[str, str]:
+    """By step, why what lies there is not of the present parameters, code and inputs."""
+    found = scores.workspace(root)
+    return {
+        step: f"not of this run: {why}" for step, stage in STAGES.items() if (why := found.why_not(stage))
+    }
 
 
 def rows(steps: list[dict[str, Any]]) -> list[dict[str, str]]:
@@ -49,7 +64,7 @@ def rows(steps: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def _row(name: str, iou: float | None, what: str) -> dict[str, str]:
-    return {"step": name, "IoU %": "" if iou is None else f"{iou:.2f}", "what": what}
+    return {"step": name, "IoU %": "" if iou is None else text(iou), "what": what}
 
 
 def page(shown: dict[str, Any], folder: Path) -> str:
@@ -79,9 +94,7 @@ def chart(steps: list[dict[str, Any]]) -> str:
         axes.plot([value for _, value, _ in points], color=charts.COLOURS[0], linewidth=1.2)
         for place, (_, value, walk) in enumerate(points):
             axes.plot(place, value, "o", markersize=4 if walk else 7, color=charts.COLOURS[0])
-            axes.annotate(
-                f"{value:.0f}", (place, value), textcoords="offset points", xytext=(0, 7), ha="center"
-            )
+            axes.annotate(text(value), (place, value), textcoords="offset points", xytext=(0, 7), ha="center")
         axes.set_xticks(range(len(points)), [name for name, *_ in points], rotation=35, ha="right")
         axes.set_ylim(0, 112)
         axes.set_yticks(range(0, 101, 25))

@@ -52,7 +52,7 @@ def values(root: Path) -> dict[str, Any]:
     scored = any(row["miou"] for row in rows)
     like = seeds.like(root, params)
     by_seed = seeds.miou(like)
-    ious = per_class(found, data.classes)
+    ious = found.per_class(data.classes)
     return {
         "scored": scored,
         "no_masks": not scored and (bool(good) or not (why_not or data.scored)),
@@ -88,24 +88,13 @@ def values(root: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def per_class(found: Scores, order: list[str]) -> Table:
-    """IoU by class and rung, of the rungs that are this run's; classes in the data set's order."""
-    scored = [rung for rung in found.good if rung.classes]
-    names = dict.fromkeys([*order, *(name for rung in scored for name in rung.classes)] if scored else ())
-    return [
-        {"class": name}
-        | {rung.name: scores.text(rung.classes[name]) if name in rung.classes else "" for rung in scored}
-        for name in names
-    ]
-
-
 def shown(found: Scores) -> list[str]:
     """The rungs whose tiles the stage `gallery` drew from the very results that were scored."""
     lock = found.run.lock
     drawn = hashes(lock.get("gallery", {}), "deps")
     names = []
     for rung in found.good:
-        entry = lock[f"{scores.STAGE}@{rung.name}"]
+        entry = lock[scores.names(found.run)[rung.name]]
         scored = hashes(entry, "deps") | hashes(entry, "outs")
         shared = drawn.keys() & scored.keys()
         if shared and all(drawn[path] == scored[path] for path in shared):

@@ -1,5 +1,6 @@
 """What has come out of a sweep, read anew from its branches and the ledger of runs each time."""
 
+import functools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import ledger, worktrees
+from pipeline import ledger, scores, worktrees
 from pipeline.noise import EXACT
 from pipeline.outcomes import RAN, RESTORED
+from pipeline.snapshot import open_run
 from pipeline.sweep.definition import Sweep, Trial
 from pipeline.sweep.grid import Values
 from pipeline.sweep.trials import FINISHED, NOT_RUN, Ended
-from pipeline.tables import parse_csv
 
 
 @dataclass(frozen=True)
@@ -98,20 +99,26 @@ def read(
     for trial in trials:
         known = FINISHED if trial.name in done else NOT_RUN
         one = said.get(trial.name, Ended(trial, known))
-        miou = _ladder(root, trial.name) if one.outcome == FINISHED else {}
+        miou = _miou(root, trial.name) if one.outcome == FINISHED else {}
         rungs |= dict.fromkeys(miou)
         row = Row(trial, one.outcome, one.why, miou, costs.get(trial.name, Cost()))
         next(point for point in points if point.name == trial.point).rows.append(row)
     return Outcome(sweep, points, list(rungs))
 
 
-def _ladder(root: Path, name: str) -> dict[str, float]:
-    """mIoU by rung of a finished run: of the rungs with a truth; none if its recipe makes no ladder."""
+def _miou(root: Path, name: str) -> dict[str, float]:
+    """mIoU by rung of a finished run: of the rungs with a truth; none if its recipe scores nothing."""
     try:
-        text = worktrees.git(root, "show", f"refs/heads/{worktrees.BRANCH}{name}:./reports/ladder.csv")
+        commit = worktrees.resolve(root, f"refs/heads/{worktrees.BRANCH}{name}")
+        return dict(_of_commit(root, commit))
     except ValueError:
         return {}
-    return {row["rung"]: float(row["miou"]) for row in parse_csv(text) if row["miou"]}
+
+
+@functools.lru_cache(maxsize=4096)  # a sweep's page is made anew after each of its runs
+def _of_commit(root: Path, commit: str) -> tuple[tuple[str, float], ...]:
+    found = scores.read(open_run(root, commit))
+    return tuple((rung.name, rung.numbers["miou"]) for rung in found.good if "miou" in rung.numbers)
 
 
 def _costs(root: Path, sweep: Sweep) -> dict[str, Cost]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline import terminal
 from pipeline.project import write_whole
+from pipeline.scores import text
 from pipeline.sweep.definition import Sweep, folder
 from pipeline.sweep.effects import factors
 from pipeline.sweep.grid import Values, word, words
@@ -19,9 +20,9 @@ def write(root: Path, outcome: Outcome) -> None:
     """points.csv, a row per run, and summary.md, a row per point, in the sweep's folder."""
     place = folder(root, outcome.sweep.name)
     place.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(_table(outcome))
-    write_whole(place / "points.csv", text.getvalue())
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(_table(outcome))
+    write_whole(place / "points.csv", lines.getvalue())
     write_whole(place / "summary.md", to_markdown(outcome))
 
 
@@ -33,7 +34,7 @@ def _table(outcome: Outcome) -> Iterator[list[str]]:
         for row in point.rows:
             seed = "" if row.trial.seed is None else str(row.trial.seed)
             values = [word(point.values[key]) for key in keys]
-            miou = [f"{row.miou[rung]:.2f}" if rung in row.miou else "" for rung in outcome.rungs]
+            miou = [text(row.miou[rung]) if rung in row.miou else "" for rung in outcome.rungs]
             cost = [f"{row.cost.seconds / 60:.2f}", str(row.cost.ran), str(row.cost.restored)]
             yield [row.trial.name, point.name, seed, *values, *miou, *cost, row.outcome, row.why]
 
@@ -68,7 +69,7 @@ def spread(point: Point, rung: str) -> str:
     found = point.spread(rung)
     if found is None:
         return ""
-    return f"{found[0]:.2f}" + ("" if found[1] is None else f" ± {found[1]:.2f}")
+    return text(found[0]) + ("" if found[1] is None else f" ± {text(found[1])}")
 
 
 def _bold(text: str, best: bool) -> str:

@@ -86,7 +86,7 @@ def _head(
 
 def _heading(draw: ImageDraw.ImageDraw, step: Step, at: tuple[int, int], width: int) -> None:
     x, y = at
-    iou = "" if step.iou is None else f"   IoU {step.iou:.1f} %"
+    iou = "" if step.iou is None else f"   IoU {step.iou:.2f} %"
     write(draw, (x, y + 6), shorten(step.name + iou, width, 15), INK, 15)
     text = f"absent: {step.absent}" if step.absent else step.about
     write(draw, (x, y + 26), shorten(text, width, 12), FAINT, 12)
@@ -99,7 +99,7 @@ def _draw_tile(
     under = at[1] + size[1] + 2
     write(draw, (at[0], under), shorten(tile.title, size[0], 12), FAINT, 12)
     if tile.iou is not None:
-        write(draw, (at[0], under + 14), f"IoU {tile.iou:.1f} %", INK, 12)
+        write(draw, (at[0], under + 14), f"IoU {tile.iou:.2f} %", INK, 12)
 
 
 def _keys(draw: ImageDraw.ImageDraw, y: int, total: int) -> int:

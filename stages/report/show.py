@@ -6,6 +6,7 @@ and on request all of it as one PNG.
 
 import argparse
 import difflib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,25 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("id")
     parser.add_argument("--tiles", required=True, type=Path)
     parser.add_argument("--png", type=Path)
+    parser.add_argument(
+        "--note", action="append", default=[], help="STEP=TEXT, to stand with what it is about"
+    )
     asked = parser.parse_args(arguments)
     case = read_case(asked.id)
-    steps = all_steps(case)
+    steps = noted(all_steps(case), dict(note.split("=", 1) for note in asked.note))
     save(asked.tiles, case, steps)
     if asked.png:
         write_atomic(asked.png, sheet(case, steps))
     return 0
+
+
+def noted(steps: list[Step], notes: dict[str, str]) -> list[Step]:
+    """The steps; what is known of one that has a result stands with what it is about."""
+    return [
+        step if step.absent or step.name not in notes
+        else replace(step, about=f"{step.about}; {notes[step.name]}".removeprefix("; "))
+        for step in steps
+    ]  # fmt: skip
 
 
 def read_case(identifier: str) -> Case:

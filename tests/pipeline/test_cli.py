@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import cli
+from tests.pipeline import made_runs
+from tests.pipeline.made_runs import Runs, entry
 
 ROOT = Path(__file__).parents[2]
-LADDER = """rung,split,miou,miou_best_threshold,precision,recall,images
-seeds,train,42.10,44.00,60.00,55.50,12
-predictions,val,50.00,,70.00,61.00,4
-"""
 
 
 @pytest.fixture
@@ -54,7 +52,7 @@ def test_help_names_every_command(run) -> None:
         (["link", "mini"], "error: Missing argument"),
         (["link", "a/b", "."], "error: 'a/b' is no name of a data set"),
         (["preset", "none"], "error: there is no preset 'none'"),
-        (["ladder"], "error: reports/ladder.csv is missing"),
+        (["ladder"], "error: reports/ has no rung's metrics.json: `wsss run` makes them"),
         (["check", "--fast"], "error: No such option"),
     ],
 )
@@ -94,12 +92,17 @@ def test_link_and_check(root: Path, run) -> None:
 
 
 def test_ladder_shows_the_rungs_and_the_pictures(root: Path, run) -> None:
-    (root / "reports" / "seeds").mkdir(parents=True)
+    runs = Runs(root)
+    outs = {name: {f"reports/{name}/metrics.json": ""} for name in ("seeds", "predictions")}
+    made_runs.lock(runs, {f"evaluation@{name}": entry(None, None, out) for name, out in outs.items()})
+    made_runs.score(runs, "seeds", miou=42.1, miou_best_threshold=44.0, images=12)
+    made_runs.score(runs, "predictions", split="val", miou=50.0, recall=61.0, images=4)
     (root / "reports" / "seeds" / "gallery.png").touch()
-    (root / "reports" / "ladder.csv").write_text(LADDER)
     code, out, _ = run("ladder")
     assert code == 0
     assert all(text in out for text in ("seeds", "44.00", "predictions", "61.00"))
+    assert "crf, pseudo_labels: not scored in this run" not in out  # each has its own command
+    assert "crf: not scored in this run: `wsss run evaluation@crf`" in out
     assert out.endswith("  reports/seeds/gallery.png\n")
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -18,24 +17,28 @@ from pipeline.graph import Graph
 from pipeline.outcomes import Result
 from stages.evaluation import gallery
 from tests.conftest import Project
-from tests.pipeline import stub
+from tests.pipeline import made_runs, stub
+from tests.pipeline.made_runs import Runs, entry
 
-LADDER = "rung,split,miou,images\nseeds,train,48.39,600\npredictions,val,79.03,150\n"
-PER_CLASS = "class,seeds,predictions\nbackground,77.86,98.35\ndog,45.86,80.69\n"
 SHADES = (200, 170, 140, 110, 80, 50, 30, 20)  # of the pictures of a gallery
 
 
+RUNGS = ("seeds", "predictions")
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """With reports whose numbers differ from the committed ones."""
-    project = stub.make(tmp_path / "project")
-    reports = project.root / "reports"
-    reports.mkdir()
-    (reports / "metrics.json").write_text(json.dumps({"seeds.miou": 50.0, "predictions.miou": 78.0}))
-    project.run("git", "add", "-A")
-    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "numbers")
-    (reports / "ladder.csv").write_text(LADDER)
-    (reports / "per_class.csv").write_text(PER_CLASS)
+def project(tmp_path: Path) -> Runs:
+    """With numbers that differ from the committed ones."""
+    stub.make(tmp_path / "project")
+    project = Runs(tmp_path / "project")
+    lock = {name: entry(None, None, {f"reports/{name}/metrics.json": ""}) for name in RUNGS}
+    made_runs.lock(project, {f"evaluation@{name}": values for name, values in lock.items()})
+    made_runs.score(project, "seeds", miou=50.0, images=600)
+    made_runs.score(project, "predictions", split="val", miou=78.0, images=150)
+    project.commit("numbers")
+    made_runs.score(project, "seeds", miou=48.39, images=600, iou={"background": 77.86, "dog": 45.86})
+    values = {"miou": 79.03, "images": 150, "iou": {"background": 98.35, "dog": 80.69}}
+    made_runs.score(project, "predictions", split="val", **values)
     project.change(seeds__value=3)
     return project
 
@@ -74,8 +77,8 @@ def test_the_report_says_what_ran_and_what_changed(project: Project) -> None:
     assert "| seeds | will run | ran | 2:05 | GPU 0 | seeds.value: 0 -> 3 |" in lines
     assert "| affinity | may run | **failed** | 3.2 s | CPU | a \\| b c |" in lines
     assert "| report | unchanged | unchanged |  |  |  |" in lines
-    assert "| seeds | train | 48.39 | 600 | -1.61 |" in lines
-    assert "| predictions | val | 79.03 | 150 | +1.03 |" in lines
+    assert "| seeds | train | 48.39 |  |  |  | 600 | -1.61 |" in lines
+    assert "| predictions | val | 79.03 |  |  |  | 150 | +1.03 |" in lines
     assert "| seeds.value | 0 | 3 |" in lines
     assert "## Pictures" not in lines
     assert report.per_class == [
@@ -95,12 +98,11 @@ def test_without_any_results_there_is_the_table(tmp_path: Path) -> None:
 
 def test_what_was_never_committed_has_no_change(project: Project) -> None:
     report = publish.report(about(project.root), "wsss/run/nobody")
-    assert "| seeds | train | 48.39 | 600 |  |" in report.text.splitlines()
+    assert "| seeds | train | 48.39 |  |  |  | 600 |  |" in report.text.splitlines()
 
 
 def test_the_sheet_shows_the_same_six_pictures_of_each_rung(project: Project) -> None:
     for rung, label in (("seeds", 1), ("predictions", 2)):
-        (project.root / "reports" / rung).mkdir()
         (project.root / "reports" / rung / "gallery.png").write_bytes(sheet([(128, 128)] * 8, label))
     text = publish.report(about(project.root), "HEAD").text
     uris = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]

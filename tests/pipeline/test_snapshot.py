@@ -10,6 +10,7 @@ from pipeline.snapshot import open_run, runs_of
 from tests.pipeline import made_runs
 from tests.pipeline.made_runs import Runs, entry
 
+LADDER = "rung,split,miou,miou_best_threshold,precision,recall,images\n"
 SEEDS = {"x.npz": b"maps of x", "y.npz": b"maps of y"}
 
 
@@ -22,7 +23,7 @@ def runs(tmp_path: Path) -> Runs:
     made_runs.lock(
         made, {"seeds": entry(None, None, {"data/seeds": folder}), "score": entry(None, None, outs)}
     )
-    made.write("reports/ladder.csv", made_runs.LADDER + "seeds,train,50.00,,60.00,70.00,2\n")
+    made.write("reports/ladder.csv", LADDER + "seeds,train,50.00,,60.00,70.00,2\n")
     made.commit()
     return made
 
@@ -48,7 +49,7 @@ def test_a_revision_s_files_come_from_git_and_the_cache_and_nothing_is_checked_o
 
 
 def test_the_workspace_is_read_as_it_lies_there(runs):
-    runs.write("reports/ladder.csv", made_runs.LADDER + "seeds,train,51.00,,60.00,70.00,2\n")
+    runs.write("reports/ladder.csv", LADDER + "seeds,train,51.00,,60.00,70.00,2\n")
     runs.write("data/seeds/w.npz", "maps of w")
     run = open_run(runs.root, "workspace")
     assert run.commit is None
@@ -95,11 +96,11 @@ def test_a_folder_inside_a_repository_is_a_project_too(tmp_path):
     inner = Runs(top.root / "inner")
     for name in ("dvc.yaml", "params.yaml"):
         inner.write(name, (top.root / name).read_text())
-    inner.write("reports/ladder.csv", made_runs.LADDER)
+    inner.write("reports/ladder.csv", LADDER)
     inner.run("dvc", "init", "-q", "--subdir")
     inner.commit()
     run = open_run(inner.root, "HEAD")
-    assert run.text("reports/ladder.csv") == made_runs.LADDER and run.lock == {}
+    assert run.text("reports/ladder.csv") == LADDER and run.lock == {}
 
 
 def test_a_run_is_called_by_its_name_and_a_point_stands_for_its_seeds(runs):

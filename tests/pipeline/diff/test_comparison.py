@@ -9,8 +9,9 @@ import pytest
 from pipeline import noise
 from pipeline.diff import comparison, parting, tables
 from pipeline.diff import text as in_words
+from pipeline.snapshot import open_run
 from tests.pipeline import made_runs, stub
-from tests.pipeline.made_runs import LADDER, PARAMS, Runs, entry
+from tests.pipeline.made_runs import PARAMS, Runs, entry
 
 PICTURES = {
     "old": "id,miou,recall\nx,50.00,1\ny,40.00,1\nz,30.00,1\n",
@@ -36,11 +37,11 @@ def stages(runs: Runs, beta: int, labels: str, pictures: str, dataset: str = "d0
 
 
 def numbers(runs: Runs, miou: float, dog: float, cat: float) -> None:
-    runs.write(
-        "reports/ladder.csv",
-        f"{LADDER}seeds,train,48.00,49.00,60.00,70.00,3\nlabels,train,{miou:.2f},,81.00,82.00,3\n",
-    )
-    runs.write("reports/per_class.csv", f"class,seeds,labels\ndog,50.00,{dog:.2f}\ncat,46.00,{cat:.2f}\n")
+    shared = {"images": 3, "precision": 60.0, "recall": 70.0}
+    iou = {"dog": 50.0, "cat": 46.0}
+    made_runs.score(runs, "seeds", miou=48.0, miou_best_threshold=49.0, iou=iou, **shared)
+    shared = {"images": 3, "precision": 81.0, "recall": 82.0}
+    made_runs.score(runs, "labels", miou=miou, iou={"dog": dog, "cat": cat}, **shared)
 
 
 @pytest.fixture
@@ -120,15 +121,15 @@ def test_the_workspace_is_not_touched(runs):
 
 
 def test_a_side_without_scores_of_pictures_is_named_and_the_rest_goes_on(runs):
-    runs.write("reports/labels/per_picture.csv", "")
-    found = comparison.make(runs.root, "HEAD~1", "workspace")
+    found = comparison.make(runs.root, "HEAD~1", "workspace")  # git does not keep them
     assert found.pictures == () and found.ladder
     assert found.notes == ("workspace has no scores of single pictures at labels: none are compared there",)
 
 
 def test_other_classes_and_other_pictures_are_said_first(runs):
     made_runs.lock(runs, stages(runs, 4, "l4", "new", dataset="d1"))
-    runs.write("reports/per_class.csv", "class,seeds,labels\ndog,50.00,74.00\ncow,46.00,71.00\n")
+    made_runs.score(runs, "seeds", miou=48.0, iou={"dog": 50.0, "cow": 46.0})
+    made_runs.score(runs, "labels", miou=72.5, iou={"dog": 74.0, "cow": 71.0})
     runs.commit()
     found = comparison.make(runs.root, "HEAD~1", "HEAD")
     assert found.notes[:2] == (
@@ -143,15 +144,30 @@ def test_parameters_that_were_not_run_are_said(runs):
     found = comparison.make(runs.root, "HEAD", "workspace")
     assert found.params == (("pseudo_labels.beta", 4, 8),)
     assert found.notes == (
-        "workspace was not run with its pseudo_labels.beta; its numbers are of the values before: `wsss run`",
+        "workspace: labels is stale, not scored in this run: pseudo_labels.beta was 4, is 8; an earlier run "
+        "had 72.50: `wsss run evaluation@labels`",
+        "workspace was not run with its pseudo_labels.beta: `wsss run`",
     )
+    assert {number.rung for number in found.ladder} == {"seeds"} and found.pictures == ()
+    (labels,) = found.unscored
+    assert (labels.rung, labels.a, labels.b) == ("labels", 72.5, None)
+    assert not found.is_empty
+    text = stub.wsss(runs, "diff").stdout
+    (row,) = (line.split() for line in text.splitlines() if line.startswith("labels "))
+    assert row == ["labels", "72.50", "not", "scored"]
+    assert "| labels | 72.50 | not scored |  |" in stub.wsss(runs, "diff", "--md").stdout
 
 
 def test_a_rung_of_one_side_and_another_number_of_pictures_are_said(runs):
-    text = (runs.root / "reports/ladder.csv").read_text().replace("82.00,3", "82.00,2")
-    runs.write("reports/ladder.csv", text + "ceiling,val,90.00,,90.00,90.00,3\n")
+    found = stages(runs, 4, "l4", "new") | {
+        "evaluation@ceiling": entry(None, None, {"reports/ceiling/metrics.json": ""})
+    }
+    made_runs.lock(runs, found)
+    numbers(runs, 72.5, 74.0, 71.0)
+    made_runs.score(runs, "labels", miou=72.5, images=2)
+    made_runs.score(runs, "ceiling", miou=90.0, images=3)
     found = comparison.make(runs.root, "HEAD", "workspace")
-    assert found.notes == (
+    assert found.notes[:2] == (
         "only workspace has the rung ceiling",
         "labels is scored on 3 pictures in HEAD, 2 in workspace",
     )
@@ -159,14 +175,10 @@ def test_a_rung_of_one_side_and_another_number_of_pictures_are_said(runs):
 
 
 def test_a_revision_where_nothing_was_run_is_named(runs):
-    for name in ("dvc.lock", "reports/ladder.csv", "reports/per_class.csv"):
-        (runs.root / name).unlink()
+    (runs.root / "dvc.lock").unlink()  # reports/ is there all the same: nobody knows of which run
     runs.commit()
     found = comparison.make(runs.root, "HEAD~1", "HEAD")
-    assert found.notes == (
-        "HEAD has no dvc.lock: nothing was run there",
-        "HEAD has no reports/ladder.csv: it has no numbers to compare",
-    )
+    assert found.notes == ("HEAD has no dvc.lock: nothing was run there",)
     assert found.ladder == () and {stage.state for stage in found.stages} == {parting.ONLY_A}
     names = "dataset, pseudo_labels, evaluation@seeds, evaluation@labels"
     assert tables.where(found) == [f"Only HEAD~1 ran {names}."]
@@ -226,10 +238,10 @@ def test_markdown_is_a_comment_of_a_pull_request(runs, found):
 
 
 def test_names_cannot_break_the_markdown_or_the_page(runs):
-    runs.write("reports/per_class.csv", "class,seeds,labels\n<b>|dog*,50.00,74.00\ncat,46.00,72.00\n")
+    made_runs.score(runs, "labels", miou=72.5, iou={"<b>|dog*": 74.0, "cat": 72.0})
     name = r"\<b\>\|dog\*"
     runs.commit()
-    runs.write("reports/per_class.csv", "class,seeds,labels\n<b>|dog*,50.00,75.00\ncat,46.00,72.00\n")
+    made_runs.score(runs, "labels", miou=72.5, iou={"<b>|dog*": 75.0, "cat": 72.0})
     assert f"| {name} | labels |" in stub.wsss(runs, "diff", "--md").stdout
     page = runs.root.parent / "page.html"
     stub.wsss(runs, "diff", "--html", str(page))
@@ -258,3 +270,31 @@ def test_what_cannot_be_compared_is_one_error(runs, arguments, words):
     )
     assert done.returncode == 1
     assert done.stdout.startswith("error: ") and words in done.stdout and "Traceback" not in done.stdout
+
+
+def test_equal_inputs_with_other_results_are_told_to_be_another_machine_s(runs):
+    """As of who clones, runs, and compares with the author's numbers."""
+    runs.write("reports/provenance.json", json.dumps({"labels": {"machine": "Author's CPU, 64 cores",
+               "metrics": open_run(runs.root, "HEAD").hash("reports/labels/metrics.json")}}))  # fmt: skip
+    runs.commit()
+    made_runs.lock(runs, stages(runs, 4, "l4 of this machine", "new"))
+    numbers(runs, 75.31, 76.0, 73.0)
+    note, *_ = comparison.make(runs.root, "HEAD", "workspace").notes
+    assert note.startswith(
+        "pseudo_labels: equal inputs gave other results, so HEAD and workspace were made on different "
+        "machines (HEAD: Author's CPU, 64 cores; workspace: not noted), or by chance"
+    )
+    assert "`git commit -am baseline`" in note
+
+
+def test_what_another_result_was_scored_of_is_not_compared(runs):
+    """The pseudo-labels are made anew, their evaluation is not: its numbers are of those before."""
+    found = stages(runs, 4, "l4", "new")
+    found["pseudo_labels"] = entry(
+        {"data/dataset": "d0"}, {"pseudo_labels": {"beta": 4}}, {"data/labels": "l5"}
+    )
+    made_runs.lock(runs, found)
+    numbers(runs, 72.5, 74.0, 71.0)
+    made = comparison.make(runs.root, "HEAD~1", "workspace")
+    assert {number.rung for number in (*made.ladder, *made.classes)} == {"seeds"}
+    assert made.unscored[0].why.startswith("stale, not scored in this run: data/labels was made anew")

@@ -117,7 +117,7 @@ def test_the_legend_has_the_colours_of_the_drawings() -> None:
 
 def test_before_any_run_it_says_what_makes_it(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("{}\n")
-    with pytest.raises(ValueError, match="`wsss run` makes"):
+    with pytest.raises(ValueError, match=r"has no rung's metrics\.json: `wsss run` makes them"):
         report_page.write(tmp_path)
     assert not (tmp_path / "reports").exists()
 

@@ -17,15 +17,17 @@ from tests.conftest import Project
 from tests.pipeline import stub
 
 READS = {"generate": [], "seeds": ["generate"], "pseudo_labels": ["seeds"], "report": ["pseudo_labels"]}
+RUNGS = ("seeds", "pseudo_labels")
 LADDER = """\
-import csv, pathlib
+import json, pathlib
 from ruamel.yaml import YAML
 p = YAML(typ="safe").load(pathlib.Path("params.yaml"))
 seeds = 40 + p["seeds"]["value"] + p["seeds"]["seed"]
-rows = [("rung", "miou"), ("seeds", seeds), ("pseudo_labels", 60 + 2 * p["pseudo_labels"]["value"] + seeds)]
-pathlib.Path("reports").mkdir(exist_ok=True)
-with open("reports/ladder.csv", "w", newline="") as file:
-    csv.writer(file).writerows(rows)
+miou = {"seeds": seeds, "pseudo_labels": 60 + 2 * p["pseudo_labels"]["value"] + seeds}
+for rung, value in miou.items():
+    place = pathlib.Path("reports", rung)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "metrics.json").write_text(json.dumps({"split": "train", "images": 2, "miou": value}))
 """
 
 
@@ -36,7 +38,7 @@ def make(root: Path) -> Project:
     stages = {"parameters": stub.stage("parameters")} | {name: _stage(name) for name in READS}
     stages["report"]["cmd"] += " && python ladder.py"
     stages["report"] |= {"params": list(READS), "deps": [*stages["report"]["deps"], "ladder.py"]}
-    stages["report"]["outs"] += [{"reports/ladder.csv": {"cache": False}}]
+    stages["report"]["outs"] += [{f"reports/{rung}/metrics.json": {"cache": False}} for rung in RUNGS]
     params = {name: {"value": 0} for name in READS}
     params["seeds"]["seed"] = 0
     for name, content in {"dvc.yaml": {"stages": stages}, "params.yaml": params}.items():
