@@ -3,6 +3,7 @@
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 from stages.common import fingerprint, items
 from stages.common.artifacts import csv_text, output_folder, read_json
@@ -97,7 +98,9 @@ def _tables(
     problems = []
     for item in work:
         known = item.task in wrong
-        facts = {"problem": wrong[item.task]} if known else read_json(folder / FACTS / f"{item.id}.json")
+        facts: dict[str, Any] = (
+            {"problem": wrong[item.task]} if known else read_json(folder / FACTS / f"{item.id}.json")
+        )
         problem = facts.get("problem", "")
         areas += [(item.id, classes[index], *rest) for index, *rest in shares(facts.get("pixels", []))]
         pictures.append((item.id, item.task, facts.get("width", ""), facts.get("height", ""), problem))
