@@ -4,6 +4,7 @@ import argparse
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from stages.common import fingerprint, items
 from stages.common.artifacts import as_text, csv_text, output_folder, read_json
@@ -104,8 +105,10 @@ def _tables(
     pictures: list[tuple] = [PICTURES]
     problems = []
     for item in work:
-        known = {"problem": wrong[item.task]} if item.task in wrong else None
-        facts: dict = known or read_json(folder / FACTS / f"{item.id}.json")
+        known = item.task in wrong
+        facts: dict[str, Any] = (
+            {"problem": wrong[item.task]} if known else read_json(folder / FACTS / f"{item.id}.json")
+        )
         problem = facts.get("problem", "")
         name, counts = as_text(item.id), facts.get("pixels", [])
         areas += [(name, as_text(classes[index]), *rest) for index, *rest in shares(counts)]
