@@ -10,7 +10,6 @@ from typing import Any
 
 from pipeline import safe
 from pipeline.graph import open_repo
-from pipeline.objects import is_whole
 
 
 def bring(root: Path, hashes: Iterable[str]) -> tuple[dict[str, Path], str]:
@@ -65,3 +64,13 @@ def listing(place: Path, where: str) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{about} is damaged: remove it") from None
     return {safe.inside(path, about): safe.oid(value, about) for path, value in found}
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the bytes of an object are those that its name is the hash of."""
+    return md5(path) == f"{path.parent.name}{path.name}"[:32]
+
+
+def md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

@@ -6,13 +6,13 @@ what it is about to restore, which it reads anyway.
 """
 
 import contextlib
-import hashlib
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline import cached, safe
+from pipeline.cached import is_whole, md5
 from pipeline.graph import open_repo
 
 NAMED = 3  # files of a folder, at most
@@ -55,16 +55,11 @@ def edited(repo: Any, out: Any) -> list[str]:
     there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     wrong = [
         *(f"{name} is missing" for name in before if name not in there),
-        *(f"{name} was edited" for name in before if name in there and _md5(there[name]) != before[name]),
+        *(f"{name} was edited" for name in before if name in there and md5(there[name]) != before[name]),
         *(f"{name} is new" for name in there if name not in before and not _is_ignored(repo, there[name])),
     ]
     more = [f"and {len(wrong) - NAMED} more in {out.def_path}"] * (len(wrong) > NAMED)
     return [f"{out.def_path}/{text}" for text in wrong[:NAMED]] + more or [f"{out.def_path} was edited"]
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def _is_ignored(repo: Any, path: Path) -> bool:
@@ -101,11 +96,6 @@ def _list(repo: Any, out: Any) -> tuple[Path, str]:
 
 def _has_list(out: Any) -> bool:
     return bool(out.hash_info and out.hash_info.name == "md5" and out.hash_info.isdir)
-
-
-def is_whole(path: Path) -> bool:
-    """Whether the bytes of an object are those that its name is the hash of."""
-    return _md5(path) == f"{path.parent.name}{path.name}"[:32]
 
 
 def _is_damaged(path: Path) -> bool:

@@ -29,6 +29,8 @@ def test_under_dvc_repro_a_user_error_says_how_the_last_outputs_come_back(monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_STAGE", "fake")
     Path("dvc.lock").write_text("stages:\n  fake:\n    cmd: x\n")
+    Path("dvc.yaml").write_text("stages:\n  fake: {cmd: x}\n")
+    Path("params.yaml").write_text("{}\n")
     for progress, told in (("", True), ("lines", False)):  # lines: `wsss run`, which puts them back
         monkeypatch.setenv("WSSS_PROGRESS", progress)
         with pytest.raises(SystemExit):
