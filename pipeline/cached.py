@@ -3,6 +3,7 @@
 For reading only: an object that is written to is spoilt for every workspace that uses the cache.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
