@@ -84,7 +84,7 @@ def put(root: Path, stage: str, entry: Mapping[str, Any] | None) -> None:
 
 def inputs(entry: Mapping[str, Any]) -> Stages:
     """What an entry says that its result was made from: the command, hashes by path, and parameters."""
-    about = ("path", "size", "nfiles")
+    about = ("path", "size", "nfiles", "hash")  # the last is the kind of the hash
     deps = {
         dep["path"]: {name: value for name, value in dep.items() if name not in about}
         for dep in entry.get("deps") or ()

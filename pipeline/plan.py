@@ -304,6 +304,8 @@ class _View:
             if below:
                 inputs.unknown |= below
                 continue
+            if not dep.hash_info:  # DVC takes it for one of its old kind, until it has run
+                dep.update_legacy_hash_name(force=True)
             before, found = dep.hash_info, self.files.ahead(dep)
             if found is None:
                 inputs.missing.append(self._missing(node, dep))

@@ -91,6 +91,8 @@ def forget(repo: Any, entry: Mapping[str, Any]) -> None:
         found = cache._load_cache(key, file.name)
         if found is None or hashes(found) == hashes(entry):
             file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # there was none, or entries are left; DVC fails on an empty one
+        folder.rmdir()
 
 
 def written(repo: Any, then: float) -> Iterator[tuple[dict[str, Any], float]]:

@@ -130,6 +130,29 @@ def test_an_edit_that_is_undone_before_the_end(held):
     assert held.remembered() == 0 and not mark.exists()
 
 
+def test_a_dependency_that_is_new_in_dvc_yaml_has_not_changed(held):
+    """DVC takes it for one of its old kind of hash until the stage has run."""
+    assert held.stage().outcome == RAN
+    (held.root / "more.py").write_text("pass\n")
+    text = (held.root / "dvc.yaml").read_text()
+    (held.root / "dvc.yaml").write_text(text.replace("    - work.py\n", "    - work.py\n    - more.py\n"))
+    assert "more.py" in (held.root / "dvc.yaml").read_text()
+    key = plan.one(held.root, "work").row.key
+    assert held.stage().outcome == RAN
+    assert held.stage().outcome == UNCHANGED
+    assert (held.root / ".dvc/cache/runs" / key[:2] / key).is_dir()  # where the plan looks, DVC has put it
+
+
+def test_a_forgotten_result_leaves_nothing_that_dvc_fails_on(held):
+    assert held.stage().outcome == RAN
+    entry = lockfile.stages(held.root)["work"]
+    with open_repo(held.root) as repo:
+        runcache.forget(repo, entry)
+    assert not list((held.root / ".dvc/cache/runs").glob("*/*"))
+    lockfile.put(held.root, "work", None)
+    Project(held.root).run("dvc", "repro")
+
+
 def test_what_is_no_change(held):
     """A new date, a parameter that the stage does not read, and what it writes itself."""
     begun = held.begin()
