@@ -132,10 +132,9 @@ def _looks_wrong(name: str, rung: Rung, ids: Sequence[str], pictures: Pictures) 
     """A line more where masks are nearly all background, or a class is in none."""
     if rung.maps:
         return ""
-    return "".join(
-        f"\nLook at this: {text}"
-        for text in emptiness.words(name, emptiness.sample(ids, rung), pictures.classes)
-    )
+    shown = {picture.id for picture in pictures.all if picture.labels}  # others are rightly background
+    look = emptiness.sample([i for i in ids if i in shown], rung)
+    return "".join(f"\nLook at this: {text}" for text in emptiness.words(name, look, pictures.classes))
 
 
 def _write(

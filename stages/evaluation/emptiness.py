@@ -25,7 +25,7 @@ class Look:
 
 
 def sample(ids: Sequence[str], rung: Rung, root: Path = Path()) -> Look:
-    """Look at LOOKED of a rung's masks; one that is missing is no mask."""
+    """Look at LOOKED of the masks of `ids`, pictures with a class; one that is missing is no mask."""
     ordered = sorted(ids)
     step = max(1, len(ordered) / LOOKED)
     files = [root / rung.file(ordered[int(i * step)]) for i in range(min(LOOKED, len(ordered)))]

@@ -14,7 +14,6 @@ from stages.common.augment import normalise
 from stages.common.crf import infer, unary_from_scores
 from stages.common.crf_params import Crf
 from stages.common.device import device
-from stages.common.marked import hardly_marked
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.predictions.inference import probabilities
@@ -36,7 +35,7 @@ def main() -> str:
     compute = PredictMasks(params, str(place))
     compute.prepare()
     processes = 0 if place.type != "cpu" else None
-    return items.map_items("predictions", OUT, work, compute, processes=processes) + hardly_marked(OUT, val)
+    return items.map_items("predictions", OUT, work, compute, processes=processes)
 
 
 @dataclass(frozen=True)

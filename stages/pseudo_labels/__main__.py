@@ -9,7 +9,6 @@ import numpy as np
 
 from stages.common import door, fingerprint, items
 from stages.common.artifacts import mask_bytes, read_npz, read_picture
-from stages.common.marked import hardly_marked
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.pseudo_labels.params import PseudoLabels
@@ -20,9 +19,8 @@ SEEDS, AFFINITY, OUT = Path("data/seeds"), Path("data/affinity/maps"), Path("dat
 def main() -> str:
     params = load("pseudo_labels", PseudoLabels)
     compute = PictureLabels(params)
-    train = load_pictures().split("train")
-    work = [items.Item(p.id, compute.key(p), p) for p in train]
-    return items.map_items("pseudo_labels", OUT, work, compute) + hardly_marked(OUT, train)
+    work = [items.Item(p.id, compute.key(p), p) for p in load_pictures().split("train")]
+    return items.map_items("pseudo_labels", OUT, work, compute)
 
 
 @dataclass(frozen=True)
