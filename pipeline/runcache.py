@@ -145,11 +145,10 @@ def _agrees(text: str, node: Any, known: dict[str, Any]) -> bool:
     if entry is None:
         return False
     try:
-        entry = parse_yaml(text, "a row of the run cache")
         found = {dep["path"]: dep.get("md5") for dep in entry.get("deps", ())}
         outs = {out["path"] for out in entry["outs"]}
         params = entry.get("params", {})
-    except (ValueError, TypeError, KeyError, AttributeError):  # half written
+    except (TypeError, KeyError, AttributeError):  # half written
         return False
     files = [dep for dep in node.deps if not isinstance(dep, ParamsDependency)]
     wanted = {dep.def_path: dep.hash_info.value for dep in node.deps if isinstance(dep, ParamsDependency)}
@@ -164,10 +163,8 @@ def _agrees(text: str, node: Any, known: dict[str, Any]) -> bool:
 
 def _loaded(text: str) -> dict[str, Any] | None:
     """The text of an entry; None for half of one."""
-    from ruamel.yaml import YAML, YAMLError
-
     try:
-        entry = YAML(typ="safe").load(text)
-    except YAMLError:
+        entry = parse_yaml(text, "a row of the run cache")
+    except ValueError:
         return None
     return entry if isinstance(entry, dict) and entry.get("outs") else None
