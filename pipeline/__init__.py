@@ -7,7 +7,8 @@ Read it in this order:
   places; whose result belongs to its inputs: attribution; whose failure loses nothing: putback, ends
 - many stages: runner, terminal; in a worktree of their own: worktrees; on another machine: remote
 - many sets of parameters: sweep/
-- the same through Prefect: flow, tasks, workplace, ending, worker, publish, contact, serve, deployments, password
+- the same through Prefect: flow, tasks, workplace, ending, worker, publish, contact, serve,
+  deployments, password
 - what was found: scores, standing, provenance, tables, ladder, data_set; report/; of any run: snapshot,
   cached, changes; diff/, noise
 - what others wrote, on its way to a path or a screen: safe, words
