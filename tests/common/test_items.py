@@ -192,6 +192,6 @@ def test_a_full_shared_memory_is_named(monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(items, "ProcessPoolExecutor", full)
-    monkeypatch.setattr(items, "_context", lambda _: None)
+    monkeypatch.setattr(items, "context", lambda _: None)
     with pytest.raises(ValueError, match=r"^/dev/shm is full or too small .* `docker run --shm-size 8g`"):
         items._in_processes([[items.Item("a", "k", None)]], print, 2)
