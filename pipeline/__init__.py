@@ -1,4 +1,4 @@
-"""How the recipe is run, never what it computes. Of `stages` it imports the parameter schemas only.
+"""How the recipe is run, never what it computes. Of `stages` it imports parameter schemas and formats.
 
 Read it in this order:
 

@@ -58,7 +58,8 @@ def _waited(name: str, future: Future[list[Line]]) -> list[Line]:
             return future.result(QUIET)
         except TimeoutError:
             waited = time.monotonic() - began
-            print(f"waiting for the check `{name}`: {waited:.0f} s so far", file=sys.stderr, flush=True)
+            if sys.stderr.isatty():  # a program wants the findings alone
+                print(f"waiting for the check `{name}`: {waited:.0f} s so far", file=sys.stderr, flush=True)
 
 
 def guarded(name: str, check: Check, root: Path) -> list[Line]:

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.common.artifacts import from_text
-
 Table = list[dict[str, str]]
 
 
@@ -20,6 +18,8 @@ def parse_csv(text: str) -> Table:
 
 
 def _plain(cell: Any) -> Any:
+    from stages.common.artifacts import from_text  # only now: it comes with numpy, and help is instant
+
     return from_text(cell) if isinstance(cell, str) else cell  # of a damaged table: none, or several
 
 

@@ -165,13 +165,14 @@ def test_killed_training_resumes_to_the_same_weights(project, step):
 def test_sigterm_ends_the_stage_in_order(project):
     # That it saves the step it is at: tests/common/test_training.py.
     project.change(classifier__epochs=200)
+    scratch = project.root / ".scratch/training/classifier"
+    known = set(scratch.glob("*/last.pt"))  # of trainings that have ended
     child = subprocess.Popen([sys.executable, "-m", "stages.classifier"], cwd=project.root,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    scratch = project.root / ".scratch/training/classifier"
     deadline = time.monotonic() + 60
-    while not list(scratch.glob("*/last.pt")) and time.monotonic() < deadline:
+    while set(scratch.glob("*/last.pt")) == known and time.monotonic() < deadline:
         time.sleep(0.005)
-    assert list(scratch.glob("*/last.pt"))
+    assert set(scratch.glob("*/last.pt")) > known
     child.terminate()
     assert child.wait(30) == 143
 
