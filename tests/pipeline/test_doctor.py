@@ -74,11 +74,14 @@ def only(check: Callable[[Path], Any], place: Project) -> Line:
 
 
 def test_a_sound_project(place: Project, tmp_path: Path) -> None:
-    """As a user sees it, with telemetry off: nothing to do."""
+    """As a user sees it, with telemetry off: nothing to do, and it took no ten seconds of one core."""
     quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PREFECT_API_URL": ""}
+    before = os.times()
     done = stub.wsss(place, "doctor", PREFECT_HOME=str(tmp_path), **quiet)
-    lines = [line for line in done.stdout.splitlines() if " is slow (" not in line]  # beside other tests
-    assert lines[-1] in ("all is well", "1 warning", "2 warnings"), done.stdout
+    after = os.times()  # of its children, which tests beside this one do not slow down
+    assert sum(after[2:4]) - sum(before[2:4]) < 10
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "all is well", done.stdout
     assert all(line.startswith("ok ") for line in lines[:-1])
     names = "versions python git params dvc.lock cache remote disk cpu gpu prefect server telemetry locks"
     assert set(names.split()) <= {line.split()[1] for line in lines[:-1]}
