@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 IN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check bench clean
+.PHONY: help install demo test storm lint types check bench clean
 
 help:  ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -19,8 +19,11 @@ demo: install  ## Run the recipe (as shipped: on generated pictures) and print t
 	@$(IN) wsss run
 	@$(IN) wsss ladder
 
-test: install  ## Run all tests
-	@$(IN) pytest -q -n 3 --dist loadscope --no-loadscope-reorder
+test: install  ## Run the tests
+	@$(IN) pytest -q -m "not storm" -n 3 --dist loadscope --no-loadscope-reorder
+
+storm: install  ## Run those left out there: kills and full disks at every point drawn
+	@$(IN) pytest -q -m storm -n 3 --dist loadscope --no-loadscope-reorder
 
 lint: install  ## Check style and format, of the Dockerfile too
 	@$(IN) ruff check .

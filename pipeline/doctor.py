@@ -3,6 +3,7 @@
 Each check is guarded: in a broken environment the doctor is what must not break.
 """
 
+import functools
 import json
 import sys
 import time
@@ -32,13 +33,16 @@ def main(root: Path, as_json: bool, clear_locks: bool, clear_worktrees: bool) ->
 
 def examine(root: Path) -> list[Line]:
     """All checks, in order. Those that wait for a child of their own do so beside the others."""
+    from pipeline import plan
     from pipeline.checks import held, machine, project, server, versions
 
+    look = functools.cache(plan.make)  # one for the checks that ask for it
+    parameters, disk = (functools.partial(check, look=look) for check in (project.parameters, machine.disk))
     beside: dict[str, Check] = {"gpu": machine.gpu, "prefect": server.prefect}
     checks: dict[str, Check] = {
         "versions": versions.versions, "python": versions.interpreter, "git": project.git,
-        "params": _unless_busy("params", project.parameters), "dvc.lock": project.lock,
-        "cache": project.cache, "remote": project.remote, "disk": _unless_busy("disk", machine.disk),
+        "params": _unless_busy("params", parameters), "dvc.lock": project.lock,
+        "cache": project.cache, "remote": project.remote, "disk": _unless_busy("disk", disk),
         "cpu": machine.cpu, **beside,
         "telemetry": project.telemetry, "locks": held.held, "worktrees": held.leftover,
         "unfinished": held.partial,

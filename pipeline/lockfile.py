@@ -5,11 +5,13 @@ is kept after every stage, and entries that are gone from the file, but not from
 The same holds for DVC's list of files in use, .dvc/tmp/rwlock, of which an empty one is enough.
 """
 
+import functools
 import io
 import json
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +141,12 @@ def entries(text: str) -> Stages:
 
 def _stages(text: str) -> Stages | None:
     """The entries of a lock file's text, whole or not; None if it cannot be read."""
+    return deepcopy(_parsed(text))
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(text: str) -> Stages | None:
+    """One run asks for the same few texts a hundred times, and to parse one takes tens of milliseconds."""
     try:
         values = parse_yaml(text, "dvc.lock")
     except ValueError:

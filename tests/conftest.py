@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,16 @@ TINY = {"augment.crop": 64, "batch": 4, "epochs": 2, "threads": 1}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of the whole, which take longest, first: else one process ends alone with them."""
     items.sort(key=lambda item: len(item.path.parts))
+
+
+def drawn(values: Iterable[Any], first: int) -> list[Any]:
+    """Cases of one kind for `parametrize`: `make test` tries the `first`, `make storm` the others."""
+    return [
+        pytest.param(
+            *(value if isinstance(value, tuple) else (value,)), marks=[pytest.mark.storm] * (n >= first)
+        )
+        for n, value in enumerate(values)
+    ]
 
 
 class Project:

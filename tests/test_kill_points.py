@@ -2,7 +2,7 @@
 
 The points are touches of the project's files (tests/pipeline/saboteur), so they lie where it hurts: while DVC
 rewrites dvc.lock or its list of files in use, moves a result into the cache, or checks it out; and in the
-stage. One class per victim: xdist's loadscope hands out classes.
+stage. One class per victim: xdist's loadscope hands out classes. `make test` tries a few of the points.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.common.conftest import Marked
-from tests.conftest import Project
+from tests.conftest import Project, drawn
 from tests.pipeline import stub
 
 SABOTEUR = Path(__file__).parent / "pipeline" / "saboteur"
@@ -121,40 +121,40 @@ def kill(
 
 
 class TestStage:
-    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("seed", drawn(range(6), 1))
     def test_killed_at_work(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "stage", "self")
 
 
 class TestDvc:
-    @pytest.mark.parametrize("seed", range(8))
+    @pytest.mark.parametrize("seed", drawn(range(8), 2))
     def test_killed_anywhere(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "dvc", "self")
 
-    @pytest.mark.parametrize(("seed", "at"), enumerate(WORST * 2))
+    @pytest.mark.parametrize(("seed", "at"), drawn(enumerate(WORST * 2), 3))
     def test_killed_where_it_hurts(self, built, tmp_path, marked, seed, at):
         kill(built, tmp_path, marked, seed, "dvc", "self", at)
 
-    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("seed", drawn(range(4), 1))
     def test_killed_while_its_stage_is_at_work(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "stage", "dvc")
 
 
 class TestEngine:
-    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("seed", drawn(range(6), 1))
     def test_killed_while_dvc_saves_and_restores(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "dvc", "engine")
 
-    @pytest.mark.parametrize("seed", range(4))
+    @pytest.mark.parametrize("seed", drawn(range(4), 1))
     def test_killed_while_a_stage_is_at_work(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "stage", "engine")
 
 
 class TestSupervisor:
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", drawn(range(3), 1))
     def test_killed_anywhere(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "dvc", "supervisor")
 
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("seed", drawn(range(3), 1))
     def test_killed_while_a_stage_is_at_work(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "stage", "supervisor")

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline import gpus, plan, sizes
@@ -92,7 +92,7 @@ def flags(file: Path) -> set[str]:
     return set(next(lines, "").partition(":")[2].split())
 
 
-def disk(root: Path) -> Iterator[Line]:
+def disk(root: Path, look: Callable[[Path], plan.Plan] = plan.make) -> Iterator[Line]:
     """Free space against what the stages that would run wrote last time: in the workspace and the cache."""
     with open_repo(root) as repo:
         cache = Path(repo.cache.local_cache_dir)
@@ -100,7 +100,7 @@ def disk(root: Path) -> Iterator[Line]:
     text = ", ".join(f"{sizes.text(count)} free for the {name}" for name, count in free.items())
     text += f"; .scratch holds {sizes.text(sizes.of_folder((root / '.scratch').resolve()))}"
     try:
-        wanted, unknown = needed(root)
+        wanted, unknown = needed(root, look)
         text += f"; a run needs about {sizes.text(wanted)}"
         text += f" and what {', '.join(unknown)} write" if unknown else ""
     except ValueError as error:
@@ -111,12 +111,12 @@ def disk(root: Path) -> Iterator[Line]:
     yield Line(mark, "disk", text, "" if mark == OK else do)
 
 
-def needed(root: Path) -> tuple[int, list[str]]:
+def needed(root: Path, look: Callable[[Path], plan.Plan] = plan.make) -> tuple[int, list[str]]:
     """Bytes that a run writes, twice for the copy in the cache; and stages whose size nobody knows.
 
     Raises ValueError where there can be no plan.
     """
-    rows = plan.make(root).rows.values()
+    rows = look(root).rows.values()
     lock = root / "dvc.lock"
     known = read_yaml(lock).get("stages") or {} if lock.is_file() else {}
     total, unknown = 0, []

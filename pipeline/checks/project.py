@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ def git(root: Path) -> Iterator[Line]:
     yield Line(OK, "git", f"{version}, at {commit}")
 
 
-def parameters(root: Path) -> Iterator[Line]:
+def parameters(root: Path, look: Callable[[Path], plan.Plan] = plan.make) -> Iterator[Line]:
     """What the stage `parameters` would refuse."""
-    problem = plan.parameter_problem(root, graph.read(root))
+    problem = plan.parameter_problem(root, look(root).graph)
     if problem is None:
         yield Line(OK, "params", "params.yaml is valid")
     else:
