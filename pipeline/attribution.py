@@ -7,7 +7,7 @@ mark in the worktree's state says the same to the next run, should this one be k
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -52,12 +52,12 @@ class Watched:
         changes = self.watch.changes
         if entry is not None and entry != self.before:
             for change in _changes(self.inputs, lockfile.inputs(entry)):
-                if not any(known.startswith(f"{change}/") for known in changes):  # a file of that folder
+                if not _are_among([change], changes):
                     changes.setdefault(change)
         elif result.outcome != RAN and result.good:  # there is nothing new
             changes.clear()
         if changes:
-            _forget_all(self.root, self._left())
+            _forget_all(self.root, self._left(), seen_until=time.time())
         _mark(self.root, self.stage).unlink(missing_ok=True)
         return self.watch.told()
 
@@ -88,10 +88,11 @@ def judged(result: Result, changed: str) -> Result:
 
 def suspects(root: Path) -> set[str]:
     """Stages of which dvc.lock says what a killed run has made of other inputs; the next run mends it."""
-    found = set()
-    for path in _marks(root).glob("*.yaml"):
+    found, marks = set(), list(_marks(root).glob("*.yaml"))
+    entries = lockfile.stages(root) if marks else {}
+    for path in marks:
         left = _read(path)
-        entry = lockfile.stages(root).get(left["stage"]) if left else None
+        entry = entries.get(left["stage"]) if left else None
         if not left or not entry or entry == left["before"]:
             continue
         if left["changes"] or any(_changes(left["inputs"], lockfile.inputs(entry))):
@@ -104,16 +105,18 @@ def recover(root: Path) -> list[str]:
     lines = []
     for path in sorted(_marks(root).glob("*.yaml")):
         left = _read(path)
-        if left and (changed := _forget_all(root, left)):
+        if left and (changed := _forget_all(root, left, seen_until=left["alive"])):
             lines.append(f"{left['stage']}: {changed} changed while a killed run was at work; it runs again")
         path.unlink(missing_ok=True)
     return lines
 
 
-def _forget_all(root: Path, left: dict[str, Any]) -> str:
+def _forget_all(root: Path, left: dict[str, Any], seen_until: float) -> str:
     """Take what one child wrote under inputs that changed out of dvc.lock and the run cache.
 
-    What changed, in words; "" if nothing was remembered that should not be.
+    What changed, in words; "" if nothing was remembered that should not be. Others may share the cache: an
+    entry of other inputs is the child's only if those are the changes that the run saw, or if it was written
+    when the run saw nothing any more.
     """
     stage, inputs = left["stage"], left["inputs"]
     changes = dict.fromkeys(left["changes"])
@@ -125,7 +128,9 @@ def _forget_all(root: Path, left: dict[str, Any]) -> str:
     if entry is not None and entry != left["before"] and not _is_later(entry, written, left):
         wrong.append(entry)
     for found, when in written:
-        ours = found["cmd"] == inputs["cmd"] and when <= left["alive"] + LAST_WORDS
+        ours = found.get("cmd") == inputs["cmd"] and when <= left["alive"] + LAST_WORDS
+        known = _are_among(_changes(inputs, lockfile.inputs(found)), changes)
+        ours &= known or when > seen_until - 2 * BEAT
         if ours and ledger.hashes(found) not in others:
             wrong.append(found)
     told: dict[str, None] = {}
@@ -135,6 +140,11 @@ def _forget_all(root: Path, left: dict[str, Any]) -> str:
             _forget(root, stage, found, left["before"])
         told |= differ
     return ", ".join(told)
+
+
+def _are_among(found: Iterable[str], changes: Iterable[str]) -> bool:
+    """Whether changes between two entries were seen: of a folder, a change of a file in it."""
+    return all(any(one == known or known.startswith(f"{one}/") for known in changes) for one in found)
 
 
 def _is_later(
@@ -150,10 +160,18 @@ def _of_others(root: Path, left: dict[str, Any]) -> list[list[str]]:
     began, others = left["began"], []
     for line in ledger.read(root):
         if line.get("stage") == left["stage"] and line.get("outcome") == RAN:
-            ended = datetime.fromisoformat(line["ended"]).timestamp()
+            ended = _time(line.get("ended"))
             if ended >= began - 2 * CLOCKS and (line.get("run") != left["run"] or ended < began):
-                others.append(line["outs"])
+                others.append(line.get("outs") or [])
     return others
+
+
+def _time(text: Any) -> float:
+    """The time of a line of the ledger; that of one without is long ago."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _forget(root: Path, stage: str, entry: dict[str, Any], before: dict[str, Any] | None) -> None:

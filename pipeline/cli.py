@@ -69,11 +69,12 @@ def link(name: str, path: Path) -> None:
     from pipeline.links import found
     from pipeline.links import link as make_link
     from pipeline.project import find_root
+    from stages.common.door import visible
 
     root = find_root()
     place = make_link(root, name, path)
-    print(f"{place.relative_to(root)} -> {place.readlink()}; set dataset.name to {name}")
-    print(found(place))
+    print(visible(f"{place.relative_to(root)} -> {place.readlink()}; set dataset.name to {name}"))
+    print(visible(found(place)))
 
 
 @app.command(rich_help_panel=RESULTS, epilog="Example: `wsss ladder --svg ladder.svg`")
@@ -177,7 +178,9 @@ def run(
     raise SystemExit(runner.main(find_root(), targets or [], start or [], force or [], jobs, dry))
 
 
-@app.command(rich_help_panel=RECIPE, epilog="Example: `wsss sweep pseudo_labels.beta=4,8 --seeds 3`")
+@app.command(
+    rich_help_panel=RECIPE, epilog="Example: `wsss sweep pseudo_labels.random_walk.beta=4,8 --seeds 3`"
+)
 def sweep(
     axes: Annotated[
         list[str] | None,

@@ -14,6 +14,8 @@ from typing import Any
 
 POOLS = ("cpu", "gpu")
 BUSY = 503  # the answer of a server whose SQLite is busy
+REFUSED = (401, 403)  # the answers to a wrong password, or none
+LOGIN = "PREFECT_API_AUTH_STRING must be what the server has as PREFECT_SERVER_API_AUTH_STRING"
 PATIENCE = 30.0  # seconds for an answer
 
 
@@ -29,7 +31,10 @@ class Api:
             self.headers["Authorization"] = f"Basic {base64.b64encode(secret.encode()).decode()}"
 
     def __call__(self, path: str, body: Any = None, method: str | None = None) -> Any:
-        """The answer: to a GET without a body, else to a POST or what `method` says. Raises OSError."""
+        """The answer: to a GET without a body, else to a POST or what `method` says.
+
+        Raises OSError, and ValueError for a login that the server refuses.
+        """
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/{path}", data, self.headers, method=method)
         for wait in (0.5, 1, 2, 0):
@@ -37,6 +42,8 @@ class Api:
                 with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                     return json.loads(answer.read() or b"null")
             except urllib.error.HTTPError as error:
+                if error.code in REFUSED:
+                    raise ValueError(f"{self.url} refuses the login ({error.code}): {LOGIN}") from None
                 if error.code != BUSY or not wait:
                     raise
             except TimeoutError:

@@ -5,11 +5,12 @@ worktree's own folder, which git does not see; a later run that reaches the stag
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import ledger, lockfile, places
+from pipeline import lockfile, places
 from pipeline.outcomes import Result
 from pipeline.project import write_whole
 from pipeline.snapshot import Snapshot
@@ -19,24 +20,36 @@ def path(root: Path) -> Path:
     return places.state(root) / "not-up-to-date.json"
 
 
-def note(root: Path, results: Mapping[str, Result]) -> None:
-    """Remember what is bad among `results`, with the outputs that dvc.lock names for it."""
+def note(root: Path, results: Mapping[str, Result], changed: Collection[str]) -> None:
+    """Remember what is bad among `results`, with what dvc.lock has of it.
+
+    Of the stages `changed`, parameters or code are not those of dvc.lock: a wish that may be taken back.
+    """
     lock, known = lockfile.stages(root), _read(root)
     kept = {name: entry for name, entry in known.items() if name not in results}
     for name, result in results.items():
         if not result.good:
-            kept[name] = {"outcome": result.outcome, "outs": ledger.hashes(lock.get(name, {}))}
+            entry = lock.get(name, {})
+            kept[name] = {"outcome": result.outcome, "entry": entry, "changed": name in changed}
     if kept != known:
         path(root).parent.mkdir(parents=True, exist_ok=True)
         write_whole(path(root), json.dumps(kept, indent=2))
 
 
-def read(run: Snapshot) -> dict[str, str]:
-    """The outcome of each stage that the last run left so, if dvc.lock has the same outputs still."""
+@dataclass(frozen=True)
+class End:
+    """How a stage was left."""
+
+    outcome: str
+    changed: bool  # its parameters or code then were not those of dvc.lock
+
+
+def read(run: Snapshot) -> dict[str, End]:
+    """Each stage that the last run left so, if dvc.lock has the same entry still."""
     return {
-        name: str(entry.get("outcome"))
+        name: End(str(entry.get("outcome")), entry.get("changed") is True)
         for name, entry in _read(run.root).items()
-        if entry.get("outs") == ledger.hashes(run.lock.get(name, {}))
+        if entry.get("entry") == run.lock.get(name, {})
     }
 
 

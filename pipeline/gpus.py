@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipeline import locks
 
+SECONDS = 20.0  # for an answer of nvidia-smi
 SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # the same for all processes of a machine
 
 
@@ -34,7 +35,7 @@ def _listed() -> dict[str, str]:
         return {}
     query = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
     try:
-        done = subprocess.run(query, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(query, capture_output=True, text=True, timeout=SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return {}
     rows = [line.split(", ") for line in done.stdout.splitlines() if ", " in line]

@@ -39,7 +39,7 @@ def paste(root: Path, kind: str) -> None:
 
     found = read(root)
     rows = [rung.row() for rung in found.rungs]
-    spreads = paste.of_ladder(seeds.miou(seeds.like(root, found.run.params)))
+    spreads = paste.of_ladder(seeds.like(found), found)
     print(paste.as_csv(rows, spreads) if kind == "csv" else paste.as_latex(rows, WORDS, spreads), end="")
     if len(found.good) < len(found.rungs):
         print(_standings(found), file=sys.stderr)

@@ -6,8 +6,11 @@ It is no output of DVC (minutes and memory differ from run to run) and is shared
 import json
 import os
 import statistics
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from pipeline.outcomes import RAN, RESTORED
 
 LAST = 5  # runs that an estimate looks back on
 
@@ -45,9 +48,19 @@ def read(root: Path) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def hashes(entry: dict[str, Any]) -> list[str]:
+def hashes(entry: Mapping[str, Any]) -> list[str]:
     """The hashes of a stage's outputs, by its entry of dvc.lock: by these a result is known again."""
     return [str(out.get("md5", "")) for out in entry.get("outs", [])]
+
+
+def makers(lines: Iterable[Mapping[str, Any]], lock: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The lines of who computed or restored the very results that `lock` names by stage, the oldest first."""
+    outs = {stage: hashes(entry) for stage, entry in lock.items()}
+    return [
+        line
+        for line in lines
+        if line.get("outcome") in (RAN, RESTORED) and line.get("outs") == outs.get(str(line.get("stage")), ())
+    ]
 
 
 def typical_seconds(root: Path) -> dict[str, float]:

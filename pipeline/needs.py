@@ -9,6 +9,7 @@ from typing import Any
 from pipeline import gpus
 from pipeline.checks import machine
 from stages.common.params import ParameterError, read_yaml
+from stages.dataset.layouts import voc_base
 
 TRAININGS = ("classifier", "affinity", "segmenter")
 FEW = 100  # steps of a training, below which a result is hardly more than the initial weights
@@ -88,7 +89,8 @@ def training_pictures(root: Path, dataset: Any, generate: Any) -> int | None:
         if dataset.get("name") == "synthetic":
             return int(_mapping({"generate": generate}, "generate")["train"])
         if dataset.get("source") == "voc":
-            text = (source / "ImageSets" / "Segmentation" / f"{dataset['train']}.txt").read_text()
+            lists = (voc_base(source) or source) / "ImageSets" / "Segmentation"
+            text = (lists / f"{dataset['train']}.txt").read_text()
             return len(text.split("\n")) - text.endswith("\n")
         with (source / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
             return sum(row.get("split") == dataset["train"] for row in csv.DictReader(file))

@@ -9,6 +9,7 @@ import re
 import secrets
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -88,5 +89,5 @@ def _is_open(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/version", timeout=SECONDS) as answer:
             return bool(answer.status == 200)
-    except (OSError, ValueError):  # it asks for a password, or does not answer, which others report
+    except (OSError, ValueError, HTTPException):  # it asks for a password, or others report what it does
         return False

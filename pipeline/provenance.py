@@ -10,7 +10,6 @@ import os
 import platform
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from pipeline.project import write_whole
 from pipeline.snapshot import Snapshot
 
 FILE = "reports/provenance.json"
-ELSEWHERE = "restored from a cache"
 LONGEST = 100  # characters of a text from a file that anybody may have written
 
 
@@ -40,18 +38,17 @@ def read(run: Snapshot) -> dict[str, Made]:
     return _parsed(run.text(FILE) or "")
 
 
-def note(root: Path, run: str, hashes: Mapping[str, str], anew: Mapping[str, bool]) -> None:
-    """Describe the rungs that a run has scored `anew`: whether this machine has computed it, by rung.
+def note(root: Path, hashes: Mapping[str, str], anew: Mapping[str, Made]) -> None:
+    """Describe the rungs that a run has scored `anew`.
 
     `hashes` are those of metrics.json, of all rungs. What is told of equal numbers already stays.
     """
     file = root / FILE
     known = _parsed(file.read_text(errors="replace")) if file.is_file() else {}
     found = {rung: made for rung, made in known.items() if rung in hashes}
-    for rung, here in anew.items():
-        if rung not in known or known[rung].metrics != hashes[rung]:
-            text = machine() if here else ELSEWHERE
-            found[rung] = Made(hashes[rung], time.strftime("%Y-%m-%d"), text, run)
+    for rung, made in anew.items():
+        if rung not in known or known[rung].metrics != made.metrics:
+            found[rung] = made
     if found != known:
         values = {rung: vars(made) for rung, made in found.items()}
         write_whole(file, json.dumps(values, indent=2, sort_keys=True) + "\n")
@@ -74,7 +71,10 @@ def _gpus() -> list[str]:
     if not gpus.devices() or not shutil.which("nvidia-smi"):
         return []
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True)
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=gpus.SECONDS)
+    except (OSError, subprocess.TimeoutExpired):  # a driver that hangs must not hold up the end of a run
+        return []
     return list(dict.fromkeys(done.stdout.splitlines())) if done.returncode == 0 else []
 
 

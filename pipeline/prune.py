@@ -22,6 +22,7 @@ from typing import Any
 from pipeline import leftovers, locks, places, rwlock, safe, sizes, users, worktrees
 from pipeline.checks.project import damage
 from pipeline.graph import open_repo
+from pipeline.users import User
 from stages.common.door import visible
 from stages.common.params import parse_yaml
 
@@ -70,28 +71,44 @@ def workspaces(root: Path, projects: Iterable[Path], cache: Path) -> list[Path]:
 
     Raises ValueError when others may use the cache and none was named.
     """
-    clones = [worktrees.main_root(root)]
+    clones, elsewhere = [worktrees.main_root(root)], set()
     inside = cache.is_relative_to(Path(worktrees.git(clones[0], "rev-parse", "--show-toplevel")).resolve())
     if not inside and not list(projects):
         raise ValueError(
             f"the cache {cache} lies outside this project: other clones may use it, and would lose their "
             "results. Name all of them: --projects PATH for each (--projects . if there is no other)"
         )
+    known = users.others(cache, [])
     for path in projects:
+        if any(str(path) == str(user) for user in known if not user.is_here):
+            elsewhere.add(str(path))  # its results go: the user says so
+            continue
         if not (path / "dvc.yaml").is_file():
             raise ValueError(f"--projects {path}: there is no dvc.yaml")
         clone = worktrees.main_root(path.resolve())
         if cache_of(clone) != cache:
             raise ValueError(f"--projects {path}: its cache is {cache_of(clone)}, not {cache}")
         clones.append(clone)
-    if others := users.others(cache, clones):
-        gone = [user for user in others if not user.root.is_dir()]
-        notes = f"; of a clone that is no more remove the note: rm {gone[0].note}" if gone else ""
-        raise ValueError(
-            f"the cache {cache} is used by {', '.join(map(str, others))} too, which would lose their "
-            f"results. Name them: --projects PATH for each (a clone of another host prunes there){notes}"
-        )
+    others = [user for user in users.others(cache, clones) if str(user) not in elsewhere]
+    if others:
+        names = ", ".join(map(str, others))
+        raise ValueError(f"the cache {cache} is used by {names} too, {_what_to_do(others)}")
     return list(dict.fromkeys(place for clone in clones for place in _worktrees(clone)))
+
+
+def _what_to_do(others: list[User]) -> str:
+    """Of a clone here the commits are read; one on another host cannot be asked."""
+    here = [user for user in others if user.is_here]
+    gone = [user for user in here if not user.root.is_dir()]
+    far = [user for user in others if not user.is_here]
+    told = []
+    if here:
+        told.append("which would lose their results. Name them: --projects PATH for each")
+    if gone:
+        told.append(f"of a clone that is no more remove the note: rm {gone[0].note}")
+    if far:
+        told.append(f"what only a clone of another host names would go; --projects {far[0]} says that it may")
+    return "; ".join(told)
 
 
 def _worktrees(clone: Path) -> Iterator[Path]:

@@ -4,6 +4,7 @@ DVC removes a stage's outputs before it runs its command. Where the command then
 ended, the last good result would be gone from the workspace, though the cache has it.
 """
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ def _restored(repo: Any, out: Any) -> bool:
     place = Path(repo.cache.local.oid_to_path(out.hash_info.value))
     if not place.is_file() or out.hash_info.isdir:
         return False
-    Path(out.fs_path).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(place, out.fs_path)
+    path = Path(out.fs_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    shutil.copyfile(place, partial)
+    os.replace(partial, path)
     return True

@@ -18,6 +18,7 @@ from pipeline.outcomes import Listener, Result
 from pipeline.project import write_whole
 from pipeline.run import Run
 
+NAMES = ("refs/heads", "refs/tags", "refs/remotes")  # no stash, no DVC experiment
 TRAVELS = ("params.yaml", "dvc.lock")  # as text; everything else must be in the commit
 
 
@@ -101,16 +102,20 @@ def _know(root: Path, commit: str) -> None:
     """
     if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
         raise ValueError(f"{commit[:80]!r} is no commit's full hash: a worker takes nothing else")
+    offline = ""
+    try:  # always: a branch may have been taken back
+        worktrees.git(root, "fetch", "--quiet", "--all", "--prune")
+    except ValueError as error:  # then what this clone knows must do
+        offline = f" ({error})"
     if not _is_named(root, commit):
-        worktrees.git(root, "fetch", "--quiet", "--all")
-    if not _is_named(root, commit):
-        raise ValueError(f"commit {commit} is in no branch or tag of this clone or its remotes: push it")
+        text = f"commit {commit} is in no branch or tag of this clone or its remotes: push it{offline}"
+        raise ValueError(text)
 
 
 def _is_named(root: Path, commit: str) -> bool:
     """Whether a branch or tag, or what is checked out, holds the commit."""
     try:
-        if worktrees.git(root, "for-each-ref", "--count=1", "--contains", commit):
+        if worktrees.git(root, "for-each-ref", "--count=1", "--contains", commit, *NAMES):
             return True
         worktrees.git(root, "merge-base", "--is-ancestor", commit, "HEAD")
     except ValueError:
@@ -171,8 +176,8 @@ def bring(root: Path, stage: str) -> None:
                 f"a worker ran {stage}, but its result is neither in the cache nor on the remote"
             )
         if not entry.outs_cached() and _has_remote(repo):
-            for objects in entry.get_used_objs().values():
-                repo.cloud.pull(objects)
+            for wanted in entry.get_used_objs().values():
+                repo.cloud.pull(wanted)
 
 
 def _has_remote(repo: Any) -> bool:

@@ -174,10 +174,12 @@ class Run:
 
     def _put_back(self, name: str, paths: list[str]) -> None:
         """DVC removes outputs before it runs a stage: one that then failed has them as before."""
-        with self.dvc:
-            lines = putback.put_back(self.root, name, paths)
-        for line in lines:
-            self.listener.line(name, line)
+        try:
+            with self.dvc:
+                lines = putback.put_back(self.root, name, paths)
+        except Exception as error:  # a full disk, say, must not hide why the stage failed
+            lines = [f"{', '.join(paths)}: not put back: {message(error)}"]
+        self._tell_all(name, lines)
 
     def _look(self, name: str) -> plan.One:
         self.reading.add(name)

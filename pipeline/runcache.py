@@ -1,4 +1,4 @@
-"""DVC's run cache, read only: which outputs once came out of which inputs, and whether they are there.
+"""DVC's run cache: which outputs once came out of which inputs, and whether they are there.
 
 An entry lies under a key of the command, the inputs' hashes, the parameters and the outputs' names.
 """

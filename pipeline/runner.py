@@ -247,11 +247,16 @@ def referee(engine: Run, results: Results) -> Results:
     """
     checked = _checked(engine, results)
     try:
-        ends.note(engine.root, checked)
-        scores.note(engine.root, engine.name, checked)
+        changed = set() if all(result.good for result in checked.values()) else _changed(engine.root)
+        ends.note(engine.root, checked, changed)
+        scores.note(engine.root, checked)
     except Exception as error:  # a full disk must not hide the outcome
         engine.listener.line("", f"not noted how the run ended: {type(error).__name__}: {error}")
     return checked
+
+
+def _changed(root: Path) -> set[str]:
+    return scores.workspace(root).standings.changed()
 
 
 def _checked(engine: Run, results: Results) -> Results:

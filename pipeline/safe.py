@@ -32,6 +32,7 @@ def lock(stages: Any, where: str) -> dict[str, Any]:
         raise ValueError(f"{where} is refused: `stages` holds no stages")
     for name, entry in stages.items():
         about = f"{where}, stage {_short(name)},"
+        _fields(entry, about)
         for what in ("deps", "outs"):
             items = entry.get(what) or [] if isinstance(entry, dict) else None
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -39,9 +40,20 @@ def lock(stages: Any, where: str) -> dict[str, Any]:
             for item in items:
                 if not isinstance(item.get("path"), str):
                     raise ValueError(f"{about} is refused: {_short(item)} has no path")
+                if not isinstance(item.get("hash", ""), str):
+                    raise ValueError(f"{about} is refused: {_short(item['hash'])} is no kind of hash")
                 if what == "outs":
                     inside(item["path"].removeprefix("./").removesuffix("/"), about)
     return stages
+
+
+def _fields(entry: Any, about: str) -> None:
+    """The command and the parameters of an entry, which others than DVC read too; else ValueError."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("cmd", ""), str | list):
+        raise ValueError(f"{about} is refused: it holds no command")
+    params = entry.get("params") or {}
+    if not isinstance(params, dict) or not all(isinstance(value, dict | None) for value in params.values()):
+        raise ValueError(f"{about} is refused: it holds no parameters by file")
 
 
 def _short(value: Any) -> str:

@@ -11,6 +11,7 @@ import json
 import math
 import re
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ NOT_SCORED = "not scored in this run"
 PERCENT = ("miou", "miou_best_threshold", "precision", "recall")  # what the ladder shows
 STAGE = "evaluation"  # a foreach over the rungs
 NAMED = 3  # reasons that are told
+PARTLY = "(in part from a cache)"
 
 
 @dataclass(frozen=True)
@@ -142,19 +144,34 @@ def extra(scores: Scores, name: str, stage: str) -> Rung:
     return _rung(scores.run, scores.standings, ledger.read(scores.run.root), {}, name, stage)
 
 
-def note(root: Path, run: str, results: Mapping[str, Result]) -> None:
+def note(root: Path, results: Mapping[str, Result]) -> None:
     """Write down on which machine a run that has ended made its numbers."""
-    found, past, host = open_run(root, WORKSPACE), ledger.read(root), socket.gethostname()
-    own = [e.get("outs") for e in past if e.get("outcome") == RAN and e.get("host") == host]
-    values, anew = {}, {}
+    found = open_run(root, WORKSPACE)
+    known, anew = {}, {}
     for name, stage in names(found).items():
         path = _metrics_of(found, name, stage)
-        if path and found.hash(path) == _digest(found.read([path]).get(path, b"")):
-            values[name] = found.hash(path) or ""
-            if stage in results and results[stage].outcome in (RAN, RESTORED):
-                anew[name] = ledger.hashes(found.lock[stage]) in own
-    if values:
-        provenance.note(root, run, values, anew)
+        if path is None:
+            continue
+        known[name] = found.hash(path) or ""
+        scored = stage in results and results[stage].outcome in (RAN, RESTORED)
+        if scored and known[name] == _digest(found.read([path]).get(path, b"")):
+            anew[name] = _made(found, stage, known[name])
+    if known:
+        provenance.note(root, known, anew)
+
+
+def _made(run: Snapshot, stage: str, metrics: str) -> Made:
+    """Who computed a rung: this machine, if it has; and all that the rung stems from, or a part of it."""
+    host = socket.gethostname()
+    mine = [line for line in ledger.makers(ledger.read(run.root), run.lock) if line["outcome"] == RAN]
+    here = {line["stage"]: line for line in mine if line.get("host") == host}
+    if stage not in here:
+        return Made(metrics, time.strftime("%Y-%m-%d"), "", "")
+    part = "" if all(name in here for name in Standings(run).above(stage)) else f" {PARTLY}"
+    line = here[stage]
+    return Made(
+        metrics, str(line.get("ended", ""))[:10], provenance.machine() + part, str(line.get("run", ""))
+    )
 
 
 def _rung(
@@ -192,8 +209,7 @@ def _maker(
     if run.commit is not None:
         return COMMITTED, f"committed in {run.commit[:7]}, {_of(known)}"
     entry = run.lock[stage]
-    mine = [e for e in past if e.get("stage") == stage and e.get("outs") == ledger.hashes(entry)]
-    mine = [e for e in mine if e.get("outcome") in (RAN, RESTORED)]
+    mine = ledger.makers(past, {stage: entry})
     others = any((run.root / out).exists() for out in hashes(entry, "outs") if out != path)
     commit = _commit(run, path) if not mine and not others else None
     if commit:
@@ -209,8 +225,10 @@ def _maker(
 def _of(made: Made | None) -> str:
     if made is None:
         return "made by a plain `dvc repro`"
-    parts = [f"on {made.machine}" * bool(made.machine), made.date, f"by {made.run}" * bool(made.run)]
-    return f"made {' '.join(part for part in parts if part)}".strip()
+    if not made.machine:
+        return f"restored from a cache {made.date}".strip()
+    parts = [f"made on {made.machine}", made.date, f"by {made.run}" * bool(made.run)]
+    return " ".join(part for part in parts if part)
 
 
 def _commit(run: Snapshot, path: str) -> str | None:

@@ -32,6 +32,8 @@ def main(root: Path, port: int) -> int:
     """
     password.check(os.environ)
     home = password.home(root)
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)  # its database and its logs are nobody else's
     with locks.take(home / "lock", f"wsss serve, port {port}", "the Prefect server of this project"):
         _check_port(port)
         served = Served(root, home, port)

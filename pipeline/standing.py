@@ -6,6 +6,8 @@ they are small. `wsss plan` looks at the outputs as well.
 """
 
 import hashlib
+import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +15,10 @@ from typing import Any
 from pipeline import ends
 from pipeline.diff import parting
 from pipeline.snapshot import Snapshot, hashes
+from stages.common.params import fill, value_of
 
 PARAMS, CODE, RESULT, OUTCOME = "params", "code", "result", "outcome"
+TEMPLATE = re.compile(r"\$\{([^}]*)\}")
 DATASET = "dataset"  # the stage that makes pictures and masks
 
 
@@ -27,13 +31,18 @@ class Fault:
     text: str  # as in "seeds.method: cam -> vgatt"
 
 
+def _is_wish(fault: Fault) -> bool:
+    return fault.kind in (PARAMS, CODE)
+
+
 class Standings:
     """The stages of one run. It reads each file of code once."""
 
     def __init__(self, run: Snapshot) -> None:
         self.run, self.lock = run, run.lock
         self.makers = {out: name for name, entry in run.lock.items() for out in hashes(entry, "outs")}
-        self.constant = {name for name, stage in run.stages().items() if _is_constant(stage)}
+        self.stages = run.stages()
+        self.constant = {name for name, stage in self.stages.items() if _is_constant(stage)}
         self.bad = ends.read(run) if run.commit is None else {}
         self._code: dict[str, str] | None = None
 
@@ -70,10 +79,24 @@ class Standings:
         pictures = self.above(DATASET) if DATASET in self.lock else []
         return any(fault.kind in (PARAMS, RESULT) and fault.stage in pictures for fault in faults)
 
+    def changed(self) -> set[str]:
+        """The stages whose parameters or code are no more what dvc.lock has."""
+        return {name for name in self.lock if any(map(_is_wish, self._inputs(name)))}
+
     def _own(self, name: str) -> Iterator[Fault]:
+        faults = list(self._inputs(name))
+        yield from faults
+        end = self.bad.get(name)
+        # What failed for a change that was taken back says nothing of the result that is there.
+        if end and not (end.changed and not any(map(_is_wish, faults))):
+            yield Fault(OUTCOME, name, f"{name}: {end.outcome} in the last run")
+
+    def _inputs(self, name: str) -> Iterator[Fault]:
         entry = self.lock[name]
         for key, old, new in parting.not_run(self.run.params, {name: entry}):
             yield Fault(PARAMS, name, f"{key} was {_plain(old)}, is {_plain(new)}")
+        for text in self._declared(name, entry):
+            yield Fault(CODE, name, f"dvc.yaml, {name}: {text}")
         code = self._digests()
         for path, value in hashes(entry, "deps").items():
             maker = self.maker(path)
@@ -85,8 +108,18 @@ class Standings:
                     yield Fault(RESULT, maker, f"{path} was made anew")
             elif path in code and code[path] != value:
                 yield Fault(CODE, name, f"{path} {'was changed' if code[path] else 'is gone'}")
-        if outcome := self.bad.get(name):
-            yield Fault(OUTCOME, name, f"{name}: {outcome} in the last run")
+
+    def _declared(self, name: str, entry: dict[str, Any]) -> Iterator[str]:
+        """What dvc.yaml says of a stage, and its entry does not; nothing of templates that only DVC knows."""
+        try:
+            said = _said(self.stages, name, self.run.params)
+        except ValueError:
+            return
+        if said.cmd != entry.get("cmd"):
+            yield "the command changed"
+        deps, keys = hashes(entry, "deps"), (entry.get("params") or {}).get("params.yaml") or {}
+        yield from (f"{path} is read now" for path in said.deps if path not in deps)
+        yield from (f"{key} is read now" for key in said.keys if key not in keys)
 
     def _digests(self) -> dict[str, str]:
         """The hashes of the files of code that entries name, as they are now; "" of one that is gone."""
@@ -101,6 +134,40 @@ class Standings:
             found = self.run.read(sorted(paths))
             self._code = {path: _md5(found[path]) if path in found else "" for path in paths}
         return self._code
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A stage as dvc.yaml has it, templates filled in."""
+
+    cmd: str
+    deps: list[str]
+    keys: list[str]  # of params.yaml
+
+
+def _said(stages: Mapping[str, Any], stage: str, params: Mapping[str, Any]) -> _Said:
+    """Raises ValueError for what is not understood: DVC's templates can do more than ours."""
+    name, _, key = stage.partition("@")
+    entry, context = stages.get(name), dict(params)
+    each = entry.get("foreach") if isinstance(entry, dict) else None
+    if entry and key and isinstance(each, dict | list):
+        context |= {"key": key, "item": each.get(key) if isinstance(each, dict) else key}
+        entry = entry.get("do")
+    if not isinstance(entry, dict) or not isinstance(entry.get("cmd"), str) or "wdir" in entry:
+        raise ValueError(f"{stage} cannot be read")
+    deps, keys = entry.get("deps") or (), entry.get("params") or ()
+    return _Said(
+        _filled(entry["cmd"], context),
+        [posixpath.normpath(_filled(path, context)) for path in deps],
+        [_filled(param, context) for param in keys if isinstance(param, str)],
+    )
+
+
+def _filled(text: Any, context: dict[str, Any]) -> str:
+    for template in TEMPLATE.finditer(text):
+        if not isinstance(value_of(context, template[1]), str):
+            raise ValueError(f"{template[0]} is no text: DVC has its own way to write it")
+    return fill(text, context)
 
 
 def _is_code(path: str, value: str) -> bool:

@@ -22,8 +22,12 @@ class User:
     root: Path
     note: Path  # the file that says so
 
+    @property
+    def is_here(self) -> bool:
+        return self.host == socket.gethostname()
+
     def __str__(self) -> str:
-        return str(self.root) if self.host == socket.gethostname() else f"{self.host}:{self.root}"
+        return str(self.root) if self.is_here else f"{self.host}:{self.root}"
 
 
 def note(root: Path) -> None:
@@ -49,8 +53,8 @@ def others(cache: Path, clones: list[Path]) -> list[User]:
     known = {clone.resolve() for clone in clones}
     users = []
     for path in sorted((cache / "users").glob("*")):
-        host, _, root = path.read_text().strip().partition("\n")
-        here = host == socket.gethostname()
-        if root and not (here and Path(root).resolve() in known):
-            users.append(User(host, Path(root), path))
+        host, _, root = path.read_text(errors="replace").strip().partition("\n")
+        user = User(host, Path(root), path)
+        if root and not (user.is_here and user.root.resolve() in known):
+            users.append(user)
     return users

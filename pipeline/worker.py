@@ -51,10 +51,6 @@ def wsss_stage(work: dict[str, Any]) -> State[Any]:
         listener.close()
 
 
-def _do(work: remote.Work, listener: Live, stop: threading.Event) -> State[Any]:
-    return state(remote.do(find_root(), work, listener, stop))
-
-
 def elsewhere(engine: Run, pools: Collection[str]) -> Callable[[Stage], bool]:
     """What `Run.elsewhere` calls: sends a stage to its pool, if that is one of `pools`, and waits for it."""
 

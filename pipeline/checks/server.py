@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from pipeline import password
 from pipeline.checks import OK, PROBLEM, SLOW, WARNING, Line, ProbeError, SlowError, probe, slow
 from pipeline.checks.versions import installed
+from pipeline.deployments import LOGIN, REFUSED
 
 SETTINGS = """
 import json
@@ -76,11 +78,10 @@ def reachable(settings: dict[str, Any]) -> Line:
         get(f"{url}/health", settings)
         version = get(f"{url}/version", settings) if not settings["key"] else None
     except urllib.error.HTTPError as error:
-        if error.code in (401, 403):
-            do = "PREFECT_API_AUTH_STRING must be what the server has as PREFECT_SERVER_API_AUTH_STRING"
-            return Line(PROBLEM, "server", f"{url} refuses the login ({error.code})", do)
+        if error.code in REFUSED:
+            return Line(PROBLEM, "server", f"{url} refuses the login ({error.code})", LOGIN)
         return Line(PROBLEM, "server", f"{url} answers {error.code}: is it a Prefect server?", "")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):
             text = f"{url} gave no answer within {SECONDS:.0f} s: it is slow, or something else listens there"

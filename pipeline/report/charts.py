@@ -12,7 +12,7 @@ from pipeline.report.published import Band
 from pipeline.scores import text
 from pipeline.tables import Table
 
-BLUE, ORANGE, GREEN, _, GREY, RED = COLOURS
+BLUE, ORANGE, GREEN, _, GREY, _ = COLOURS
 WIDTH = 5.6  # inches: text stays legible where a phone shrinks it
 SPLIT = {"train": BLUE, "val": ORANGE}
 

@@ -9,8 +9,7 @@ from pipeline.report import protocol
 
 def read(root: Path, lock: dict[str, Any]) -> list[str]:
     """Short texts, to be set in one line."""
-    outs = {stage: ledger.hashes(value) for stage, value in lock.items()}
-    mine = [entry for entry in ledger.read(root) if outs.get(str(entry.get("stage"))) == entry.get("outs")]
+    mine = ledger.makers(ledger.read(root), lock)
     if not mine:
         return [f"revision {protocol.revision(root)}", "not made by wsss run in this clone"]
     last = max(mine, key=lambda entry: str(entry.get("ended", "")))

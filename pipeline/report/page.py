@@ -50,8 +50,8 @@ def values(root: Path) -> dict[str, Any]:
     ceiling = _ceiling(found)
     bands = {name: band for name, band in published.bands(data.classes, params).items() if name in good}
     scored = any(row["miou"] for row in rows)
-    like = seeds.like(root, params)
-    by_seed = seeds.miou(like)
+    like = seeds.like(found)
+    by_seed = {rung: values for rung, values in seeds.numbers(like).items() if rung in good}
     ious = found.per_class(data.classes)
     return {
         "scored": scored,
@@ -62,7 +62,7 @@ def values(root: Path) -> dict[str, Any]:
         "seeds": {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))},
         "runs": [run.run.name for run in like],
         "classifier": {} if found.why_not("classifier") else recogniser.read(root),
-        "paste": _paste(rows, ious, like) if scored else [],
+        "paste": _paste(found, ious, like) if scored else [],
         "name": params["dataset"]["name"],
         "ladder": [
             row | {"state": rung.state, "standing": rung.standing}
@@ -92,9 +92,9 @@ def shown(found: Scores) -> list[str]:
     """The rungs whose tiles the stage `gallery` drew from the very results that were scored."""
     lock = found.run.lock
     drawn = hashes(lock.get("gallery", {}), "deps")
-    names = []
+    names, stages = [], scores.names(found.run)
     for rung in found.good:
-        entry = lock[scores.names(found.run)[rung.name]]
+        entry = lock[stages[rung.name]]
         scored = hashes(entry, "deps") | hashes(entry, "outs")
         shared = drawn.keys() & scored.keys()
         if shared and all(drawn[path] == scored[path] for path in shared):
@@ -178,10 +178,11 @@ def _chart(rows: Table, bands: dict[str, Band], ceiling: dict[str, Any], by_seed
     return charts.svg(drawings.ladder(rows, bands, top, spreads))
 
 
-def _paste(rows: Table, ious: Table, like: list[Scores]) -> list[tuple[str, str, str]]:
+def _paste(found: Scores, ious: Table, like: list[Scores]) -> list[tuple[str, str, str]]:
     """Heading, CSV and LaTeX of each table."""
-    of_ladder = paste.of_ladder(seeds.miou(like))
-    of_classes = paste.of_classes({row["rung"]: seeds.iou(like, row["rung"]) for row in rows})
+    rows = [rung.row() for rung in found.rungs]
+    of_ladder = paste.of_ladder(like, found)
+    of_classes = paste.of_classes({rung.name: seeds.iou(like, rung.name) for rung in found.good})
     return [
         ("Ladder", paste.as_csv(rows, of_ladder), paste.as_latex(rows, ladder.WORDS, of_ladder)),
         ("IoU by class", paste.as_csv(ious, of_classes), paste.as_latex(ious, (), of_classes)),

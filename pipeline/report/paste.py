@@ -4,8 +4,10 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from pipeline.report.seeds import Values, spread
+from pipeline.report.seeds import Values, numbers, spread
+from pipeline.scores import PERCENT, Scores
 from pipeline.tables import Table
+from stages.common.artifacts import as_text
 
 Spreads = Mapping[str, Mapping[str, tuple[float, float]]]  # mean and deviation by row and column
 SPECIAL = {
@@ -25,7 +27,7 @@ def as_csv(rows: Table, spreads: Spreads | None = None) -> str:
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow([key, *(name for c in columns for name in ([c, f"{c} sd"] if wide[c] else [c]))])
     for row in rows:
-        cells = [row[key]]
+        cells = [as_text(row[key])]
         for column in columns:
             found = spreads.get(row[key], {}).get(column)
             cells.append(f"{found[0]:.2f}" if found else row[column])
@@ -50,9 +52,15 @@ def as_latex(rows: Table, words: Sequence[str], spreads: Spreads | None = None) 
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def of_ladder(values: Values) -> dict[str, dict[str, tuple[float, float]]]:
-    """Of the column miou, by rung."""
-    return {rung: {"miou": found} for rung, seeds in values.items() if (found := spread(seeds))}
+def of_ladder(like: list[Scores], found: Scores) -> dict[str, dict[str, tuple[float, float]]]:
+    """Of each column, by rung: over runs like the one that has `found`, of its rungs that are scored."""
+    spreads: dict[str, dict[str, tuple[float, float]]] = {}
+    for key in PERCENT:
+        values = numbers(like, key)
+        for rung in found.good:
+            if both := spread(values.get(rung.name, {})):
+                spreads.setdefault(rung.name, {})[key] = both
+    return spreads
 
 
 def of_classes(values: Mapping[str, Values]) -> dict[str, dict[str, tuple[float, float]]]:

@@ -34,7 +34,7 @@ def against(root: Path, found: Scores, seeds: Mapping[str, Seeded]) -> dict[str,
 
 def entry(found: Scores) -> Entry:
     """What is kept of a run: the numbers that are its own."""
-    last = ledger.read(found.run.root)[-1:]
+    last = ledger.makers(ledger.read(found.run.root), found.run.lock)[-1:]
     return {
         "when": time.strftime("%Y-%m-%d %H:%M"),
         "run": str(last[0].get("run", "")) if last else "",

@@ -1,12 +1,14 @@
 """The protocol card: what a reader must know to trust a number, or to compare it with another."""
 
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pipeline import ledger, presets, terminal, worktrees
 from pipeline.data_set import DataSet
+from pipeline.outcomes import RAN
 from pipeline.scores import Scores
 from pipeline.snapshot import hashes
 from pipeline.tables import Table
@@ -25,6 +27,7 @@ def card(root: Path, found: Scores, data: DataSet) -> Rows:
     number = {split: sum(p["split"] == split for p in data.pictures) for split in ("train", "val")}
     pictures = f"{len(data.classes) - 1} classes, {number['train']} pictures of train, {number['val']} of val"
     pictures = pictures if data.classes else found.why_not("dataset")
+    near = {name: presets.differences(root, name) for name in presets.names(root)}
     return [
         ("data set", f"{source['name']} (source {source['source']}): {pictures}"),
         ("fingerprint", f"data/dataset {_hash(lock, 'data/dataset')}, masks {_hash(lock, 'data/masks')}"),
@@ -37,9 +40,9 @@ def card(root: Path, found: Scores, data: DataSet) -> Rows:
         ("mean", "IoU over the classes that occur, background included, of one table of counts over the "
                  "whole split; 255 in the truth is not scored, unknown in a result counts as missed"),
         ("supervision", f"{supervision(found)}; the last epoch is kept"),
-        ("chosen on", chosen(root)),
+        ("chosen on", chosen(near)),
         ("seeds", ", ".join(f"{key} {value}" for key, value in _seeds(params)) or "none"),
-        *_preset(root),
+        *_preset(near),
         ("revision", revision(root)),
         ("versions", ", ".join([f"python {platform.python_version()}", *map(_version, PACKAGES)])
                      + " (of the environment that made this page)"),
@@ -77,9 +80,9 @@ def _first(found: Scores, trained: list[str]) -> list[str]:
     return sorted(read) or ["no data set"]
 
 
-def chosen(root: Path) -> str:
+def chosen(near: Mapping[str, list[presets.Change]]) -> str:
     """What thresholds and the like were chosen on is known of the shipped presets only."""
-    same = [name for name in presets.names(root) if not presets.differences(root, name)]
+    same = [name for name, changes in near.items() if not changes]
     if same:
         return (
             f"as preset {same[0]}: its thresholds, beta and steps were chosen on training masks, as papers do"
@@ -89,10 +92,10 @@ def chosen(root: Path) -> str:
 
 def cost(root: Path, lock: dict[str, Any]) -> Table:
     """By stage: what its present result took, as this clone's ledger knows it; cells else are empty."""
-    entries = [entry for entry in ledger.read(root) if entry.get("outcome") == "ran"]
+    entries = [line for line in ledger.makers(ledger.read(root), lock) if line["outcome"] == RAN]
     rows = []
-    for stage, value in lock.items():
-        mine = [e for e in entries if e.get("stage") == stage and e.get("outs") == ledger.hashes(value)]
+    for stage in lock:
+        mine = [line for line in entries if line["stage"] == stage]
         row = {"stage": stage, "time": "", "seconds": "", "memory": "", "on": "", "ended": ""}
         if mine:
             last = mine[-1]
@@ -117,9 +120,8 @@ def _seeds(params: dict[str, Any]) -> list[tuple[str, int]]:
             if isinstance(section, dict) and "seed" in section]  # fmt: skip
 
 
-def _preset(root: Path) -> Rows:
+def _preset(near: Mapping[str, list[presets.Change]]) -> Rows:
     """The preset that is nearest to params.yaml, and what differs from it."""
-    near = {name: presets.differences(root, name) for name in presets.names(root)}
     if not near:
         return []
     name = min(near, key=lambda key: len(near[key]))

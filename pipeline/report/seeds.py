@@ -1,45 +1,42 @@
-"""How far seeds scatter: the finished runs NAME-s0, NAME-s1, ... whose parameters are the present ones."""
+"""How far seeds scatter: the finished runs NAME-s0, NAME-s1, ... of the present parameters, code and data."""
 
 import re
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from pipeline import scores, snapshot, worktrees
 from pipeline.changes import between
+from pipeline.diff.parting import partings
+from pipeline.diff.sides import seeds
 from pipeline.scores import Scores
+from pipeline.snapshot import Snapshot
 
 Values = dict[str, dict[object, float]]  # percent by name (a rung, a class) and run
 
 
-def like(root: Path, params: Mapping[str, Any]) -> list[Scores]:
-    """The runs of the largest group of two seeds or more that differs from `params` in seeds only."""
+def like(found: Scores) -> list[Scores]:
+    """The runs of the largest group of two seeds or more that differs from `found` in seeds only."""
     try:
-        names = worktrees.branches(root)
+        names = worktrees.branches(found.run.root)
     except ValueError:  # no git
         return []
     groups = defaultdict(list)
     for name in names:
         if match := re.fullmatch(r"(.+)-s\d+", name):
             groups[match[1]].append(name)
-    found: list[list[snapshot.Snapshot]] = []
-    for group in groups.values():
-        if len(group) > 1 and _is_like(first := snapshot.open_run(root, group[0]), params):
-            rest = [snapshot.open_run(root, name) for name in group[1:]]
-            found.append([first, *(run for run in rest if _is_like(run, params))])
-    largest = max(found, key=len, default=[])
+    alike = [_alike(group, found.run) for group in groups.values() if len(group) > 1]
+    largest = max(alike, key=len, default=[])
     return [scores.read(run) for run in largest] if len(largest) > 1 else []
 
 
-def miou(runs: list[Scores]) -> Values:
-    """mIoU by rung."""
+def numbers(runs: list[Scores], key: str = "miou") -> Values:
+    """A number by rung, such as the mIoU."""
     found: Values = defaultdict(dict)
     for run in runs:
         for rung in run.good:
-            if "miou" in rung.numbers:
-                found[rung.name][run.run.name] = rung.numbers["miou"]
+            if key in rung.numbers:
+                found[rung.name][run.run.name] = rung.numbers[key]
     return dict(found)
 
 
@@ -60,5 +57,24 @@ def spread(values: Mapping[object, float]) -> tuple[float, float] | None:
     return statistics.fmean(values.values()), statistics.stdev(values.values())
 
 
-def _is_like(run: snapshot.Snapshot, params: Mapping[str, Any]) -> bool:
-    return all(key.rpartition(".")[2] == "seed" for key, _, _ in between(run.params, params))
+def _alike(group: list[str], here: Snapshot) -> list[Snapshot]:
+    """Those of one point's runs that are like `here`; none if its first is not, for they are equal."""
+    found: list[Snapshot] = []
+    for name in group:
+        try:
+            run = snapshot.open_run(here.root, name)
+        except ValueError:  # a branch that somebody has broken
+            continue
+        if _is_like(run, here):
+            found.append(run)
+        elif not found:
+            break
+    return found
+
+
+def _is_like(run: Snapshot, here: Snapshot) -> bool:
+    """Whether parameters, code and raw data are the same, seeds aside; another data set is no other seed."""
+    ours = seeds(run.params)
+    same = all(key in ours for key, _, _ in between(run.params, here.params))
+    parts = partings(run.lock, here.lock) if same else []
+    return same and not any(part.data or set(part.code) - {"params.yaml"} for part in parts)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import attribution, lockfile, plan, runcache
+from pipeline import attribution, ledger, lockfile, plan, runcache
 from pipeline.graph import open_repo
 from pipeline.outcomes import FAILED, RAN, RESTORED, UNCHANGED, Result
 from pipeline.run import Run
@@ -222,11 +222,36 @@ def test_what_others_made_meanwhile_is_not_forgotten(held):
     lock = held.root / "dvc.lock"
     text = lock.read_text()
     lock.unlink()
-    assert attribution._forget_all(held.root, left) == "" and held.remembered() == 1
+    assert attribution._forget_all(held.root, left, left["alive"]) == "" and held.remembered() == 1
     lock.write_text(text)
     later = {**left, "run": "test", "alive": time.time() - 2 * attribution.LAST_WORDS}  # by `dvc repro`, say
-    assert attribution._forget_all(held.root, later) == "" and held.remembered() == 1
+    assert attribution._forget_all(held.root, later, later["alive"]) == "" and held.remembered() == 1
     lock.unlink()
-    assert attribution._forget_all(held.root, {**left, "run": "test"}) == "x" and held.remembered() == 0
+    assert (
+        attribution._forget_all(held.root, {**left, "run": "test"}, time.time()) == "x"
+        and held.remembered() == 0
+    )
     with open_repo(held.root) as repo:
         assert list(runcache.written(repo, 0)) == []
+
+
+def test_another_clone_s_result_in_a_shared_cache_is_not_forgotten(held):
+    """No ledger here tells of it: it is of other parameters than those that the run saw change."""
+    assert held.stage().outcome == RAN
+    inputs = lockfile.inputs(lockfile.stages(held.root)["work"])
+    (held.root / "dvc.lock").unlink()
+    ledger.path(held.root).unlink()
+    mine = {**inputs, "params": {"params.yaml": {"train": {"value": 5}}}}
+    left = {"stage": "work", "run": "x", "began": 0.0, "alive": time.time(), "before": None, "inputs": mine}
+    late = time.time() + 3 * attribution.BEAT  # the run saw what happened until then
+    for changes in ([], ["data/a"]):
+        assert attribution._forget_all(held.root, {**left, "changes": changes}, late) == ""
+        assert held.remembered() == 1
+    seen = {**left, "changes": ["train.value: 5 -> 1"]}
+    assert attribution._forget_all(held.root, seen, late) == "train.value: 5 -> 1"
+    assert held.remembered() == 0
+
+
+@pytest.mark.parametrize("text", [None, 3, "then", "2026-01-01T00:00:00+0000"])
+def test_a_line_of_the_ledger_without_a_time_is_old(text):
+    assert (attribution._time(text) > 0) == (text is not None and str(text).startswith("2026"))

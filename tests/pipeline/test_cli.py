@@ -1,11 +1,15 @@
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
-from pipeline import children, cli
+from pipeline import children, cli, presets
+from stages.common.params import read_yaml
 from tests.pipeline import made_runs
 from tests.pipeline.made_runs import Runs, entry
 
@@ -52,6 +56,19 @@ def test_help_is_in_groups_with_an_example_of_each_command(run) -> None:
     for command in cli.app.registered_commands:
         assert command.rich_help_panel and f"Example: `wsss {command.name or ''}" in command.epilog
     assert "Example: wsss diff main HEAD" in run("diff", "-h")[1]
+
+
+def test_the_examples_of_the_help_are_understood() -> None:
+    """Their options are, and the keys of a sweep are there."""
+    keys = presets.dotted(read_yaml(ROOT / "params.yaml"))
+    group = typer.main.get_command(cli.app)
+    for name, command in group.commands.items():
+        for example in re.findall("`wsss (.*?)`", command.epilog):
+            _, *words = shlex.split(example)
+            context = command.make_context(name, words)
+            assert context.params is not None
+        if name == "sweep":
+            assert {axis.partition("=")[0] for axis in context.params["axes"]} <= set(keys)
 
 
 def test_version_and_completion(run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +136,9 @@ def test_link_and_check(root: Path, run, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_ladder_shows_the_rungs_and_the_pictures(root: Path, run) -> None:
     runs = Runs(root)
+    rungs = "[seeds, crf, pseudo_labels, predictions]"
+    do = "{cmd: work, outs: ['reports/${item}/metrics.json']}"
+    runs.write("dvc.yaml", f"stages: {{evaluation: {{foreach: {rungs}, do: {do}}}}}\n")
     outs = {name: {f"reports/{name}/metrics.json": ""} for name in ("seeds", "predictions")}
     made_runs.lock(runs, {f"evaluation@{name}": entry(None, None, out) for name, out in outs.items()})
     made_runs.score(runs, "seeds", miou=42.1, miou_best_threshold=44.0, images=12)

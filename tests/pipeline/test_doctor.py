@@ -251,6 +251,7 @@ def test_a_torch_that_is_not_broken_is_not_installed_again(
 
 def test_a_slow_import_is_slow(place: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpus, "devices", list)
+    monkeypatch.setattr("pipeline.checks.SLOW", 40.0)
     monkeypatch.setattr(machine, "probe", lambda *_: {**BLIND, "seconds": 40.4})
     late, rest = machine.gpu(place.root)
     assert (late.mark, late.text) == (WARNING, "the import of torch is slow (40 s)")
@@ -270,6 +271,7 @@ def test_a_slow_import_is_slow(place: Project, monkeypatch: pytest.MonkeyPatch) 
 
 def test_who_waits_for_a_check_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(doctor, "QUIET", 0.05)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     gone = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(lambda: gone.wait(10) and [])

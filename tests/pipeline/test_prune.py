@@ -395,6 +395,24 @@ def test_a_clone_that_used_the_cache_must_be_named(project: Project, tmp_path: P
     assert objects(project) < before
 
 
+def test_a_clone_of_another_host_is_not_taken_for_one_that_is_no_more(project: Project) -> None:
+    """Its folder is not here, and nobody can ask what it names."""
+    note = prune.cache_of(project.root) / "users" / "x"
+    note.parent.mkdir()
+    note.write_text("otherhost\n/home/bob/proj\n")
+    with pytest.raises(
+        ValueError, match="otherhost:/home/bob/proj too, what only a clone of another"
+    ) as error:
+        prune.main(project.root, 1, True, [])
+    assert "rm " not in str(error.value)
+    before = objects(project)
+    with pytest.raises(ValueError, match=r"there is no dvc\.yaml"):
+        prune.main(project.root, 1, True, [Path("/home/bob/proj")])
+    assert objects(project) == before
+    prune.main(project.root, 1, True, [Path("otherhost:/home/bob/proj")])
+    assert objects(project) < before
+
+
 def test_a_run_notes_its_clone(project: Project, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     project.run("dvc", "cache", "dir", "--local", str(cache))

@@ -234,3 +234,17 @@ def test_a_worker_runs_commits_of_branches_only(tmp_path: Path) -> None:
     remote._know(worker.root, worktrees.resolve(worker.root, "main"))
     coordinator.run(*me, "pushed since")
     remote._know(worker.root, worktrees.resolve(coordinator.root, "HEAD"))
+    coordinator.run("git", "checkout", "-q", "-b", "evil")
+    coordinator.run(*me, "taken back at the origin")
+    evil = worktrees.resolve(coordinator.root, "HEAD")
+    remote._know(worker.root, evil)
+    coordinator.run("git", "checkout", "-q", "main")
+    coordinator.run("git", "branch", "-qD", "evil")
+    with pytest.raises(ValueError, match="is in no branch or tag"):
+        remote._know(worker.root, evil)
+    (worker.root / "work.py").write_text("# put aside\n")
+    worker.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "stash", "-q")
+    with pytest.raises(ValueError, match="is in no branch or tag"):
+        remote._know(worker.root, worktrees.resolve(worker.root, "stash@{0}"))
+    worker.run("git", "remote", "set-url", "origin", str(tmp_path / "nowhere"))
+    remote._know(worker.root, worktrees.resolve(worker.root, "main"))  # what it has is enough

@@ -56,7 +56,7 @@ def test_a_list_as_dvc_writes_it(tmp_path: Path) -> None:
     ("stages", "says"),
     [
         ([], "holds no stages"),
-        ({"s": []}, "no list of deps"),
+        ({"s": []}, "holds no command"),
         ({"s": {"outs": {}}}, ""),
         ({"s": {"outs": ["a"]}}, "no list of outs"),
         ({"s": {"outs": [{"md5": MD5}]}}, "has no path"),
@@ -65,6 +65,10 @@ def test_a_list_as_dvc_writes_it(tmp_path: Path) -> None:
             "'s', is refused: '../../x' is no path inside",
         ),
         ({"s": {"outs": [{"path": "/etc/x"}]}}, "is no path inside"),
+        ({"s": {"cmd": 1}}, "holds no command"),
+        ({"s": {"params": "x"}}, "no parameters by file"),
+        ({"s": {"params": {"params.yaml": "x"}}}, "no parameters by file"),
+        ({"s": {"deps": [{"path": "a", "hash": ["l"]}]}}, "is no kind of hash"),
         ({"s": {"deps": [{"path": "../shared/x"}], "outs": [{"path": "./data/"}]}}, ""),
     ],
 )

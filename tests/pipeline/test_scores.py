@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
-from pipeline import ends, plan, provenance, publish, runner, scores
+from pipeline import ends, ledger, plan, provenance, publish, runner, scores
 from pipeline.graph import Graph
-from pipeline.outcomes import Result
+from pipeline.outcomes import RAN, RESTORED, Result
 from pipeline.report import page as report_page
 from pipeline.snapshot import open_run
 from tests.conftest import Project
@@ -202,17 +204,101 @@ def test_whose_a_rung_is(runs: Runs, path: str, old: str, new: str, state: str, 
 
 
 def test_what_the_last_run_did_not_finish_is_stale_until_it_does(runs: Runs) -> None:
-    ends.note(runs.root, {"labels": Result("labels", "failed"), "evaluation@labels": Result("x", "blocked")})
+    bad = {"labels": Result("labels", "failed"), "evaluation@labels": Result("x", "blocked")}
+    ends.note(runs.root, bad, changed=())
     rung = only(runs)
     assert (rung.state, rung.numbers) == (scores.STALE, {})
     assert "labels: failed in the last run" in rung.standing
     assert only(runs, "HEAD").good  # of the commit nothing is said
-    ends.note(runs.root, {"labels": Result("labels", "ran")})
+    ends.note(runs.root, {"labels": Result("labels", "ran")}, changed=())
     assert "evaluation@labels: blocked in the last run" in only(runs).standing
-    ends.note(runs.root, {"evaluation@labels": Result("x", "unchanged")})
+    ends.note(runs.root, {"evaluation@labels": Result("x", "unchanged")}, changed=())
     assert only(runs).good
     ends.path(runs.root).write_text("[")
     assert only(runs).good
+
+
+def test_a_failure_says_nothing_once_its_cause_is_taken_back(runs: Runs) -> None:
+    """Nor once a plain `dvc repro` has written another entry, of equal bytes."""
+    runs.change(pseudo_labels__beta=4)
+    changed = scores.workspace(runs.root).standings.changed()
+    assert changed == {"labels"}
+    ends.note(runs.root, {"labels": Result("labels", "failed")}, changed)
+    assert "labels: failed in the last run" in only(runs).standing
+    runs.change(pseudo_labels__beta=8)
+    assert only(runs).good
+    ends.note(runs.root, {"labels": Result("labels", "failed")}, changed=())
+    assert not only(runs).good
+    lock = open_run(runs.root, "HEAD").lock
+    lock["labels"]["deps"].append({"path": "more.txt", "md5": "m"})
+    made_runs.lock(runs, lock)
+    assert only(runs).good
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("cmd: work l", "cmd: work more l", "the command changed"),
+        ("- data/dataset", "- data/dataset\n    - more.txt", "more.txt is read now"),
+        ("- pseudo_labels", "- pseudo_labels\n    - generate", "generate is read now"),
+        ("cmd: work l", "cmd: work ${evaluation.threshold}", ""),  # a number, as DVC writes it: not known
+    ],
+)
+def test_what_dvc_yaml_says_of_a_stage_is_compared(runs: Runs, old: str, new: str, why: str) -> None:
+    lock = open_run(runs.root, "HEAD").lock
+    lock["labels"]["cmd"] = "work labels"
+    made_runs.lock(runs, lock)
+    text = """\
+stages:
+  labels:
+    cmd: work labels
+    deps:
+    - data/dataset
+    - work.py
+    params:
+    - pseudo_labels
+    outs: [data/labels]
+  evaluation:
+    foreach: {labels: {reads: "data/labels"}}
+    do:
+      cmd: work
+      deps: ["${item.reads}"]
+      outs: ["reports/${key}/metrics.json"]
+"""
+    runs.write("dvc.yaml", text)
+    assert only(runs).good
+    assert old in text
+    runs.write("dvc.yaml", text.replace(old, new))
+    rung = only(runs)
+    assert rung.good == (not why) and why in rung.standing
+
+
+def test_who_made_a_rung(runs: Runs) -> None:
+    """The run that computed it, on this machine; never the one that restored it."""
+    lock, here = open_run(runs.root, "workspace").lock, socket.gethostname()
+
+    def made(**outcomes: str) -> provenance.Made:
+        (runs.root / provenance.FILE).unlink(missing_ok=True)
+        ledger.path(runs.root).unlink(missing_ok=True)
+        names = {"dataset": "dataset", "labels": "labels", "rung": "evaluation@labels"}
+        for key, outcome in outcomes.items():
+            for what in (outcome, RESTORED):
+                outs = ledger.hashes(lock[names[key]])
+                line = {"stage": names[key], "outcome": what, "run": what, "host": here, "outs": outs}
+                ledger.append(runs.root, line | {"ended": f"20{len(what)}0-01-01T00:00:00+0000"})
+        scores.note(runs.root, {"evaluation@labels": Result("x", RESTORED)})
+        return provenance.read(open_run(runs.root, "workspace"))["labels"]
+
+    machine = provenance.machine()
+    found = made(dataset=RAN, labels=RAN, rung=RAN)
+    assert (found.machine, found.date, found.run) == (machine, "2030-01-01", RAN)
+    assert made(dataset=RAN, labels=RESTORED, rung=RAN).machine == f"{machine} {scores.PARTLY}"
+    found = made(dataset=RAN, labels=RAN, rung=RESTORED)
+    assert (found.machine, found.run) == ("", "")
+    assert scores._of(found) == f"restored from a cache {time.strftime('%Y-%m-%d')}"
+    runs.run("rm", "reports/labels/metrics.json")  # dvc.lock has it still
+    scores.note(runs.root, {})
+    assert provenance.read(open_run(runs.root, "workspace"))["labels"] == found
 
 
 def test_a_damaged_file_of_numbers_is_none(runs: Runs) -> None:

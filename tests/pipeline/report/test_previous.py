@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import noise, places, snapshot, worktrees
-from pipeline.report import paste, previous, recogniser, seeds
+from pipeline import ledger, noise, places, snapshot, worktrees
+from pipeline.report import head, paste, previous, protocol, recogniser, seeds
+from pipeline.snapshot import Snapshot
 
 
 def entry(miou: float = 40.0, threshold: float = 0.3, data: str = "aa") -> dict[str, Any]:
@@ -59,30 +60,58 @@ def test_another_data_set_is_not_compared() -> None:
     assert [row["rung"] for row in previous.compare(fewer, entry(45), {})["rows"]] == ["predictions"]
 
 
-def test_runs_alike_differ_in_seeds_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    runs = {"a-s0": (0, 0.3), "a-s1": (1, 0.3), "b-s0": (0, 0.4), "b-s1": (1, 0.4), "c-s0": (0, 0.3)}
+def alike(name: str, seed: int = 0, threshold: float = 0.3, code: str = "c", lists: int = 0) -> Snapshot:
+    """A run of one stage, whose result its seed makes."""
+    params = {"generate": {"seed": lists}, "x": {"seed": seed, "threshold": threshold}}
+    files = [{"path": "x.py", "md5": code}, {"path": "params.yaml", "md5": f"p{seed}"}]
+    stage = {"cmd": "x", "deps": files, "outs": [{"path": "data/x", "md5": f"o{seed}"}]}
+    return Snapshot(Path(), name, "abc", params, {"x": stage})
 
-    def open_run(root: Path, name: str) -> Any:
-        seed, threshold = runs[name]
-        return SimpleNamespace(name=name, params={"x": {"seed": seed, "threshold": threshold}})
 
-    def read(run: Any) -> Any:
+def test_runs_alike_differ_in_seeds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [
+        alike("a-s0", 0), alike("a-s1", 1), alike("b-s0", 0, 0.4), alike("b-s1", 1, 0.4), alike("c-s0"),
+        alike("old-s0", 0, code="b"), alike("old-s1", 1, code="b"), alike("old-s2", 2, code="b"),
+        alike("other-s0", 0, lists=1), alike("other-s1", 1, lists=1), alike("other-s2", 2, lists=1),
+    ]  # fmt: skip
+    names = [run.name for run in runs]
+
+    def open_run(root: Path, name: str) -> Snapshot:
+        if name not in names:
+            raise ValueError("a branch without params.yaml")
+        return runs[names.index(name)]
+
+    def read(run: Snapshot) -> Any:
         miou = 40.0 + 2 * run.params["x"]["seed"]
         rung = SimpleNamespace(name="seeds", numbers={"miou": miou}, classes={"cat": 10.0})
         return SimpleNamespace(run=run, good=[rung], rung=lambda name: rung if name == "seeds" else None)
 
-    monkeypatch.setattr(worktrees, "branches", lambda root: list(runs))
+    monkeypatch.setattr(worktrees, "branches", lambda root: ["a-s2", *names])
     monkeypatch.setattr(snapshot, "open_run", open_run)
     monkeypatch.setattr("pipeline.scores.read", read)
-    found = seeds.like(tmp_path, {"x": {"seed": 7, "threshold": 0.3}})
+    found = seeds.like(SimpleNamespace(run=alike("workspace", 7)))  # type: ignore[arg-type]
     assert [one.run.name for one in found] == ["a-s0", "a-s1"]
-    assert seeds.miou(found) == {"seeds": {"a-s0": 40.0, "a-s1": 42.0}}
-    assert (
-        seeds.iou(found, "seeds") == {"cat": {"a-s0": 10.0, "a-s1": 10.0}} and seeds.iou(found, "crf") == {}
-    )
-    assert seeds.spread(seeds.miou(found)["seeds"]) == pytest.approx((41.0, 2**0.5))
+    assert seeds.numbers(found) == {"seeds": {"a-s0": 40.0, "a-s1": 42.0}}
+    assert seeds.iou(found, "seeds") == {"cat": {"a-s0": 10.0, "a-s1": 10.0}}
+    assert seeds.iou(found, "crf") == {}
+    assert seeds.spread(seeds.numbers(found)["seeds"]) == pytest.approx((41.0, 2**0.5))
     assert seeds.spread({"a-s0": 1.0}) is None
-    assert seeds.like(tmp_path, {"x": {"seed": 0, "threshold": 0.5}}) == []
+    assert seeds.like(SimpleNamespace(run=alike("workspace", 0, 0.5))) == []  # type: ignore[arg-type]
+
+
+def test_a_failed_stage_made_nothing(tmp_path: Path) -> None:
+    """Who made what is there is told by the ledger, whatever was tried since, here or in a sweep."""
+    lock = {"x": {"outs": [{"path": "data/x", "md5": "o"}]}, "y": {"outs": [{"path": "data/y", "md5": "p"}]}}
+    line = {"stage": "x", "outs": ["o"], "device": "CPU", "outcome": "ran", "run": "mine"}
+    ledger.append(tmp_path, line | {"ended": "2026-01-02T03:04:05+0000"})
+    ledger.append(
+        tmp_path, line | {"outcome": "failed", "run": "failed", "ended": "2026-01-03T03:04:05+0000"}
+    )
+    ledger.append(tmp_path, line | {"outs": ["q"], "run": "grid-s2", "ended": "2026-01-04T03:04:05+0000"})
+    assert head.read(tmp_path, lock)[:2] == ["2026-01-02 03:04", "run mine"]
+    run = Snapshot(tmp_path, "workspace", None, {}, lock)
+    assert previous.entry(SimpleNamespace(run=run, good=[]))["run"] == "mine"  # type: ignore[arg-type]
+    assert [row["time"] != "" for row in protocol.cost(tmp_path, lock)] == [True, False]
 
 
 ROWS = [
@@ -91,11 +120,21 @@ ROWS = [
 ]
 
 
+def ran(name: str, value: float) -> Any:
+    """A run with a rung that it scored, and one that it did not: those numbers are another run's."""
+    numbers = {"miou": value, "recall": value}
+    rungs = [SimpleNamespace(name=rung, numbers=numbers) for rung in ("seeds", "pseudo_labels")]
+    good = rungs[:1] if name == "workspace" else rungs
+    return SimpleNamespace(run=SimpleNamespace(name=name), good=good)
+
+
 def test_tables_to_paste() -> None:
     assert paste.as_csv(ROWS) == "rung,split,miou,images\nseeds,train,40.00,12\npseudo_labels,train,,12\n"
-    both = paste.of_ladder({"seeds": {"s0": 40.0, "s1": 42.0}, "pseudo_labels": {"s0": 1.0}})
+    both = paste.of_ladder([ran("s0", 40.0), ran("s1", 42.0)], ran("workspace", 7.0))
     lines = paste.as_csv(ROWS, both).splitlines()
     assert lines[:2] == ["rung,split,miou,miou sd,images", "seeds,train,41.00,1.41,12"]
+    assert both == {"seeds": dict.fromkeys(("miou", "recall"), (41.0, pytest.approx(2**0.5)))}
+    assert paste.as_csv([{"class": "=1+1", "seeds": "40.00"}]) == "class,seeds\n'=1+1,40.00\n"
     latex = paste.as_latex(ROWS, ("rung", "split"), both).splitlines()
     assert latex[0] == r"\begin{tabular}{llrr}" and latex[-1] == r"\end{tabular}"
     assert r"seeds & train & $41.00 \pm 1.41$ & 12 \\" in latex
