@@ -192,7 +192,7 @@ class TestEditOfDvcYaml:
         text = (project.root / "dvc.yaml").read_text()
         assert text.count(old) == 1
         (project.root / "dvc.yaml").write_text(text.replace(old, new))
-        output, _ = running.communicate(timeout=60)
+        output, _ = running.communicate(timeout=180)
         (project.root / "dvc.yaml").write_text(text)
         return running.returncode, output
 

@@ -84,7 +84,7 @@ class Server:
     def start(self) -> None:
         command = ["server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         self.process = self._start("server.log", *command)
-        until(self._healthy, 60, "the server")
+        until(self._healthy, 180, "the server")
 
     def _healthy(self) -> bool:
         try:
@@ -150,7 +150,7 @@ class Server:
         state = self.api.get(f"/flow_runs/{run}").raise_for_status().json()["state"]
         return dict(state)
 
-    def wait(self, run: str, types: tuple[str, ...] = ENDED, seconds: float = 90) -> dict[str, Any]:
+    def wait(self, run: str, types: tuple[str, ...] = ENDED, seconds: float = 240) -> dict[str, Any]:
         """Its state, once it is of one of the types."""
 
         def look() -> dict[str, Any] | None:

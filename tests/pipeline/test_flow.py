@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from pipeline import places, plan
 from stages.common.params import read_yaml
-from tests.conftest import Project
+from tests.conftest import Project, drawn
 from tests.pipeline import stub
 from tests.pipeline.server import MARK, Server, ours, until
 
@@ -177,7 +177,7 @@ def direct(server: Server, project: Project, *asked: dict[str, Any]) -> list[dic
     """Flow runs one after another in a process without a worker; their final states."""
     done = subprocess.run(
         [sys.executable, "-c", DIRECT, json.dumps(asked)],
-        cwd=project.root, env={**server.env, MARK: server.mark}, capture_output=True, text=True, timeout=60,
+        cwd=project.root, env={**server.env, MARK: server.mark}, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -263,7 +263,7 @@ def test_a_cancel_leaves_nothing_and_a_second_run_is_refused(server: Server, pro
     add(project, affinity={"value": 1, "hang": True, "children": True})
     add(project, evaluation={"value": 2, "seconds": 600})
     run = server.order(name="first", jobs=3)
-    until(lambda: {"affinity", "evaluation@seeds"} <= set(traces(project)), 40, "two stages at work")
+    until(lambda: {"affinity", "evaluation@seeds"} <= set(traces(project)), 120, "two stages at work")
     (refused,) = direct(server, project, {"name": "second"})
     assert refused["type"] == "FAILED" and "is held by flow run first (pid" in refused["message"]
     start = time.monotonic()
@@ -289,13 +289,13 @@ def only_worker(server: Server) -> bool:
 
 # Who is killed, and how many seconds after the first sign of the engine, of its run, or of a stage's work.
 KILLS = [
-    ("engine", "engine", 0.2), ("worker", "running", 0.0), ("engine", "running", 0.4),
-    ("worker", "predictions", 0.0), ("engine", "predictions", 0.2), ("worker", "predictions", 0.5),
+    ("engine", "engine", 0.2), ("worker", "predictions", 0.0), ("engine", "predictions", 0.2),
+    ("worker", "running", 0.0), ("engine", "running", 0.4), ("worker", "predictions", 0.5),
     ("engine", "evaluation@predictions", 0.1), ("worker", "evaluation@predictions", 0.4),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("victim", "sign", "delay"), KILLS)
+@pytest.mark.parametrize(("victim", "sign", "delay"), drawn(KILLS, 3))
 def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
     server: Server, project: Project, victim: str, sign: str, delay: float
 ) -> None:
@@ -304,19 +304,21 @@ def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
     add(project, predictions={"value": value, "children": True, "seconds": 0.4})
     add(project, evaluation={"value": value, "seconds": 1})
     stub.traced(project)
-    until(lambda: only_worker(server), 20, "the end of the run before")
+    if server.worker is None or server.worker.poll() is not None:  # the case before has failed
+        server.start_worker(project)
+    until(lambda: only_worker(server), 60, "the end of the run before")
     run = server.order(**asked)
-    engine = until(lambda: engines(server), 40, "an engine")[0]
+    engine = until(lambda: engines(server), 120, "an engine")[0]
     if sign == "running":
         server.wait(run, ("RUNNING",))
     elif sign != "engine":
-        until(lambda: sign in traces(project), 40, sign)
+        until(lambda: sign in traces(project), 120, sign)
     time.sleep(delay)
     assert server.worker is not None
     os.kill(engine if victim == "engine" else server.worker.pid, signal.SIGKILL)
     if victim == "worker":
         server.worker.wait()
-    until(lambda: only_worker(server), 35, "no orphan")
+    until(lambda: only_worker(server), 60, "no orphan")
     assert server.wait(run)["type"] == "CRASHED"
     if (victim, sign) == ("engine", "predictions"):  # in the middle of it
         assert server.tasks(run)["predictions"] == ("RUNNING", "Running")  # Prefect's own view
@@ -377,9 +379,9 @@ def test_the_server_is_gone_in_the_middle(server: Server, project: Project) -> N
         cwd=project.root, env={**server.env, MARK: server.mark, "PREFECT_CLIENT_MAX_RETRIES": "0"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    until(lambda: "generate" in traces(project), 40, "the stage")
+    until(lambda: "generate" in traces(project), 120, "the stage")
     server.process.kill()
-    output, _ = done.communicate(timeout=60)
+    output, _ = done.communicate(timeout=180)
     assert done.returncode == 1, output
     made = ("dataset", "generate", "parameters.ok")
     assert [outputs(project)[name] for name in made] == [expected(project)[name] for name in made]

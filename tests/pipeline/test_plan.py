@@ -514,7 +514,7 @@ def test_while_a_stage_runs(project):
         assert time.monotonic() - start < 3
         assert stub.wsss(project, "plan", "--json").returncode == 0
         (project.root / "here-it-is").touch()
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
         assert process.returncode == 0
     found = {name: row.state for name, row in rows.items()}
     ours = ["evaluation@predictions", "report"]

@@ -152,7 +152,7 @@ def test_a_cancel_ends_in_order(project, background, marked, number):
     process = background(project, "-j", "2")
     wait_for(lambda: (project.root / "trace").exists())
     process.send_signal(number)
-    text = process.communicate(timeout=60)[0]
+    text = process.communicate(timeout=180)[0]
     assert process.returncode == 130 and marked.left(5) == {}
     assert outcomes(text) == expected(ran=["parameters"], cancelled=["segmenter"], blocked=below("segmenter"))
     assert table(text)["report"] == ["blocked", "segmenter", "cancelled"]
@@ -166,7 +166,7 @@ def test_a_second_ctrl_c_waits_for_nobody(project, background, marked):
     process.send_signal(signal.SIGINT)
     time.sleep(2 * runner.ONE_WISH)
     process.send_signal(signal.SIGINT)
-    text = process.communicate(timeout=60)[0]
+    text = process.communicate(timeout=180)[0]
     assert process.returncode == 130 and marked.left(5) == {}
     assert "cancelling: what runs has 20 s" in text and "ending what runs" in text
     assert outcomes(text)["segmenter"] == CANCELLED
@@ -312,7 +312,7 @@ def test_dvc_yaml_edited_during_a_run(project, background):
     wait_for(lambda: (project.root / "here-predictions").exists())
     edit(project.root / "dvc.yaml", "cmd: python work.py generate", "cmd: python  work.py generate")
     (project.root / "here-it-is").touch()
-    text = process.communicate(timeout=60)[0]
+    text = process.communicate(timeout=180)[0]
     assert process.returncode == 1
     ours = {"parameters": RAN, "predictions": RAN}  # whose output does not depend on it
     assert outcomes(text) == {**expected(failed=["generate"]), **ours}

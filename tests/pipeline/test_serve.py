@@ -64,7 +64,7 @@ class Serving:
                 self.command(self.port), cwd=self.project.root, env=self.env, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
-        until(lambda: "Ctrl-C stops it all." in self.said() or self._ended(), 90, "serve")
+        until(lambda: "Ctrl-C stops it all." in self.said() or self._ended(), 240, "serve")
         assert not self._ended(), self.said()
         self.api.headers["Authorization"] = self.login
 
@@ -88,7 +88,7 @@ class Serving:
 
     def refused(self, project: Project, port: int) -> str:
         done = subprocess.run(
-            self.command(port), cwd=project.root, env=self.env, capture_output=True, text=True, timeout=60
+            self.command(port), cwd=project.root, env=self.env, capture_output=True, text=True, timeout=180
         )
         assert done.returncode == 1
         return done.stderr
@@ -209,7 +209,7 @@ def test_it_ends_with_the_terminal_and_keeps_what_it_knew(serving: Serving) -> N
     assert not schedule["active"] and serving.api.patch(place, json={"active": True}).is_success
     busy = at_work(serving, 1)
     serving.send(signal.SIGHUP)
-    until(serving.gone, 60, "nothing left")
+    until(serving.gone, 180, "nothing left")
     assert serving.process is not None and serving.process.returncode == 0
     serving.start()
     assert serving.state(busy) == "CANCELLED"
@@ -222,14 +222,14 @@ def test_kill_9_leaves_nothing_and_the_next_one_goes_on(serving: Serving) -> Non
         pytest.skip("nothing tells a process that its parent is dead")
     busy = at_work(serving, 2)
     serving.send(signal.SIGKILL)
-    until(serving.gone, 60, "nothing left")
+    until(serving.gone, 180, "nothing left")
     add(serving.project, generate={"value": 2})
     serving.start()
     assert serving.state(busy) == "CRASHED"
     again = serving.order(targets=["generate"])
-    until(lambda: serving.state(again) == "COMPLETED", 60, "the next run")
+    until(lambda: serving.state(again) == "COMPLETED", 180, "the next run")
     serving.send(signal.SIGTERM)
-    until(serving.gone, 30, "nothing left")
+    until(serving.gone, 90, "nothing left")
 
 
 def at_work(serving: Serving, value: int) -> str:
@@ -237,7 +237,7 @@ def at_work(serving: Serving, value: int) -> str:
     add(serving.project, generate={"value": value, "seconds": 600, "children": True})
     stub.traced(serving.project)
     run = serving.order()
-    until(lambda: "generate" in traces(serving.project), 60, "a stage at work")
+    until(lambda: "generate" in traces(serving.project), 180, "a stage at work")
     return run
 
 

@@ -82,7 +82,7 @@ class Swept(Project):
 
     def sweep(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.cli", "sweep", *arguments]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 120}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 300}
         return subprocess.run(command, cwd=self.root, env={**self.env, **env}, **pipes)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -77,7 +77,7 @@ def test_it_goes_on_where_it_was(swept, number):
     try:
         wait_for(lambda: swept.trace.exists() and swept.trace.read_text().count("pseudo_labels") == 2)
         process.send_signal(number)
-        text = process.communicate(timeout=60)[0]
+        text = process.communicate(timeout=180)[0]
     finally:
         process.kill()
         process.wait()

@@ -49,7 +49,7 @@ def test_each_run_is_a_sub_flow(swept: Swept, server: Server) -> None:
     commit(swept)
     grid = ("seeds.fail=false,true", "report.value=1,2", "--name", "all")
     process = start(swept, server, *grid, "-j", "2")
-    text = process.communicate(timeout=120)[0]
+    text = process.communicate(timeout=300)[0]
     assert process.returncode == 1, text
     assert swept.traced() == ["generate", "pseudo_labels", "report", "report", "seeds", "seeds", "seeds"]
     found = flow_runs(server, "all")
@@ -75,9 +75,9 @@ def test_ctrl_c_ends_all_in_order(swept: Swept, server: Server) -> None:
     commit(swept)
     process = start(swept, server, "seeds.value=1,2,3", "--name", "stop", "-j", "2")
     try:
-        until(lambda: swept.trace.exists() and swept.trace.read_text().count("seeds") == 2, 90, "two at work")
+        until(lambda: swept.trace.exists() and swept.trace.read_text().count("seeds") == 2, 240, "two")
         os.kill(process.pid, signal.SIGINT)
-        text = process.communicate(timeout=60)[0]
+        text = process.communicate(timeout=180)[0]
     finally:
         process.kill()
         process.wait()
