@@ -7,35 +7,35 @@ what it is about to restore, which it reads anyway.
 
 import contextlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline import cached, safe
 from pipeline.cached import is_whole, md5
-from pipeline.graph import open_repo
 
+Copy = tuple[Path, str]  # an object of the cache, and the path in the workspace that it is a copy of
 NAMED = 3  # files of a folder, at most
 
 
-def remove_damaged(root: Path, stage: str) -> list[str]:
-    """Remove what is damaged of a stage's results; a line for each object.
+def at_stake(repo: Any, restored: Any, others: Iterable[Any]) -> list[Copy]:
+    """The objects of a stage's results, stages of DVC's, that a run must be able to trust.
 
-    Of the result that would be restored, all is looked at. Of others, under the same inputs or the last one,
-    only the lists of folders are: DVC never writes a list anew that it believes to have.
+    Of the result that would be restored, all. Of others, under the same inputs or the last one, only the
+    lists of folders: DVC never writes a list anew that it believes to have.
     """
-    from pipeline import plan  # which asks here what was edited
+    copies = [copy for out in restored.outs for copy in _objects(repo, out)] if restored else []
+    return copies + [_list(repo, out) for other in others for out in other.outs if _has_list(out)]
 
-    with open_repo(root) as repo:
-        restored, others = plan.results(repo, stage)
-        objects = [found for out in restored.outs for found in _objects(repo, out)] if restored else []
-        objects += [_list(repo, out) for other in others for out in other.outs if _has_list(out)]
-        lines = []
-        for path, name in objects:
-            if _is_damaged(path):
-                path.unlink()
-                lines.append(f"the cache's copy of {name} was damaged: {path} is removed")
-        return list(dict.fromkeys(lines))
+
+def remove_damaged(copies: Iterable[Copy]) -> list[str]:
+    """Remove what is damaged; a line for each object."""
+    lines = []
+    for path, name in copies:
+        if _is_damaged(path):
+            path.unlink()
+            lines.append(f"the cache's copy of {name} was damaged: {path} is removed")
+    return list(dict.fromkeys(lines))
 
 
 def check_lists(repo: Any, paths: list[str]) -> None:
@@ -79,7 +79,7 @@ def clear_run(cache: Path, key: str) -> None:
         folder.rmdir()
 
 
-def _objects(repo: Any, out: Any) -> Iterator[tuple[Path, str]]:
+def _objects(repo: Any, out: Any) -> Iterator[Copy]:
     """The objects of an output and the paths that they are copies of; of a folder its list comes first."""
     if not out.hash_info or out.hash_info.name != "md5":
         return
@@ -90,7 +90,7 @@ def _objects(repo: Any, out: Any) -> Iterator[tuple[Path, str]]:
             yield Path(repo.cache.local.oid_to_path(value)), f"{out.def_path}/{name}"
 
 
-def _list(repo: Any, out: Any) -> tuple[Path, str]:
+def _list(repo: Any, out: Any) -> Copy:
     return Path(repo.cache.local.oid_to_path(safe.oid(out.hash_info.value, out.def_path))), out.def_path
 
 

@@ -8,8 +8,8 @@ what ran is never less than "will run" and never more than "will run" and "may r
 
 import json
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,8 @@ class One:
     inputs: dict[str, Any]  # what dvc.lock would say of them now
     reads: Reads
     by_git: bool  # git keeps an output of it that is no metric: DVC leaves it out of the run cache
+    at_stake: tuple[objects.Copy, ...] = ()  # what DVC would trust of its results
+    there: tuple[str, ...] = ()  # its outputs that lie there as its last run left them
     entry: dict[str, Any] | None = None  # to put into dvc.lock, or DVC does not see what it can restore
     looked: float = field(default_factory=time.monotonic)
 
@@ -117,9 +119,29 @@ def one(root: Path, name: str) -> One:
             raise ValueError(f"stage {name} is gone from dvc.yaml")
         view = _View(repo, {})
         row = view.look(graph.stages[name], False, None)
-        node, stage = view.nodes[name], graph.stages[name]
-        cache, entry = Path(repo.cache.local_cache_dir), view.unseen.get(name)
-        return One(stage, row, cache, lockfile.inputs(lock_entry(node)), _reads(node), by_git(node), entry)
+        node = view.nodes[name]
+        found = One(
+            graph.stages[name], row, Path(repo.cache.local_cache_dir), lockfile.inputs(lock_entry(node)),
+            _reads(node), by_git(node), entry=view.unseen.get(name),
+        )  # fmt: skip
+        if row.state == BLOCKED:
+            return found
+        return replace(found, at_stake=tuple(_at_stake(view, node, row)), there=tuple(_there(view, node)))
+
+
+def _at_stake(view: "_View", node: Any, row: Row) -> list[objects.Copy]:
+    """Of the result that a run would restore, and of all others: those of equal inputs, and the last one."""
+    others = [as_stage(node, entry) for entry in view.cache.entries(row.key)] if row.key else []
+    others += [view.cache.last(node)] if any(out.hash_info for out in node.outs) else []
+    restored = view.restored.get(node.name) if row.state == RESTORABLE else None
+    return objects.at_stake(view.repo, restored, others)
+
+
+def _there(view: "_View", node: Any) -> Iterator[str]:
+    for out in node.outs:
+        found = view.files.now(out) if out.hash_info else None
+        if found is not None and found.hash == out.hash_info:
+            yield out.def_path
 
 
 def _reads(node: Any) -> Reads:
@@ -145,19 +167,6 @@ def cached_result(repo: Any, name: str) -> Any:
     node, cache = view.nodes[name], view.cache
     entry = cache.newest(node, row.key) or next(cache.entries(row.key), None)
     return as_stage(node, entry) if entry else None
-
-
-def results(repo: Any, name: str) -> tuple[Any, list[Any]]:
-    """The result that a run would restore for a stage now, None if it would restore none; and all others.
-
-    Others are those of equal inputs, and the last one.
-    """
-    view = _View(repo, {})
-    row = view.look(of_repo(repo).stages[name], False, None)
-    node, cache = view.nodes[name], view.cache
-    others = [as_stage(node, entry) for entry in cache.entries(row.key)] if row.key else []
-    last = [cache.last(node)] if any(out.hash_info for out in node.outs) else []
-    return (view.restored.get(name) if row.state == RESTORABLE else None), others + last
 
 
 def parameter_problem(root: Path, graph: Graph) -> str | None:

@@ -6,25 +6,14 @@ ended, the last good result would be gone from the workspace, though the cache h
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import Files
 from pipeline.graph import open_repo
 
 
-def unedited(root: Path, stage: str) -> list[str]:
-    """The outputs of a stage that lie there as its last run left them."""
-    with open_repo(root) as repo:
-        files = Files(repo)
-        return [
-            out.def_path
-            for out in _outs(repo, stage)
-            if (found := files.now(out)) is not None and found.hash == out.hash_info
-        ]
-
-
-def put_back(root: Path, stage: str, paths: list[str]) -> list[str]:
+def put_back(root: Path, stage: str, paths: Collection[str]) -> list[str]:
     """Put those of `paths` that are gone back from the cache; returns the lines that say so."""
     with open_repo(root) as repo, repo.lock:
         gone = [out for out in _outs(repo, stage) if out.def_path in paths and not out.exists]

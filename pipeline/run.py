@@ -147,7 +147,7 @@ class Run:
                 return Result(name, CANCELLED)
             held.append(lock)
             one = self._look(name) if waited else one
-        if self._distrust(name):
+        if self._distrust(one):
             one = self._look(name)
         if one.entry and not forced:
             with self.dvc:
@@ -164,15 +164,13 @@ class Run:
             device = f"GPU {','.join(names)}" if names else "CPU"
             if count and not names:
                 self.listener.line(name, "no GPU on this machine: it runs on the CPU")
-        with self.dvc:
-            there = putback.unedited(self.root, name)
         start = time.monotonic()  # of the work: waiting for others would spoil the estimates
         result = replace(self._tries(one, device, names, held), seconds=time.monotonic() - start)
-        if not result.good and there:
-            self._put_back(name, there)
+        if not result.good and one.there:
+            self._put_back(name, one.there)
         return result
 
-    def _put_back(self, name: str, paths: list[str]) -> None:
+    def _put_back(self, name: str, paths: Sequence[str]) -> None:
         """DVC removes outputs before it runs a stage: one that then failed has them as before."""
         try:
             with self.dvc:
@@ -189,11 +187,11 @@ class Run:
         finally:
             self.reading.discard(name)
 
-    def _distrust(self, name: str) -> bool:
+    def _distrust(self, one: plan.One) -> bool:
         """Remove damaged objects of a result that is to be restored, or computed; whether there were any."""
         with self.dvc:
-            lines = objects.remove_damaged(self.root, name)
-        self._tell_all(name, lines)
+            lines = objects.remove_damaged(one.at_stake)
+        self._tell_all(one.stage.name, lines)
         return bool(lines)
 
     def _tries(self, one: plan.One, device: str, names: list[str], held: list[locks.Lock]) -> Result:
