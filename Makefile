@@ -22,7 +22,7 @@ demo: install  ## Run the recipe (as shipped: on generated pictures) and print t
 test: install  ## Run the tests
 	@$(IN) pytest -q -m "not storm" -n 3 --dist loadscope --no-loadscope-reorder
 
-storm: install  ## Run those left out there: kills and full disks at every point drawn
+storm: install  ## Run what `make test` leaves out: kills and full disks at every point drawn, S3
 	@$(IN) pytest -q -m storm -n 3 --dist loadscope --no-loadscope-reorder
 
 lint: install  ## Check style and format, of the Dockerfile too

@@ -8,6 +8,7 @@ coordinator finds the result by the key of its inputs, and restores it like one 
 
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,8 @@ def pool(stage: Stage) -> str:
 
 def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
     """What a worker needs to run `stage`. ValueError if the code here is not what the commit holds."""
-    code = [path for path in _changed(root) if path not in TRAVELS and not path.startswith("reports/")]
-    code += _untracked_inputs(root, stage)
+    deps = read(root).stages[stage].deps
+    code = [path for path in _changed(root) if path not in TRAVELS and _matters(path, deps)]
     if code:
         raise ValueError(f"a worker only gets what is committed: commit {', '.join(code[:5])} first")
     lock = root / "dvc.lock"
@@ -57,16 +58,16 @@ def describe(root: Path, stage: str, run: str, force: bool = False) -> Work:
 
 
 def _changed(root: Path) -> list[str]:
-    """What differs from the commit in the project's folder, relative to it."""
-    found = worktrees.git(root, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
-    return [path for path in found.split("\0") if path]
+    """What in the project's folder is not as the commit has it, or not in git, relative to the folder."""
+    edited = worktrees.git(root, "diff", "--name-only", "--relative", "-z", "HEAD", "--", ".")
+    new = worktrees.git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    return [path for path in f"{edited}\0{new}".split("\0") if path]
 
 
-def _untracked_inputs(root: Path, stage: str) -> list[str]:
-    """Files that git does not know and the stage reads, or whose folder it reads; notes are nobody's."""
-    found = worktrees.git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", ".").split("\0")
-    deps = read(root).stages[stage].deps
-    return [path for path in found if path and any(path == dep or path.startswith(f"{dep}/") for dep in deps)]
+def _matters(path: str, deps: Iterable[str]) -> bool:
+    """Whether a worker would do something else without a file: a note beside the project's is nobody's."""
+    ours = path == "dvc.yaml" or path.startswith((".dvc/", "pipeline/", "stages/"))
+    return ours or any(path == dep or path.startswith(f"{dep}/") for dep in deps)
 
 
 def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | None = None) -> Result:

@@ -316,7 +316,7 @@ def undisturbed(recipe, tmp_path_factory):
     return one
 
 
-@pytest.mark.parametrize("seed", drawn(range(10), 2))
+@pytest.mark.parametrize("seed", drawn(range(10), 1))
 def test_kill_9_anywhere_and_the_next_run_has_equal_outputs(project, undisturbed, marked, seed):
     """At a seeded touch of the project's files: a checkpoint, a picture's maps, a move into the cache ..."""
     draw = random.Random(seed)
@@ -353,13 +353,14 @@ def test_cancelled_training_is_resumed(project, marked):
     command = [sys.executable, "-m", "pipeline.cli", "run", "classifier"]
     first = subprocess.Popen(command, cwd=project.root, env=marked.env, stdout=subprocess.PIPE, text=True)
     scratch = project.root / ".scratch/training/classifier"
-    wait_for(lambda: list(scratch.glob("*/last.pt")))
+    before = set(scratch.glob("*/last.pt"))  # of the training that has ended
+    wait_for(lambda: set(scratch.glob("*/last.pt")) - before)
     start = time.monotonic()
     first.terminate()
     output, _ = first.communicate(timeout=35)
     assert first.returncode == 130 and "cancelled" in output
     assert not marked.left(max(0.0, 35 - (time.monotonic() - start)))
-    assert len(list(scratch.glob("*/last.pt"))) == 1
+    assert len(set(scratch.glob("*/last.pt")) - before) == 1
     assert not (project.root / "data/classifier").exists()  # DVC removes it before a stage starts
 
     project.run(sys.executable, "-m", "pipeline.cli", "run", "classifier")

@@ -114,6 +114,7 @@ def bucket(tmp_path: Path) -> Iterator[tuple[str, str]]:
         server.wait()
 
 
+@pytest.mark.storm
 def test_an_s3_remote(tmp_path: Path, bucket: tuple[str, str]) -> None:
     coordinator = stub.make(tmp_path / "a", META)
     worker = clone(coordinator, tmp_path / "b")

@@ -120,5 +120,8 @@ def test_a_folder_without_a_segmenter(tmp_path: Path):
         export.main(["--onnx", "net.onnx", "--model", str(tmp_path)])
     for name, content in (("config.json", "{}"), ("weights.safetensors", "")):
         (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match="of another network: it has no encoder, classes"):
+        export.main(["--onnx", "net.onnx", "--model", str(tmp_path)])
+    (tmp_path / "config.json").write_text('{"encoder": "small", "classes": []}')  # a classifier's
     with pytest.raises(ValueError, match=r"no trained segmenter \(another network\)"):
         export.main(["--onnx", "net.onnx", "--model", str(tmp_path)])

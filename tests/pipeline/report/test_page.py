@@ -14,7 +14,8 @@ from tests import browser
 from tests.conftest import Project
 
 PARTS = [
-    "ladder", "classes", "steps", "threshold", "training", "confusion", "gallery", "data", "protocol", "cost",
+    "ladder", "gallery", "classifier", "threshold", "steps", "training", "confusion", "paste", "data",
+    "protocol", "cost",
 ]  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def test_any_format_and_what_cannot_be_read(project: Path, capsys: pytest.Captur
         ("nothing/*.jpg", "no file fits the pattern"),
         ("film.mp4", "a video: take pictures from it first"),
         ("wrong/path.png", "No such file or directory"),
-        ("fifo", "no plain file"),
+        ("fifo", "a FIFO, a device or a socket, no picture"),
     ],
 )
 def test_what_is_no_picture_is_told_at_once(project: Path, asked: str, says: str):
@@ -114,7 +114,7 @@ def test_what_is_no_picture_is_told_at_once(project: Path, asked: str, says: str
     )
     words = [sys.executable, "-c", program, "--out=out", "--", asked]
     done = subprocess.run(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert f"ValueError: no picture in {asked}" in done.stderr and says in done.stderr
+    assert "ValueError: " in done.stderr and asked in done.stderr and says in done.stderr
     assert not Path("out").exists()
 
 
