@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import cached, safe
-from pipeline.cached import is_whole, md5
+from pipeline.cached import is_whole
 
 Copy = tuple[Path, str]  # an object of the cache, and the path in the workspace that it is a copy of
 NAMED = 3  # files of a folder, at most
@@ -51,19 +51,21 @@ def edited(repo: Any, out: Any) -> list[str]:
     folder, place = Path(out.fs_path), Path(repo.cache.local.oid_to_path(out.hash_info.value))
     if not (out.hash_info.isdir and folder.is_dir() and place.is_file() and is_whole(place)):
         return [f"{out.def_path} was edited"]
-    before = cached.listing(place, out.def_path)
-    there = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    before, there = cached.listing(place, out.def_path), _listing(out)
     wrong = [
         *(f"{name} is missing" for name in before if name not in there),
-        *(f"{name} was edited" for name in before if name in there and md5(there[name]) != before[name]),
-        *(f"{name} is new" for name in there if name not in before and not _is_ignored(repo, there[name])),
+        *(f"{name} was edited" for name in before if name in there and there[name] != before[name]),
+        *(f"{name} is new" for name in there if name not in before),
     ]
     more = [f"and {len(wrong) - NAMED} more in {out.def_path}"] * (len(wrong) > NAMED)
     return [f"{out.def_path}/{text}" for text in wrong[:NAMED]] + more or [f"{out.def_path} was edited"]
 
 
-def _is_ignored(repo: Any, path: Path) -> bool:
-    return bool(repo.dvcignore.is_ignored_file(str(path)))
+def _listing(out: Any) -> dict[str, str]:
+    """The files of an output that is a folder, with their hashes, which DVC knows of what did not change."""
+    where = (out.local_cache, out.fs_path, out.fs, out.hash_name)
+    _, _, tree = out._build(*where, ignore=out.dvcignore, dry_run=True, no_progress_bar=True)
+    return {"/".join(key): info.value for key, _, info in tree}
 
 
 def clear_run(cache: Path, key: str) -> None:

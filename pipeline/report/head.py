@@ -1,4 +1,4 @@
-"""Whose results a page shows: the run that made the newest of them, when, where, and of which revision."""
+"""Whose results a page shows: the run that made the newest of them, when and where; and its own revision."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ def read(root: Path, lock: dict[str, Any]) -> list[str]:
     """Short texts, to be set in one line."""
     mine = ledger.makers(ledger.read(root), lock)
     if not mine:
-        return [f"revision {protocol.revision(root)}", "not made by wsss run in this clone"]
+        return ["not made by wsss run in this clone", _page(root)]
     last = max(mine, key=lambda entry: str(entry.get("ended", "")))
     when = str(last.get("ended", ""))[:16].replace("T", " ")
     places = dict.fromkeys(str(entry.get("device") or "") for entry in mine)
@@ -19,6 +19,11 @@ def read(root: Path, lock: dict[str, Any]) -> list[str]:
     return [
         when,
         f"run {last.get('run') or 'without a name'}",
-        f"revision {protocol.revision(root)}",
         *([f"on {machine}"] if machine else []),
+        _page(root),
     ]
+
+
+def _page(root: Path) -> str:
+    """The run may be of an earlier revision: what it was made of is compared file by file elsewhere."""
+    return f"this page is of revision {protocol.revision(root)}"
