@@ -163,11 +163,12 @@ def note(root: Path, results: Mapping[str, Result]) -> None:
 def _made(run: Snapshot, stage: str, metrics: str) -> Made:
     """Who computed a rung: this machine, if it has; and all that the rung stems from, or a part of it."""
     host = socket.gethostname()
-    mine = [line for line in ledger.makers(ledger.read(run.root), run.lock) if line["outcome"] == RAN]
-    here = {line["stage"]: line for line in mine if line.get("host") == host}
+    known = ledger.makers(ledger.read(run.root), run.lock)
+    here = {line["stage"]: line for line in known if line["outcome"] == RAN and line.get("host") == host}
     if stage not in here:
         return Made(metrics, time.strftime("%Y-%m-%d"), "", "")
-    part = "" if all(name in here for name in Standings(run).above(stage)) else f" {PARTLY}"
+    others = {line["stage"] for line in known} - here.keys()  # of a plain `dvc repro` nothing is known
+    part = f" {PARTLY}" if others.intersection(Standings(run).above(stage)) else ""
     line = here[stage]
     return Made(
         metrics, str(line.get("ended", ""))[:10], provenance.machine() + part, str(line.get("run", ""))
