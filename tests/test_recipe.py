@@ -112,7 +112,7 @@ def test_methods_switch_and_come_back_from_the_cache(project):
     assert "is cached" in output and hashes(project.root / "data/seeds") == before
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", drawn(["fork", "spawn"], 1))
 def test_same_inputs_same_bytes_cold_and_with_other_workers(project, start):
     if start == "fork" and sys.platform == "win32":
         pytest.skip("fork is of POSIX")
@@ -242,11 +242,14 @@ def test_documentation_page_add_a_method(project):
 
 @pytest.mark.parametrize(
     ("key", "value", "stages"),
-    [
-        ("pseudo_labels__random_walk__beta", 3, {"pseudo_labels"}),
-        ("predictions__flip", False, {"predictions"}),
-        ("evaluation__threshold", 0.5, {"gallery", *(f"evaluation@{rung}" for rung in ORDER)}),
-    ],
+    drawn(
+        [
+            ("pseudo_labels__random_walk__beta", 3, {"pseudo_labels"}),
+            ("predictions__flip", False, {"predictions"}),
+            ("evaluation__threshold", 0.5, {"gallery", *(f"evaluation@{rung}" for rung in ORDER)}),
+        ],
+        1,
+    ),
 )
 def test_a_run_keeps_the_plan_s_word(project, key, value, stages):
     """All that "will run" has run, and nothing but that and what "may run"; then nothing is left to do."""
