@@ -26,8 +26,13 @@ TINY = {"augment.crop": 64, "batch": 4, "epochs": 2, "threads": 1}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the whole, which take longest, first: else one process ends alone with them."""
-    items.sort(key=lambda item: len(item.path.parts))
+    """What takes longest first, or one process ends alone with it: tests of the whole, then of the engine."""
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        parts = item.path.relative_to(ROOT / "tests").parts
+        return (0 if len(parts) == 1 else 1 if parts[0] == "pipeline" else 2), -len(parts)
+
+    items.sort(key=place)
 
 
 def drawn(values: Iterable[Any], first: int) -> list[Any]:
