@@ -16,8 +16,12 @@ def warnings(root: Path, data: DataSet, rungs: list[str]) -> list[str]:
     for name in rungs:
         if name in RUNGS and not RUNGS[name].maps:
             rung = RUNGS[name]
-            ids = [p["id"] for p in data.pictures if p["split"] == rung.split and p["labels"]]
-            found += words(name, sample(ids, rung, root), data.classes)
+            named = {
+                p["id"]: [data.classes.index(label) for label in data_set.labels(p)]
+                for p in data.pictures
+                if p["split"] == rung.split and p["labels"]
+            }
+            found += words(name, sample(named, rung, root), data.classes)
     for split in data_set.SPLITS:
         counts = data_set.counts(data)
         if none := [row["class"] for row in counts if row[split] == "0"]:

@@ -128,10 +128,10 @@ class Watch:
 
 
 def _signature(path: Path) -> Signature | None:
-    """None for what is no file."""
+    """None for what is no plain file: a FIFO that DVC ignores would be read for ever."""
     with contextlib.suppress(OSError):
         found = path.stat()
-        if not stat.S_ISDIR(found.st_mode):
+        if stat.S_ISREG(found.st_mode):
             return found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino
     return None
 

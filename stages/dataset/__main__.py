@@ -3,6 +3,7 @@
 Masks are an output of their own, so that the graph shows who sees them: the evaluation alone.
 """
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class Written:
         try:
             picture = decode_picture(file, params.max_megapixels, self.white)
             mask = None
-            if record.mask is not None and (params.truth == "required" or record.mask.exists()):
+            if record.mask is not None and (params.truth == "required" or os.path.lexists(record.mask)):
                 file = record.mask
                 mask = decode_mask(file, picture, len(source.classes), params.max_megapixels)
         except FileNotFoundError:

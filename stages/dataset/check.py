@@ -19,11 +19,16 @@ def check_names(records: list[Record]) -> Problems:
     """Identifiers become file names: each must be safe, and different from all others."""
     problems = [(_named(r), reason) for r in records if (reason := unsafe(r.id))]
     splits: dict[str, list[str]] = {}
+    files: dict[str, dict[str, None]] = {}
     for record in records:
         splits.setdefault(record.id, []).append(record.split)
+        files.setdefault(record.id, {})[record.path.name] = None
     folded: dict[str, str] = {}
     for identifier, found in splits.items():
-        if len(set(found)) > 1:
+        if len(files[identifier]) > 1:
+            alike = f"is the name of {' and '.join(files[identifier])}: results are named so, rename one"
+            problems.append((identifier, alike))
+        elif len(set(found)) > 1:
             problems.append((identifier, "is in both splits, train and val"))
         elif len(found) > 1:
             times = f"is there {len(found)} times: one row per picture, with all its labels"

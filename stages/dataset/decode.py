@@ -1,4 +1,4 @@
-"""One picture or mask in, its canonical form out. Raises ValueError saying what is wrong with the file."""
+"""One picture in, its canonical form out. Raises ValueError saying what is wrong with the file."""
 
 import hashlib
 import io
@@ -62,7 +62,7 @@ def decode_picture(path: Path, max_megapixels: float, white: White = SIXTEEN) ->
     buffer = io.BytesIO()
     rgb.save(buffer, "PNG")
     notes += _transparent(shallow) or dark or _dark(rgb)
-    turned = image.getexif().get(ORIENTATION, 1)
+    turned = orientation(image)
     return Decoded(buffer.getvalue(), ".png", rgb.width, rgb.height, notes, _pixels(rgb), turned)
 
 
@@ -130,7 +130,7 @@ def _is_plain(image: Image.Image, content: bytes) -> bool:
         return False
     if image.format == "PNG" and png_bits(content) != 8:
         return False
-    return image.getexif().get(ORIENTATION, 1) == 1
+    return orientation(image) == 1
 
 
 def _to_8_bits(image: Image.Image, content: bytes, white: White) -> tuple[Image.Image, tuple[str, ...]]:
@@ -167,8 +167,26 @@ def _pixels(image: Image.Image) -> str:
     return hashlib.blake2b(size + image.tobytes(), digest_size=16).hexdigest()
 
 
+def orientation(image: Image.Image) -> int:
+    """EXIF's, 1 where nothing is to be turned. Raises ValueError for damaged EXIF data."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return int(image.getexif().get(ORIENTATION, 1))
+    except Exception as error:  # Pillow's readers raise nearly any kind on damaged files
+        raise ValueError(f"damaged EXIF data: {error}") from None
+
+
+def frames(image: Image.Image) -> int:
+    """How many pictures a file holds. Raises ValueError where it does not say."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception as error:  # as above
+        raise ValueError(f"unreadable or truncated: {error}") from None
+
+
 def _frames(image: Image.Image) -> tuple[str, ...]:
-    if image.format == "MPO" or not getattr(image, "is_animated", False):
+    if image.format == "MPO" or frames(image) == 1:
         return ()  # a MPO is a photograph and its preview
     return ("holds several pictures: the first is taken",)
 

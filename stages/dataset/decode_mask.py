@@ -7,12 +7,11 @@ import numpy as np
 from PIL import Image
 
 from stages.common.artifacts import UNKNOWN
-from stages.dataset.decode import Decoded, open_image, read_bytes
-from stages.dataset.depth import ORIENTATION, png_bits
+from stages.dataset.decode import Decoded, frames, open_image, orientation, read_bytes
+from stages.dataset.depth import BITS, png_bits
 
 LOSSLESS = ("PNG", "BMP", "TIFF")
 CHANGING = ("JPEG", "WEBP", "GIF")  # by compression, or as writers of GIF sort the palette
-BITS = 258  # the tag BitsPerSample of TIFF
 TURNS = {  # what EXIF's orientation asks for
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
@@ -46,9 +45,9 @@ def decode_mask(path: Path, picture: Decoded, classes: int, max_megapixels: floa
     image = open_image(content, max_megapixels, (*LOSSLESS, *CHANGING))
     if image.format in CHANGING or image.info.get("compression") == "jpeg":
         raise ValueError(f"mask is stored as {image.format} may be, which changes values: save it as PNG")
-    if getattr(image, "n_frames", 1) > 1:
+    if frames(image) > 1:
         raise ValueError("mask holds several pictures: save it as PNG")
-    own = _orientation(image)
+    own = orientation(image)
     palette = image.getpalette("RGB") if image.mode == "P" else None
     values = _turned(_indices(image, content), own)
     _check_size(values, picture, own)
@@ -60,13 +59,6 @@ def decode_mask(path: Path, picture: Decoded, classes: int, max_megapixels: floa
     used = [index for index in np.unique(values).tolist() if index != UNKNOWN]
     colours = {i: tuple(palette[3 * i : 3 * i + 3]) for i in used} if palette else {}
     return Mask(values, colours, unsure)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(ORIENTATION, 1))
-    except Exception as error:  # Pillow's readers raise nearly any kind on damaged files
-        raise ValueError(f"damaged EXIF data: {error}") from None
 
 
 def _indices(image: Image.Image, content: bytes) -> np.ndarray:
@@ -126,9 +118,10 @@ def _check_values(values: np.ndarray, classes: int) -> None:
     if not strange:
         return
     allowed = f"allowed are 0 to {classes} (the classes) and {UNKNOWN} (void)"
-    if len(strange) >= SMOOTH or 10 * counts[strange].sum() <= counts[UNKNOWN]:
+    grey = strange[-1] > 2 * classes + 20  # else a few pixels beside void may be a class
+    if len(strange) >= SMOOTH or (grey and 10 * counts[strange].sum() <= counts[UNKNOWN]):
         # No value of its own: the same words for all such masks of a set.
         raise ValueError(f"mask holds values between the classes' and 255, as smoothing leaves: {NEAREST}")
     found = ", ".join(map(str, strange))
-    hint = "write indices, not grey levels" if strange[-1] > 2 * classes + 20 else "is a class not listed?"
+    hint = "write indices, not grey levels" if grey else "is a class not listed?"
     raise ValueError(f"mask holds {found}: {allowed}; {hint}")

@@ -77,8 +77,10 @@ def extremes(image: Image.Image, content: bytes) -> tuple[int, float, float]:
 
 
 def dim(image: Image.Image, content: bytes, white: White) -> tuple[str, ...]:
-    """A note on a picture that uses less than a third of the range that its set has: of fewer bits?"""
+    """A note on a picture that uses less than a third of the range of its set, or more than all of it."""
     highest = extremes(image, content)[0]
+    if highest > white.whole:  # of `wsss predict`: the data set knew no such picture
+        return (f"is brighter than the data set: it goes up to {highest}, and {white.whole} is white",)
     if highest < 0 or highest * 3 > white.whole:
         return ()
     return (f"is dark: no value above {highest}, and {white.whole} is white; has it fewer bits than others?",)

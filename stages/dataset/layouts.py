@@ -52,9 +52,10 @@ def looks_like(root: Path) -> str:
     found = layout(root)
     if found == "voc":
         return "this is the VOC layout: set dataset.source to voc"
-    tables = sorted(
-        file.name for file in _entries(root)[0] if file.suffix.lower() in (".csv", ".tsv", ".xlsx", ".ods")
-    )
+    files, folders = _entries(root)
+    tables = [file.name for file in files if file.suffix.lower() in TABLES]
+    if "labels.csv" in tables and (near := _classes_as_folders({path: _entries(path) for path in folders})):
+        return f"labels.csv is there, the folder images is not: is it {near}? Then rename that"
     if found == LOOSE:
         return f"there are {LOOSE}: needed is {NEEDED}"
     if found:
@@ -81,17 +82,20 @@ def _holds(file: Path, *words: str, coco: bool = False) -> bool:
     """Whether the file begins so: all of the words, or with `coco` two or a name that says it."""
     if coco and (file.name.startswith("instances_") or file.name.endswith("coco.json")):
         return True
-    with file.open("rb") as opened:
-        head = opened.read(HEAD).decode("utf-8", "replace")
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(HEAD).decode("utf-8", "replace")
+    except OSError:  # it only helps a message
+        return False
     return sum(word in head for word in words) >= (2 if coco else len(words))
 
 
-def _classes_as_folders(inner: dict[Path, tuple[list[Path], list[Path]]]) -> bool:
-    """Folders of pictures, at the top or below train, val and such."""
+def _classes_as_folders(inner: dict[Path, tuple[list[Path], list[Path]]]) -> str:
+    """The first folder of pictures, at the top or below train, val and such; "" if there is none."""
     for place, (files, folders) in inner.items():
         if place.name == "images":
             continue
         deeper = [file for folder in folders[:3] for file in _entries(folder)[0]]
         if any(file.suffix.lower() in SUFFIXES for file in [*files[:5], *deeper[:5]]):
-            return True
-    return False
+            return place.name
+    return ""

@@ -6,12 +6,13 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from stages.common.door import visible
 from stages.dataset.check import Problems
 from stages.dataset.files import SUFFIXES, Finder
 from stages.dataset.layouts import voc_base
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
-from stages.dataset.words import few, printable
+from stages.dataset.words import few
 
 WORDS = "masks?|labels?|gt|seg|segmentation|annotations?"
 ADDED = re.compile(rf"[ ._-]({WORDS})$|^({WORDS})[ ._-]")  # to the name of a picture, for its mask
@@ -28,15 +29,20 @@ def fit(source: Source, root: Path, params: Dataset) -> tuple[Problems, list[str
     """
     folder = mask_folder(root, params)
     if not folder.is_dir():
-        return [], _other_folders(folder, params)
+        others = _other_folders(folder, params)
+        required = params.truth == "required"
+        return ([(folder.name, text) for text in others], []) if required else ([], others)
     finder = Finder(folder)
     files = [file for file in finder.all if not _hidden(file) and Path(file).suffix.lower() not in NO_MASKS]
     if params.truth == "none":
         unread = f"{folder.name} holds {len(files)} files, and dataset.truth is none: they are not read"
         return [], [unread] if files else []
     exact = {r.mask.name for r in source.records if r.mask} & set(files)
-    open_ = [r for r in source.records if r.mask and r.mask.name not in exact]
-    found, left = _match([file for file in files if file not in exact], open_)
+    open_ = {r.id for r in source.records if r.mask and r.mask.name not in exact}
+    pictures = folder.parent / ("JPEGImages" if params.source == "voc" else "images")
+    free = [file for file in files if file not in exact]
+    free, _ = _of_others(free, source.records, pictures)
+    found, left = _match(free, source.records, open_)
     problems: Problems = []
     for identifier, several in found.items():
         if len(several) > 1:
@@ -45,7 +51,6 @@ def fit(source: Source, root: Path, params: Dataset) -> tuple[Problems, list[str
     source.records = [replace(r, mask=one[r.id]) if r.id in one else r for r in source.records]
     renamed = [f"{file.relative_to(folder)} of {i}" for i, file in one.items() if _plain(file) != f"{i}.png"]
     remarks = [f"{len(renamed)} masks found under another name: {few(renamed)}"] if renamed else []
-    left = _of_no_picture(left, folder.parent / ("JPEGImages" if params.source == "voc" else "images"))
     if left and not exact and not found:
         wanted = next((f"{r.id}.png" for r in source.records), "ID.png")
         text = f"none of its {len(left)} files belongs to a picture: {few(left)}; a right name is {wanted}"
@@ -53,7 +58,7 @@ def fit(source: Source, root: Path, params: Dataset) -> tuple[Problems, list[str
     elif left:
         unused = f"{len(left)} files of {folder.name} belong to no picture, so are not used: {few(left)}"
         remarks.append(unused)
-    return problems, [printable(remark) for remark in remarks]
+    return problems, [visible(remark) for remark in remarks]
 
 
 def mask_folder(root: Path, params: Dataset) -> Path:
@@ -69,37 +74,47 @@ def _other_folders(folder: Path, params: Dataset) -> list[str]:
     return [f"no masks: there is no folder {folder.name}, but {few(others)}"]
 
 
-def _match(files: list[str], records: list[Record]) -> tuple[dict[str, list[str]], list[str]]:
-    """By identifier, the files that fit it; and those that fit none."""
+def _of_others(files: list[str], records: list[Record], pictures: Path) -> tuple[list[str], list[str]]:
+    """Without, and only, the masks of pictures that lie there and that no list names.
+
+    A list may be a part of a set. Such a mask is no other picture's, though its name without folders fits.
+    """
+    listed = {_key(record.id) for record in records}
+    near = {_path_key(file) for file in Finder(pictures).all} - listed if files else set()
+    others = [file for file in files if {_path_key(file), ADDED.sub("", _path_key(file))} & near]
+    return [file for file in files if file not in set(others)], others
+
+
+def _match(
+    files: list[str], records: list[Record], open_: set[str]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """By identifier of a picture that is `open_`, the files that fit it and no other; and the rest."""
     by_key: dict[str, set[str]] = defaultdict(set)
     for record in records:
         for key in (record.id, record.path.name, record.path.stem):
             by_key[_key(key)].add(record.id)
-    names = {_key(record.id): record.id for record in records}
+    names = {_key(identifier): identifier for identifier in open_}
     found: dict[str, list[str]] = defaultdict(list)
     left = []
     for file in files:
         fitting = next((names[key] for key in _keys(file) if key in names), None)
         if fitting is None:
-            fits = next((by_key[key] for key in _keys(file) if len(by_key.get(key, ())) == 1), None)
-            fitting = next(iter(fits)) if fits else None
+            fits = next((by_key[key] for key in _keys(file) if len(by_key.get(key, ())) == 1), set())
+            fitting = next(iter(fits & open_), None)
         found[fitting].append(file) if fitting is not None else left.append(file)
     return dict(found), left
 
 
-def _of_no_picture(files: list[str], pictures: Path) -> list[str]:
-    """Without the masks of pictures that lie there and that no list names: a list may be a part of a set."""
-    if not files:
-        return files
-    near = {_key(_bare(file).replace("/", "__")) for file in Finder(pictures).all}
-    return [file for file in files if not any(key in near for key in _keys(file))]
-
-
 def _keys(file: str) -> list[str]:
     """What a mask's path may say of its picture, the likeliest first."""
-    whole = _key(_bare(file).replace("/", "__"))
+    whole = _path_key(file)
     name = _key(_bare(file).rpartition("/")[2])
     return list(dict.fromkeys([whole, ADDED.sub("", whole), name, ADDED.sub("", name)]))
+
+
+def _path_key(file: str) -> str:
+    """As the identifier of a picture at that path."""
+    return _key(_bare(file).replace("/", "__"))
 
 
 def _bare(file: str) -> str:

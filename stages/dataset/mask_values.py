@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from stages.common.artifacts import UNKNOWN, mask_bytes, read_mask
+from stages.common.door import visible
 from stages.dataset.check import Problems
 from stages.dataset.decode_mask import NEAREST, Colour, Mask
-from stages.dataset.words import few, printable
+from stages.dataset.words import few
 
 ENOUGH = 3  # masks: fewer are no rule that an index could break
 
@@ -70,7 +71,7 @@ class Masks:
         if binary and not problems:
             ids = few([seen.id for seen in binary])
             remarks.append(f"{len(binary)} masks have void (255) in place of their picture's class: {ids}")
-        return problems, [printable(remark) for remark in remarks]
+        return problems, [visible(remark) for remark in remarks]
 
     def _palettes(self) -> str:
         index, one, other = self.clashes[0]
@@ -92,9 +93,7 @@ class Masks:
             return [(name, f"{said}, {noise}: {NEAREST}; {how}")], []
         alone = len(self.classes) == 1
         doubtful = [
-            seen.id
-            for seen in self.seen
-            if seen.classes or (seen.counts[UNKNOWN] and len(seen.labels) != 1 and not alone)
+            seen.id for seen in self.seen if seen.classes or (seen.counts[UNKNOWN] and len(seen.labels) != 1)
         ]
         if doubtful:
             why = f"which class 255 is, cannot be told of {few(doubtful)}"
@@ -104,7 +103,7 @@ class Masks:
             self._write(folder / f"{seen.id}.png", 1 if alone else min(seen.labels, default=0))
         what = f"the class {self.classes[0]}" if alone else "the one class of each picture's label"
         remark = f"masks hold 0 and 255 only: 255 is read as {what} ({100 * share:.1f} % of the pixels)"
-        return [], [printable(remark), *self._turned()]
+        return [], [visible(remark), *self._turned()]
 
     def _write(self, file: Path, index: int) -> None:
         values = read_mask(file)

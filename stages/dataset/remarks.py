@@ -3,14 +3,15 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from stages.common.door import visible
 from stages.dataset.records import Record
-from stages.dataset.words import few, printable
+from stages.dataset.words import few
 
 
 def remarks(classes: Sequence[str], records: Sequence[Record], pixels: Mapping[str, str]) -> list[str]:
     """`pixels` holds by identifier what is equal for equal pictures."""
     found = [*_unused(classes, records), *_everywhere(classes, records), *_negatives(records)]
-    return [printable(text) for text in [*found, *equal_pictures(records, pixels)]]
+    return [visible(text) for text in [*found, *equal_pictures(records, pixels)]]
 
 
 def _unused(classes: Sequence[str], records: Sequence[Record]) -> list[str]:

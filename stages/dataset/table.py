@@ -18,11 +18,6 @@ LIKELY = {
     "labels": ("label", "class", "classes", "category", "categories", "tags", "tag"),
 }
 FLAGS = {"0", "1", "0.0", "1.0", "true", "false", ""}
-SPLIT = (
-    "python -c \"import pandas as pd; t = pd.read_csv('labels.csv').sample(frac=1, random_state=0); "
-    "t['split'] = ['val' if i % 5 == 0 else 'train' for i in range(len(t))]; "
-    "t.to_csv('labels.csv', index=False)\""
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,8 @@ def read_table(path: Path) -> Table:
     except csv.Error as error:
         raise ValueError(f"{path}: not CSV after line {last}: {error}") from None
     header = [clean(name).lower() for name in rows[0][1]] if rows else []
-    _check_header(path, header, [row for _, row in rows[1:]], separator)
+    read = f", sep={separator!r}" + ", skiprows=1" * skip
+    _check_header(path, header, [row for _, row in rows[1:]], read)
     _check_width(path, len(header), rows[1:], separator)
     places = {name: header.index(name) for name in COLUMNS}
     return Table(
@@ -73,7 +69,14 @@ def _known(line: str, separator: str) -> tuple[int, int]:
     return sum(name in COLUMNS for name in names) if len(names) > 1 else 0, len(names)
 
 
-def _check_header(path: Path, header: list[str], rows: list[list[str]], separator: str) -> None:
+def _program(read: str, lines: str) -> str:
+    """A command that changes the table in its folder: every cell stays text."""
+    write = f"t.to_csv('labels.csv', index=False{read.partition(', skiprows')[0]})"
+    table = f"t = pd.read_csv('labels.csv'{read}, dtype=str, keep_default_na=False, skipinitialspace=True)"
+    return f'  python -c "import pandas as pd; {table}; {lines}; {write}"'
+
+
+def _check_header(path: Path, header: list[str], rows: list[list[str]], read: str) -> None:
     if double := [name for name in COLUMNS if header.count(name) > 1]:
         raise ValueError(f"{path}: column {double[0]} is there twice: keep one")
     missing = [name for name in COLUMNS if name not in header]
@@ -87,9 +90,15 @@ def _check_header(path: Path, header: list[str], rows: list[list[str]], separato
         if like := next((other for other in LIKELY[name] if other in header), ""):
             hints.append(f"rename {like!r} to {name!r}")
         elif name == "split":
-            hints.append(f"write train or val for each picture, or draw a fifth as val:\n  {SPLIT}")
+            draw = (
+                "t = t.sample(frac=1, random_state=0); "
+                "t['split'] = ['val' if i % 5 == 0 else 'train' for i in range(len(t))]"
+            )
+            hints.append(
+                f"write train or val for each picture, or draw a fifth as val:\n{_program(read, draw)}"
+            )
     if "labels" in missing and (flags := _flags(header, rows)):
-        hints.append(_convert(header, flags, separator))
+        hints.append(_convert(header, flags, read))
     raise ValueError("; ".join([lacks, *hints]))
 
 
@@ -103,16 +112,16 @@ def _flags(header: list[str], rows: list[list[str]]) -> list[int]:
     return found if len(found) > 1 else []
 
 
-def _convert(header: list[str], flags: list[int], separator: str) -> str:
+def _convert(header: list[str], flags: list[int], read: str) -> str:
     names = ", ".join(header[at] for at in flags[:3])
+    lines = (
+        f"c = t.columns[{flags}]; no = ('', '0', '0.0', 'false'); "
+        "t['labels'] = [';'.join(n for n in c if r[n].lower() not in no) for _, r in t.iterrows()]; "
+        "t = t.drop(columns=c)"
+    )
     return (
         f"the columns {names}{', ...' if len(flags) > 3 else ''} hold 0 and 1, one per class: write "
-        "their names into one column, in the folder of the table:\n"
-        f"  python -c \"import pandas as pd; t = pd.read_csv('labels.csv', sep={separator!r}, "
-        "skipinitialspace=True); "
-        f"c = t.columns[{flags}]; "
-        "t['labels'] = [';'.join(n for n in c if float(r[n] or 0) > 0) for _, r in t.fillna(0).iterrows()]; "
-        "t.drop(columns=c).to_csv('labels.csv', index=False)\""
+        f"their names into one column, in the folder of the table:\n{_program(read, lines)}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from stages.common.door import visible
 from stages.dataset.labels import spellings
 
 MOST = 30  # lines of one message
@@ -39,16 +40,11 @@ def lines(root: Path, problems: Iterable[tuple[str, str]]) -> list[str]:
                 found[few([files[other][0] for other in same])].append(f"{problem}, and alike")
             continue
         found[few(names)].append(problem)
-    return [printable(f"{names}: {'; '.join(causes)}") for names, causes in found.items()]
+    return [visible(f"{names}: {'; '.join(causes)}") for names, causes in found.items()]
 
 
 def few(names: Sequence[str], most: int = EXAMPLES) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def printable(line: str) -> str:
-    """Names come from outside: no control character of theirs reaches a terminal. Lines stay lines."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in line)
 
 
 def class_counts(
@@ -63,12 +59,12 @@ def classes_line(counts: dict[str, tuple[int, int]]) -> str:
     """The classes with their pictures of train and val: all of them, or the commonest and the rarest."""
     shown = [f"{name} {train}+{val}" for name, (train, val) in counts.items()]
     if len(shown) <= SHOWN:
-        return printable(f"classes (train+val pictures): {', '.join(shown)}")
+        return visible(f"classes (train+val pictures): {', '.join(shown)}")
     order = sorted(counts, key=lambda name: -counts[name][0])
     by_name = dict(zip(counts, shown, strict=True))
     half = SHOWN // 2
     first, last = (", ".join(by_name[name] for name in part) for part in (order[:half], order[-half:]))
-    return printable(f"classes (train+val pictures): commonest {first}; rarest {last}")
+    return visible(f"classes (train+val pictures): commonest {first}; rarest {last}")
 
 
 def about(counts: dict[str, tuple[int, int]], warnings: Iterable[str]) -> list[str]:
@@ -94,4 +90,4 @@ def class_warnings(counts: dict[str, tuple[int, int]]) -> list[str]:
     parts = {name: re.split(r"[\s/+&]+", name.casefold()) for name in counts}
     if several := [name for name in counts if len(parts[name]) > 1 and words >= {*parts[name]}]:
         found.append(f"made of other classes' names: {few(several, 10)}; is a ';' missing between labels?")
-    return [printable(line) for line in found]
+    return [visible(line) for line in found]

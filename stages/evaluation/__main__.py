@@ -132,8 +132,8 @@ def _looks_wrong(name: str, rung: Rung, ids: Sequence[str], pictures: Pictures) 
     """A line more where masks are nearly all background, or a class is in none."""
     if rung.maps:
         return ""
-    shown = {picture.id for picture in pictures.all if picture.labels}  # others are rightly background
-    look = emptiness.sample([i for i in ids if i in shown], rung)
+    own = {picture.id: picture.labels for picture in pictures.all}
+    look = emptiness.sample({i: own[i] for i in ids if own.get(i)}, rung)  # others are rightly background
     return "".join(f"\nLook at this: {text}" for text in emptiness.words(name, look, pictures.classes))
 
 

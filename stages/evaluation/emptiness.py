@@ -1,6 +1,6 @@
 """Results that are nearly all background: a training that went wrong shows so first, also without truth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,22 +21,25 @@ class Look:
     looked: int  # masks
     empty: int  # of these, nearly all background
     classes: frozenset[int]  # that any of them holds
+    named: frozenset[int]  # by the image labels of any of them
     total: int  # masks that the split has
 
 
-def sample(ids: Sequence[str], rung: Rung, root: Path = Path()) -> Look:
-    """Look at LOOKED of the masks of `ids`, pictures with a class; one that is missing is no mask."""
-    ordered = sorted(ids)
+def sample(labels: Mapping[str, Iterable[int]], rung: Rung, root: Path = Path()) -> Look:
+    """Look at LOOKED of the masks of pictures with image `labels`, by id; one that is missing is no mask."""
+    ordered = sorted(labels)
     step = max(1, len(ordered) / LOOKED)
-    files = [root / rung.file(ordered[int(i * step)]) for i in range(min(LOOKED, len(ordered)))]
-    files = [file for file in files if file.is_file()]
+    chosen = [ordered[int(i * step)] for i in range(min(LOOKED, len(ordered)))]
+    there = {name: file for name in chosen if (file := root / rung.file(name)).is_file()}
+    named = frozenset(label for name in there for label in labels[name])
+    files = list(there.values())
     empty, classes = 0, set()
     for file in files:
         counts = np.bincount(read_mask(file).ravel(), minlength=256)
         counts[UNKNOWN] = 0
         empty += bool(counts[0] >= EMPTY * max(counts.sum(), 1))
         classes |= set(np.flatnonzero(counts).tolist())
-    return Look(len(files), empty, frozenset(classes), len(ordered))
+    return Look(len(files), empty, frozenset(classes), named, len(ordered))
 
 
 def words(name: str, look: Look, classes: Sequence[str]) -> list[str]:
@@ -49,7 +52,7 @@ def words(name: str, look: Look, classes: Sequence[str]) -> list[str]:
         found.append(
             f"{look.empty} of {of} masks are background on {100 * EMPTY:g} % of their pixels or more"
         )
-    never = [one for index, one in enumerate(classes) if index and index not in look.classes]
+    never = [classes[index] for index in sorted(look.named - look.classes)]
     if never:
         more = f" and {len(never) - SHOWN} more" if len(never) > SHOWN else ""
         found.append(f"none of {of} masks has {', '.join(never[:SHOWN])}{more}")

@@ -36,21 +36,21 @@ class LabelPictures:
             pictures = list(threads.map(self._read, files))
             sizes: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
             for index, picture in enumerate(pictures):
-                if isinstance(picture, np.ndarray):
-                    sizes.setdefault(picture.shape, {})[index] = picture
+                if isinstance(picture, Read):
+                    sizes.setdefault(picture.pixels.shape, {})[index] = picture.pixels
             labels: dict[int, np.ndarray] = {}
             for same in sizes.values():
                 labels |= zip(same, self.labeller.labels(list(same.values())), strict=True)
             return list(threads.map(self._files, pictures, map(labels.get, range(len(files)))))
 
-    def _read(self, file: Path) -> np.ndarray | str:
+    def _read(self, file: Path) -> "Read | str":
         """The picture, or what is wrong with its file."""
         try:
-            return pixels(file, self.max_megapixels, self.white)
+            return read(file, self.max_megapixels, self.white)
         except (ValueError, OSError) as error:
             return getattr(error, "strerror", None) or str(error)
 
-    def _files(self, picture: np.ndarray | str, labels: np.ndarray | None) -> items.Files:
+    def _files(self, picture: "Read | str", labels: np.ndarray | None) -> items.Files:
         if isinstance(picture, str) or labels is None:
             return _facts(problem=picture)
         counts = np.bincount(labels.ravel(), minlength=len(self.classes)).tolist()
@@ -58,8 +58,10 @@ class LabelPictures:
         objects = [entry for entry in seen if entry[0]]
         return {
             "masks/*.png": mask_bytes(labels),
-            "overlays/*.jpg": overlay_jpeg(picture, labels, objects or seen),
-            **_facts(width=labels.shape[1], height=labels.shape[0], pixels=counts),
+            "overlays/*.jpg": overlay_jpeg(picture.pixels, labels, objects or seen),
+            **_facts(
+                width=labels.shape[1], height=labels.shape[0], pixels=counts, note="; ".join(picture.notes)
+            ),
         }
 
     def batches(self, work: list[items.Item]) -> list[list[items.Item]]:
@@ -78,13 +80,22 @@ class LabelPictures:
         ]
 
 
-def pixels(file: Path, max_megapixels: float, white: White = SIXTEEN) -> np.ndarray:
-    """RGB uint8 [H, W, 3] of a file of any format that the step `dataset` takes, converted as there."""
-    content = np.frombuffer(decode_picture(file, max_megapixels, white).content, np.uint8)
+@dataclass(frozen=True)
+class Read:
+    """A picture, RGB uint8 [H, W, 3], and what is odd about its file."""
+
+    pixels: np.ndarray
+    notes: tuple[str, ...]
+
+
+def read(file: Path, max_megapixels: float, white: White = SIXTEEN) -> Read:
+    """A file of any format that the step `dataset` takes, converted as there."""
+    decoded = decode_picture(file, max_megapixels, white)
+    content = np.frombuffer(decoded.content, np.uint8)
     image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise ValueError("unreadable or truncated")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return Read(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), decoded.notes)
 
 
 def shares(counts: list[int]) -> list[tuple[int, int, str]]:

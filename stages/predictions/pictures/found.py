@@ -7,10 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-SUFFIXES = {
-    ".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
-}  # fmt: skip
-
+from stages.dataset.files import SUFFIXES
 
 VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
 
@@ -39,7 +36,7 @@ def problem(file: Path) -> str:
     """What is wrong with a file as it lies there, unread; empty if nothing is."""
     if is_address(str(file)):
         return "an address: download the picture, then name its file"
-    if not file.exists():
+    if not os.path.exists(file):  # unlike Path's, also of a name that is too long
         pattern = any(sign in str(file) for sign in "*?[")
         return "no file fits the pattern" if pattern else "No such file or directory"
     if not file.is_file():

@@ -22,7 +22,10 @@ from stages.segmenter.network import DIVISOR
 from stages.segmenter.params import Segmenter
 from stages.segmenter.trained import read_config
 
-AREAS, PICTURES = ("picture", "class", "pixels", "percent"), ("picture", "file", "width", "height", "problem")
+AREAS, PICTURES = (
+    ("picture", "class", "pixels", "percent"),
+    ("picture", "file", "width", "height", "problem", "note"),
+)
 BATCH = 8  # pictures, or tiles, on a GPU
 
 
@@ -47,11 +50,14 @@ def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) 
             batches=compute.batches,
             processes=processes,
         )
-        problems = _tables(folder, work, wrong, config["classes"])
+        problems, notes = _tables(folder, work, wrong, config["classes"])
         (folder / ".gitignore").write_text("# Made by `wsss predict`: nothing here is for git.\n*\n")
     done = len(files) - len(problems)
     print(f"{done} of {len(files)} pictures are labelled; {line.split(', ', 1)[1]}")
     print(f"{asked.out}: masks, overlays, areas.csv, pictures.csv", flush=True)
+    if notes:
+        print(f"{len(notes)} of {len(files)} are odd, so look at what they became:")
+        print("\n".join(visible(f"  {file}: {note}") for file, note in notes))
     if problems:
         print(f"{len(problems)} of {len(files)} could not be labelled:")
         print("\n".join(visible(f"  {file}: {problem}") for file, problem in problems))
@@ -99,11 +105,11 @@ def _content(file: Path) -> str:
 
 def _tables(
     folder: Path, work: list[items.Item], wrong: dict[Path, str], classes: list[str]
-) -> list[tuple[Path, str]]:
-    """Write areas.csv and pictures.csv in place of the facts; the files that have a problem, and which."""
+) -> tuple[list[tuple[Path, str]], list[tuple[Path, str]]]:
+    """Write areas.csv and pictures.csv in place of the facts; the files that have a problem, or are odd."""
     areas: list[tuple] = [AREAS]
     pictures: list[tuple] = [PICTURES]
-    problems = []
+    problems, notes = [], []
     for item in work:
         known = item.task in wrong
         facts: dict[str, Any] = (
@@ -112,10 +118,13 @@ def _tables(
         problem = facts.get("problem", "")
         name, counts = as_text(item.id), facts.get("pixels", [])
         areas += [(name, as_text(classes[index]), *rest) for index, *rest in shares(counts)]
-        pictures.append((name, item.task, facts.get("width", ""), facts.get("height", ""), problem))
+        size, note = (facts.get("width", ""), facts.get("height", "")), facts.get("note", "")
+        pictures.append((name, item.task, *size, problem, note))
+        if note:
+            notes.append((item.task, note))
         if problem:
             problems.append((item.task, problem))
     (folder / "areas.csv").write_text(csv_text(areas))
     (folder / "pictures.csv").write_text(csv_text(pictures))
     shutil.rmtree(folder / FACTS)
-    return problems
+    return problems, notes

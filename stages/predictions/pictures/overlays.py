@@ -11,6 +11,7 @@ from stages.evaluation.gallery import outlines
 
 BAND = 256  # rows drawn at a time, so that a large picture needs no large floats
 QUALITY, TINT = 90, 0.6
+LONGEST = 65500  # pixels of a side that a JPEG may have
 Entry = tuple[int, str]  # a class index and the text beside its colour
 
 
@@ -20,8 +21,10 @@ def overlay_jpeg(picture: np.ndarray, labels: np.ndarray, entries: list[Entry]) 
     bands = [tinted(picture[top : top + BAND], labels[top : top + BAND]) for top in tops]
     drawn = np.concatenate([*bands, key(entries, picture.shape[1])])
     drawn[: len(labels)][outlines(labels)] = 255
-    buffer = io.BytesIO()
-    Image.fromarray(drawn).save(buffer, "JPEG", quality=QUALITY)
+    image, buffer = Image.fromarray(drawn), io.BytesIO()
+    if max(image.size) > LONGEST:
+        image.thumbnail((LONGEST, LONGEST))
+    image.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 
 
