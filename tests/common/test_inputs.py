@@ -189,3 +189,9 @@ def test_its_own_error_comes_first(project):
     with pytest.raises(RuntimeError, match="boom"), inputs.unchanged():
         replaced("code.py", "1", "2")
         raise RuntimeError("boom")
+
+
+def test_a_fifo_is_not_waited_for(folder: Path) -> None:
+    """The plan refuses one, unless DVC ignores it."""
+    os.mkfifo(folder / "fifo")
+    assert told(Watch([folder])) == ""

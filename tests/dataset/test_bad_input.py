@@ -302,3 +302,16 @@ def test_masks_need_the_order_of_classes(good):
 def test_bad_class_list(good, text, message):
     (good.root / "classes.txt").write_text(text)
     refused(good, "classes.txt", message)
+
+
+def test_damaged_exif_data_are_no_traceback(good):
+    good.picture("odd.png", "train", "cat", exif=b"garbage-here-and-more")
+    refused(good, "odd.png: damaged EXIF data")
+    good.run(bad_pictures="skip")
+    with open("data/dataset/skipped.csv") as file:
+        assert "odd.png" in file.read()
+
+
+def test_two_pictures_of_one_name(good):
+    good.picture("a.bmp", "train", "cat")
+    assert "is there 2 times" not in refused(good, "a: is the name of a.png and a.bmp: ", "rename one")

@@ -96,6 +96,14 @@ MADE = {
 }  # fmt: skip
 
 
+def convert(source: Path, target: Path, kind: str) -> subprocess.CompletedProcess[str]:
+    """The page's script for a layout."""
+    parts = PAGE.read_text().split("\n### ")[1:]
+    scripts = {part.split()[0]: part.split("```python\n")[1].split("```")[0] for part in parts}
+    command = [sys.executable, "-c", scripts["All"] + scripts[kind], str(source), str(target)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_a_layout_is_recognised_and_its_script_makes_it_readable(tmp_path, name):
     source, made = tmp_path / "source", tmp_path / "made"
@@ -103,10 +111,7 @@ def test_a_layout_is_recognised_and_its_script_makes_it_readable(tmp_path, name)
     MADE[name](source)
     kind = name.split()[0]
     assert layout(source).startswith(kind) and f"it looks like {kind}" in found(source)
-    parts = PAGE.read_text().split("\n### ")[1:]
-    scripts = {part.split()[0]: part.split("```python\n")[1].split("```")[0] for part in parts}
-    command = [sys.executable, "-c", scripts["All"] + scripts[kind], str(source), str(made)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = convert(source, made, kind)
     assert done.returncode == 0, done.stderr
     assert layout(made) == "folder"
     records = read(made, PARAMS)
@@ -137,3 +142,21 @@ def test_no_folder_of_pictures(good):
     refused(good, "mine/images is missing, the folder of the pictures")
     good.spoil = lambda: None
     assert "labels.csv: set dataset.source to folder" in refused(good, "no folder JPEGImages", source="voc")
+
+
+def test_a_folder_of_pictures_under_another_name(tmp_path):
+    picture(tmp_path / "photos/a.jpg")
+    (tmp_path / "labels.csv").write_text("file,split,labels\na.jpg,train,cat\n")
+    said = "labels.csv is there, the folder images is not: is it photos? Then rename that"
+    assert found(tmp_path) == said
+
+
+def test_captions_and_equal_names_in_two_folders(tmp_path):
+    """COCO's download holds captions beside the boxes, and a set two pictures of one name."""
+    source = tmp_path / "source"
+    coco(source)
+    (source / "annotations/captions.json").write_text(json.dumps({"images": [], "annotations": []}))
+    assert convert(source, tmp_path / "one", "COCO").returncode == 0
+    picture(source / "more/a.jpg")
+    done = convert(source, tmp_path / "two", "COCO")
+    assert done.returncode == 1 and "a.jpg: 2 pictures have that name" in done.stderr

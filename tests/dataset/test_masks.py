@@ -316,6 +316,55 @@ def test_masks_of_no_picture(masked):
     assert "1 files of masks belong to no picture, so are not used: x.png" in masked.run()
 
 
+@pytest.mark.parametrize("spare", ["other/a.png", "other/a_mask.png"])
+def test_the_mask_of_a_picture_that_no_list_names_is_no_other_s(masked, spare):
+    """Two pictures of one name in two folders: the list has one of them, and the masks are the other's."""
+    other = masked.root / "images" / "other" / "a.png"
+    other.parent.mkdir()
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(other)
+    (masked.root / "masks" / spare).parent.mkdir()
+    (masked.root / "masks" / "a.png").rename(masked.root / "masks" / spare)
+    assert "another name" not in masked.run()
+    assert sorted(stored()) == ["b", "c", "d", "e"]
+
+
+def test_a_mask_that_fits_a_picture_with_one_of_its_own_is_no_other_s(masked):
+    """By its name without folders it is that of `a`, which has its mask."""
+    (masked.root / "masks" / "deep").mkdir()
+    (masked.root / "masks" / "deep" / "a.png").write_bytes((masked.root / "masks" / "b.png").read_bytes())
+    assert "1 files of masks belong to no picture" in masked.run()
+    assert stored() == RIGHT
+
+
+def test_a_negative_picture_whose_mask_has_the_only_class(one_class):
+    change(one_class, lambda mask: 255 * (mask > 0))
+    blob = np.zeros((6, 8), np.uint8)
+    blob[:2] = 255
+    Image.fromarray(blob).save(one_class.root / "masks" / "b.png")
+    refused(one_class, "which class 255 is, cannot be told of b")
+
+
+def test_a_class_that_is_not_listed_beside_void(masked):
+    values = drawn("cat")
+    values[3:] = 255
+    values[0, 7] = 3
+    Image.fromarray(values).save(masked.root / "masks" / "a.png")
+    refused(masked, "mask holds 3: allowed are 0 to 2", "is a class not listed?")
+
+
+def test_a_mask_whose_number_of_pictures_is_damaged(masked):
+    path = masked.root / "masks" / "a.tif"
+    Image.fromarray(drawn("cat")).save(path)
+    (masked.root / "masks" / "a.png").unlink()
+    content = bytearray(path.read_bytes())
+    start = int.from_bytes(content[4:8], "little")
+    count = int.from_bytes(content[start : start + 2], "little")
+    at = start + 2 + 12 * count
+    content[at : at + 4] = (len(content) - 6).to_bytes(4, "little")
+    path.write_bytes(content)
+    refused(masked, "a.tif: unreadable or truncated")
+
+
 def test_two_masks_for_one_picture(masked):
     (masked.root / "masks/a.png").rename(masked.root / "masks/a_mask.png")
     masked.mask("a-gt", drawn("cat"))
@@ -331,6 +380,11 @@ def test_no_file_fits(masked):
 def test_masks_that_are_not_asked_for(masked):
     text = masked.run(truth="none")
     assert "masks holds 5 files, and dataset.truth is none: they are not read" in text and not stored()
+
+
+def test_another_name_of_the_folder_where_masks_are_required(masked):
+    (masked.root / "masks").rename(masked.root / "my masks")
+    refused(masked, "no masks: there is no folder masks, but my masks", truth="required")
 
 
 def test_another_name_of_the_folder(masked):

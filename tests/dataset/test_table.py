@@ -102,3 +102,15 @@ def test_a_fifo_or_a_device_is_no_table(good):
     (good.root / "labels.csv").unlink(missing_ok=True)
     good._folder = lambda: os.mkfifo(good.root / "labels.csv")
     refused(good, "labels.csv cannot be read: it is a FIFO, not a file")
+
+
+@pytest.mark.parametrize("first", ["", "sep=;\n"])
+def test_the_commands_keep_every_cell_as_it_is(tmp_path, monkeypatch, first):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels.csv").write_text(f"{first}file;labels;cat;dog\n0001;NA;1;0\n0002;;0;1\n")
+    with pytest.raises(ValueError, match="draw a fifth as val") as error:
+        read_table(tmp_path / "labels.csv")
+    draw = next(line for line in str(error.value).splitlines() if "sample(" in line)
+    subprocess.run(draw.replace("python", sys.executable, 1), shell=True, check=True)
+    found = {row["file"]: row["labels"] for _, row in read_table(tmp_path / "labels.csv").rows}
+    assert found == {"0001": "NA", "0002": ""}

@@ -1,6 +1,7 @@
 """`wsss predict` with a small segmenter that nobody trained, and against the step `predictions`."""
 
 import csv
+import io
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from stages.common.params import load
 from stages.dataset.decode import ORIENTATION
 from stages.predictions.__main__ import refined
 from stages.predictions.params import Predictions
+from stages.predictions.pictures import overlays
 from stages.predictions.pictures.__main__ import main
 from stages.predictions.pictures.batch import LabelPictures, in_words, shares
 from stages.predictions.pictures.label import tiling
@@ -254,3 +256,29 @@ def test_val_pictures_come_out_as_the_step_left_them(recipe: Project, tmp_path: 
     assert len(stored) == 4
     for mask in stored:
         assert (project.root / "labelled/masks" / mask.name).read_bytes() == mask.read_bytes()
+
+
+def test_what_is_odd_is_told(project: Path, capsys: pytest.CaptureFixture[str]):
+    """Deeper than the data set: nobody knows its white. And one longer than a JPEG may be."""
+    Path("data/dataset").mkdir(parents=True, exist_ok=True)
+    Path("data/dataset/white.json").write_text('{"whole": 4095, "real": null}')
+    bright = np.full((40, 60), 60000, np.uint16)
+    Image.fromarray(bright).save("bright.png")
+    Image.fromarray((bright // 16).astype(np.uint16)).save("fits.png")
+    assert main(["bright.png", "fits.png", "--out", "out"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 of 2 are odd" in printed and "is brighter than the data set: it goes up to 60000" in printed
+    notes = {row["picture"]: row["note"] for row in rows("out/pictures.csv")}
+    assert notes["fits"] == "" and "4095 is white" in notes["bright"]
+
+
+def test_an_overlay_is_never_larger_than_a_jpeg_may_be(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(overlays, "LONGEST", 100)
+    picture = np.zeros((20, 400, 3), np.uint8)
+    content = overlays.overlay_jpeg(picture, np.zeros((20, 400), np.uint8), [(1, "cat")])
+    assert max(Image.open(io.BytesIO(content)).size) == 100
+
+
+def test_a_name_that_no_file_can_have(project: Path):
+    with pytest.raises(ValueError, match="No such file"):
+        main(["a" * 300, "--out", "out"])
