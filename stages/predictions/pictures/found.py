@@ -20,7 +20,7 @@ def find(asked: Sequence[str | Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in _filled(asked):
-        for file in _inside(path) if path.is_dir() else [path]:
+        for file in _inside(path) if os.path.isdir(path) else [path]:
             if file == path or file.suffix.lower() in SUFFIXES:
                 found[file if is_address(str(file)) else Path(os.path.abspath(file))] = None
     return list(found)
@@ -28,7 +28,7 @@ def find(asked: Sequence[str | Path]) -> list[Path]:
 
 def skipped(asked: Sequence[str | Path]) -> list[Path]:
     """The files in folders that are no pictures by their suffix."""
-    folders = [path for path in _filled(asked) if path.is_dir()]
+    folders = [path for path in _filled(asked) if os.path.isdir(path)]
     return [f for folder in folders for f in _inside(folder) if f.suffix.lower() not in SUFFIXES]
 
 
