@@ -41,8 +41,7 @@ def fit(source: Source, root: Path, params: Dataset) -> tuple[Problems, list[str
     open_ = {r.id for r in source.records if r.mask and r.mask.name not in exact}
     pictures = folder.parent / ("JPEGImages" if params.source == "voc" else "images")
     free = [file for file in files if file not in exact]
-    free, _ = _of_others(free, source.records, pictures)
-    found, left = _match(free, source.records, open_)
+    found, left = _match(_without_others(free, source.records, pictures), source.records, open_)
     problems: Problems = []
     for identifier, several in found.items():
         if len(several) > 1:
@@ -74,15 +73,14 @@ def _other_folders(folder: Path, params: Dataset) -> list[str]:
     return [f"no masks: there is no folder {folder.name}, but {few(others)}"]
 
 
-def _of_others(files: list[str], records: list[Record], pictures: Path) -> tuple[list[str], list[str]]:
-    """Without, and only, the masks of pictures that lie there and that no list names.
+def _without_others(files: list[str], records: list[Record], pictures: Path) -> list[str]:
+    """Without the masks of pictures that lie there and that no list names.
 
     A list may be a part of a set. Such a mask is no other picture's, though its name without folders fits.
     """
     listed = {_key(record.id) for record in records}
     near = {_path_key(file) for file in Finder(pictures).all} - listed if files else set()
-    others = [file for file in files if {_path_key(file), ADDED.sub("", _path_key(file))} & near]
-    return [file for file in files if file not in set(others)], others
+    return [file for file in files if not {_path_key(file), ADDED.sub("", _path_key(file))} & near]
 
 
 def _match(

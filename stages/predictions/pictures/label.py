@@ -22,10 +22,8 @@ from stages.segmenter.network import DIVISOR
 from stages.segmenter.params import Segmenter
 from stages.segmenter.trained import read_config
 
-AREAS, PICTURES = (
-    ("picture", "class", "pixels", "percent"),
-    ("picture", "file", "width", "height", "problem", "note"),
-)
+AREAS = ("picture", "class", "pixels", "percent")
+PICTURES = ("picture", "file", "width", "height", "problem", "note")
 BATCH = 8  # pictures, or tiles, on a GPU
 
 
