@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import median_time, save
-from pipeline import presets
+from pipeline.project import presets
 
 Row = tuple[str, str, str, str]
 PYTHON = sys.executable
-FLOW = "import sys; from pipeline.flow import wsss; wsss(jobs=int(sys.argv[1]))"
+FLOW = "import sys; from pipeline.flows.flow import wsss; wsss(jobs=int(sys.argv[1]))"
 SMALL: dict[str, Any] = {
     "generate.train": 8, "generate.val": 4, "generate.size": 64, "generate.classes": 3,
     **{

@@ -1,18 +1,15 @@
 """How the recipe is run, never what it computes. Of `stages` it imports parameter schemas and formats.
 
-Read it in this order:
+Seven rooms, each of which imports from those before it and from none behind (tests/pipeline/test_rooms.py):
 
-- what would happen: graph, files, runcache, plan, ledger, needs
-- one stage as one child process: run, output, outcomes, child, objects, leftovers, locks, gpus, lockfile,
-  places; whose result belongs to its inputs: attribution; whose failure loses nothing: putback, ends
-- many stages: runner, terminal; in a worktree of their own: worktrees; on another machine: remote
-- many sets of parameters: sweep/
-- the same through Prefect: flow, tasks, workplace, ending, worker, publish, contact, serve,
-  deployments, password
-- what was found: scores, standing, provenance, tables, ladder, data_set; report/; of any run: snapshot,
-  cached, changes; diff/, noise
-- what others wrote, on its way to a path or a screen: safe, words
-- how that is drawn: pages/ (templates), charts; pictures by children that compute: children, show
-- upkeep: doctor, checks/, prune, users, rwlock, sizes
-- the user's other commands: cli, project, presets, links, plots
+- project/  the files and words of one clone: root, places, git, locks, gpus, presets, ledger, tables, words
+- memory/   what DVC knows, and so what a run would do: graph, files, runcache, lockfile, plan; whose result
+            belongs to its inputs: attribution
+- results/  what was found, of any run: snapshot, scores, standing; ladder, report/, diff/, show; pages/
+- engine/   one stage as a child process: stage, supervisor; many of them: recipe; beside the checkout: worktrees
+- sweep/    many sets of parameters, compared
+- flows/    the same through Prefect: flow, tasks, worker, serve
+- upkeep/   doctor, checks/, prune
+
+cli.py is the door to all of them.
 """

@@ -1,6 +1,7 @@
 """The command `wsss`. Each command imports what it needs, so that help is instant."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,8 +42,9 @@ Targets = Annotated[list[str] | None, typer.Argument(help="stages; without: all"
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss preset psa`")
 def preset(name: Annotated[str | None, typer.Argument(help="without it: list them")] = None) -> None:
     """Set a recipe, or a data set, in params.yaml; show what changes and what it needs."""
-    from pipeline import needs, presets
-    from pipeline.project import find_root
+    from pipeline.engine import needs
+    from pipeline.project import presets
+    from pipeline.project.root import find_root
     from stages.common.door import visible
 
     root = find_root()
@@ -66,9 +68,9 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss link my-pictures path/to/my-pictures`")
 def link(name: str, path: Path) -> None:
     """Make pictures known by NAME: a git-ignored link data/raw/NAME to the folder PATH."""
-    from pipeline.links import found
-    from pipeline.links import link as make_link
-    from pipeline.project import find_root
+    from pipeline.project.links import found
+    from pipeline.project.links import link as make_link
+    from pipeline.project.root import find_root
     from stages.common.door import visible
 
     root = find_root()
@@ -86,8 +88,8 @@ def ladder(
     """Print the last run's ladder and where its pictures are."""
     if sum(map(bool, (svg, csv, latex))) > 1:
         raise ValueError("--svg, --csv and --latex each give the whole ladder: choose one")
-    from pipeline.ladder import draw, paste, show
-    from pipeline.project import find_root
+    from pipeline.project.root import find_root
+    from pipeline.results.ladder import draw, paste, show
 
     if svg:
         draw(find_root(), svg)
@@ -100,8 +102,8 @@ def ladder(
 @app.command(rich_help_panel=RESULTS, epilog="Example: `wsss report`")
 def report() -> None:
     """Write the page reports/index.html from the last run's results."""
-    from pipeline.project import find_root
-    from pipeline.report import page
+    from pipeline.project.root import find_root
+    from pipeline.results.report import page
 
     root = find_root()
     print(f"{page.write(root).relative_to(root)} is written: open it in a browser")
@@ -110,8 +112,9 @@ def report() -> None:
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss classes`")
 def classes() -> None:
     """How many pictures of each split show each class."""
-    from pipeline import data_set, tables
-    from pipeline.project import find_root
+    from pipeline.project import tables
+    from pipeline.project.root import find_root
+    from pipeline.results import data_set
 
     tables.show("Pictures by class", data_set.counts(data_set.read(find_root())))
 
@@ -119,8 +122,8 @@ def classes() -> None:
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss data`")
 def data() -> None:
     """What is in the data set: pictures, masks, sizes, classes, and which of them come together."""
-    from pipeline import data_set
-    from pipeline.project import find_root
+    from pipeline.project.root import find_root
+    from pipeline.results import data_set
 
     data_set.show(data_set.read(find_root()))
 
@@ -128,8 +131,8 @@ def data() -> None:
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss check`")
 def check() -> None:
     """Check params.yaml, and that the pictures, weights and encoders that it names are there."""
-    from pipeline import children
-    from pipeline.project import find_root
+    from pipeline.project import children
+    from pipeline.project.root import find_root
     from stages.common.params import check as check_values
     from stages.common.params import read_yaml
     from stages.parameters.params import Parameters
@@ -148,9 +151,9 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
     """Say what a run would do with every stage, and why. Starts nothing."""
-    from pipeline import plan as planning
-    from pipeline import runner, terminal
-    from pipeline.project import find_root
+    from pipeline.engine import recipe, terminal
+    from pipeline.memory import plan as planning
+    from pipeline.project.root import find_root
 
     root = find_root()
     planned = planning.make(root, targets or [], force or [])
@@ -158,7 +161,7 @@ def plan(
         print(terminal.plan_json(planned))
         return
     terminal.show_plan(planned)
-    runner.say_needs(root, planned, print)
+    recipe.say_needs(root, planned, print)
 
 
 @app.command(rich_help_panel=RECIPE, epilog="Example: `wsss run -j 2`")
@@ -172,10 +175,10 @@ def run(
     dry: Annotated[bool, typer.Option("--dry", help="only the plan")] = False,
 ) -> None:
     """Bring the recipe up to date; what did not change is not run."""
-    from pipeline import runner
-    from pipeline.project import find_root
+    from pipeline.engine import recipe
+    from pipeline.project.root import find_root
 
-    raise SystemExit(runner.main(find_root(), targets or [], start or [], force or [], jobs, dry))
+    raise SystemExit(recipe.main(find_root(), targets or [], start or [], force or [], jobs, dry))
 
 
 @app.command(
@@ -198,11 +201,28 @@ def sweep(
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
 ) -> None:
     """Run many sets of parameters, each in a worktree over the one cache, and compare them on a page."""
-    from pipeline.project import find_root
+    from pipeline.project.root import find_root
     from pipeline.sweep.command import Asked, main
 
     asked = Asked(axes or [], file, seeds, name, revision, resume)
-    raise SystemExit(main(find_root(), asked, jobs, through, only_plan))
+    drive = _through(find_root(), through) if through else None
+    raise SystemExit(main(find_root(), asked, jobs, only_plan, drive))
+
+
+def _through(root: Path, name: str) -> Callable[..., bool]:
+    """What runs a sweep's runs elsewhere."""
+    from pipeline.flows import deployments
+
+    if name != "prefect":
+        raise ValueError(f"--through {name}: only prefect is known")
+    deployments.find_server(root)
+
+    def drive(*arguments: Any) -> bool:
+        from pipeline.flows.sweep import run  # imports Prefect, which takes seconds
+
+        return run(*arguments)
+
+    return drive
 
 
 @app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss doctor`")
@@ -216,8 +236,8 @@ def doctor(
     ] = False,
 ) -> None:
     """Check the environment and the project: what is wrong, and what to do."""
-    from pipeline import doctor as checking
-    from pipeline.project import find_root
+    from pipeline.project.root import find_root
+    from pipeline.upkeep import doctor as checking
 
     raise SystemExit(checking.main(find_root(), as_json, clear_locks, clear_worktrees))
 
@@ -231,8 +251,8 @@ def prune(
     ] = None,
 ) -> None:
     """Remove results from the cache that no kept commit, branch or workspace names. Says first which."""
-    from pipeline import prune as pruning
-    from pipeline.project import find_root
+    from pipeline.project.root import find_root
+    from pipeline.upkeep import prune as pruning
 
     raise SystemExit(pruning.main(find_root(), keep_last, yes, projects or []))
 
@@ -240,8 +260,8 @@ def prune(
 @app.command(rich_help_panel=UPKEEP, epilog="Example: `wsss serve --port 4300`")
 def serve(port: Annotated[int, typer.Option(min=1, max=65535, help="of the UI")] = 4200) -> None:
     """Start Prefect on this machine: a server with a UI on 127.0.0.1, a worker, the deployments."""
-    from pipeline import serve as serving
-    from pipeline.project import find_root
+    from pipeline.flows import serve as serving
+    from pipeline.project.root import find_root
 
     raise SystemExit(serving.main(find_root(), port))
 
@@ -251,8 +271,8 @@ def deploy() -> None:
     """Make the work pools on a Prefect server, PREFECT_API_URL, and send it the deployments."""
     import os
 
-    from pipeline import deployments, password
-    from pipeline.project import find_root
+    from pipeline.flows import deployments, password
+    from pipeline.project.root import find_root
 
     if not os.environ.get("PREFECT_API_URL"):
         raise ValueError("PREFECT_API_URL is not set: export PREFECT_API_URL=http://SERVER:4200/api")
@@ -267,8 +287,8 @@ def deploy() -> None:
 @app.command("plots-setup", rich_help_panel=UPKEEP, epilog="Example: `wsss plots-setup`")
 def plots_setup() -> None:
     """Make the page of `dvc plots show` readable without a network."""
-    from pipeline.plots import setup
-    from pipeline.project import find_root
+    from pipeline.project.root import find_root
+    from pipeline.upkeep.plots import setup
 
     root = find_root()
     print(f"{setup(root).relative_to(root)} is written; `dvc plots show` uses it")
@@ -281,8 +301,8 @@ def show(
     png: Annotated[Path | None, typer.Option(help="write a PNG; without either: reports/show/ID.png")] = None,
 ) -> None:
     """One picture through the recipe: what each step made of it, and its IoU there."""
-    from pipeline import show as showing
-    from pipeline.project import find_root
+    from pipeline.project.root import find_root
+    from pipeline.results import show as showing
 
     files = [path.absolute() if path else None for path in (html, png)]
     raise SystemExit(showing.main(find_root(), identifier, *files))
@@ -310,8 +330,8 @@ def predict(
     ] = None,
 ) -> None:
     """Label any pictures with the trained segmenter. What cannot be read is listed, the rest is done."""
-    from pipeline import children
-    from pipeline.project import find_root
+    from pipeline.project import children
+    from pipeline.project.root import find_root
 
     options = [f"--out={out.absolute()}"]
     if model:
@@ -334,12 +354,12 @@ def diff(
     """Compare two runs: parameters, ladder, classes, pictures, and where they part. Changes nothing."""
     if md and as_json:
         raise ValueError("--md and --json both write to standard output: choose one")
-    from pipeline.diff import comparison, text
-    from pipeline.project import find_root
+    from pipeline.project.root import find_root
+    from pipeline.results.diff import comparison, text
 
     found = comparison.make(find_root(), a, b)
     if html:
-        from pipeline.diff import page
+        from pipeline.results.diff import page
 
         page.write(found, html.absolute(), pictures)
     if as_json:
@@ -364,8 +384,8 @@ def export(
     ] = None,
 ) -> None:
     """Write the trained segmenter as ONNX, checked: ONNX Runtime gives what torch gives."""
-    from pipeline import children
-    from pipeline.project import find_root
+    from pipeline.project import children
+    from pipeline.project.root import find_root
 
     options = [f"--onnx={onnx.absolute()}"]
     if model:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import lockfile, runner
-from pipeline.outcomes import BLOCKED, RAN, TIMEOUT, UNCHANGED
-from pipeline.run import Run
+from pipeline.engine import recipe
+from pipeline.engine.stage import Run
+from pipeline.memory import lockfile
+from pipeline.project.outcomes import BLOCKED, RAN, TIMEOUT, UNCHANGED
 from tests.common.conftest import Marked, wait_for
 from tests.conftest import Project, drawn
 from tests.pipeline import stub
@@ -99,7 +100,7 @@ def test_a_stage_that_hangs_meets_its_deadline(tmp_path, marked, monkeypatch):
     engine = Run(project.root, "test", Quiet(), grace=1)
     with engine.open():
         planned = engine.make_plan()
-        results = runner.run(engine, planned, list(planned.rows), 2)
+        results = recipe.run(engine, planned, list(planned.rows), 2)
     found = {name: result.outcome for name, result in results.items()}
     below = ["pseudo_labels", "segmenter", "predictions", "report"]
     below += ["evaluation@pseudo_labels", "evaluation@predictions"]

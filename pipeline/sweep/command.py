@@ -2,14 +2,15 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import locks, places, presets, terminal, worktrees
+from pipeline.engine import terminal, worktrees
+from pipeline.project import git, locks, places, presets, words
 from pipeline.sweep import definition, grid, outcome, page, plan, summary, trials
 from pipeline.sweep.definition import Sweep, Trial
-from pipeline.sweep.trials import CANCELLED, FINISHED, NOT_RUN, Ended
+from pipeline.sweep.trials import CANCELLED, FINISHED, NOT_RUN, Ended, Tell
 from stages.common.door import visible
 
 
@@ -25,13 +26,16 @@ class Asked:
     resume: str | None = None
 
 
-def main(root: Path, asked: Asked, jobs: int, through: str | None, only_plan: bool) -> int:
-    """Returns the exit status: 0 if all runs are finished, 1 if not, 130 after Ctrl-C."""
-    root = worktrees.main_root(root)
-    if through not in (None, "prefect"):
-        raise ValueError(f"--through {through}: only prefect is known")
-    if through:
-        _find_server(root)
+Drive = Callable[[Sweep, Sequence[Trial], int, Tell], bool]
+"""Runs the trials, so many at once, and tells how each ended; whether it was cancelled."""
+
+
+def main(root: Path, asked: Asked, jobs: int, only_plan: bool, drive: Drive | None = None) -> int:
+    """Returns the exit status: 0 if all runs are finished, 1 if not, 130 after Ctrl-C.
+
+    `drive` runs the trials elsewhere than in this process.
+    """
+    root = git.main_root(root)
     sweep = _sweep(root, asked)
     every = sweep.trials(_checked(root, sweep))
     with locks.take(_lock(root, sweep), f"wsss-sweep-{os.getpid()}", f"sweep {sweep.name}"):
@@ -42,20 +46,7 @@ def main(root: Path, asked: Asked, jobs: int, through: str | None, only_plan: bo
         _say_plan(root, sweep, every, open_, jobs)
         if only_plan:
             return 0
-        return _run(root, sweep, every, open_, done, jobs, through)
-
-
-def _find_server(root: Path) -> None:
-    from pipeline import password
-    from pipeline.deployments import Api
-
-    if not (url := os.environ.get("PREFECT_API_URL")):
-        raise ValueError("PREFECT_API_URL is not set: `wsss serve` starts a server and prints the address")
-    os.environ |= password.of_served(root, os.environ)  # before Prefect reads it
-    try:
-        Api(os.environ)("version")  # unlike its health this asks for the password
-    except OSError as error:
-        raise ValueError(f"no Prefect server answers at {url}: {error}") from None
+        return _run(root, sweep, every, open_, done, jobs, drive)
 
 
 def _lock(root: Path, sweep: Sweep) -> Path:
@@ -70,7 +61,7 @@ def _sweep(root: Path, asked: Asked) -> Sweep:
                 f"--resume {asked.resume} takes everything from the sweep: give nothing else but -j"
             )
         return definition.read(root, asked.resume)
-    revision = worktrees.resolve(root, asked.revision or "HEAD")
+    revision = git.resolve(root, asked.revision or "HEAD")
     if not asked.revision:
         _warn_of_changes(root, revision)
     base = definition.base_values(root, revision)
@@ -107,10 +98,10 @@ def _another(before: Sweep, sweep: Sweep) -> str:
 
 def _warn_of_changes(root: Path, revision: str) -> None:
     """A sweep runs what is committed."""
-    changed = worktrees.git(root, "diff", "--name-only", "--relative", "HEAD", "--", ".").splitlines()
+    changed = git.run(root, "diff", "--name-only", "--relative", "HEAD", "--", ".").splitlines()
     changed = [path for path in changed if path != "dvc.lock" and not path.startswith("reports/")]
     if changed:
-        shown = terminal.shorten(tuple(changed))
+        shown = words.shorten(tuple(changed))
         print(f"warning: the sweep runs commit {revision[:10]}, without your changes in: {shown}")
 
 
@@ -141,7 +132,7 @@ def _say_plan(root: Path, sweep: Sweep, every: list[Trial], open_: list[Trial], 
 
 def _run(
     root: Path, sweep: Sweep, every: list[Trial], open_: list[Trial], done: set[str], jobs: int,
-    through: str | None,
+    drive: Drive | None,
 ) -> int:  # fmt: skip
     definition.write(root, sweep)
     ended: list[Ended] = []
@@ -153,10 +144,8 @@ def _run(
 
     if not open_:
         cancelled = False
-    elif through:
-        from pipeline.sweep.flow import run as run_as_flow  # imports Prefect, which takes seconds
-
-        cancelled = run_as_flow(sweep, open_, jobs, tell)
+    elif drive:
+        cancelled = drive(sweep, open_, jobs, tell)
     else:
         with terminal.Terminal() as listener:
             cancelled = trials.run(root, sweep, open_, jobs, listener, tell)

@@ -12,8 +12,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import worktrees
-from pipeline.project import write_whole
+from pipeline.project import git
+from pipeline.project.root import write_whole
 from pipeline.sweep.grid import Values, words
 from stages.common.params import ParameterError, check, parse_yaml, read_yaml
 from stages.parameters.params import Parameters
@@ -107,7 +107,7 @@ def sweep_of(root: Path, worktree: str) -> str | None:
 def base_values(root: Path, revision: str) -> dict[str, Any]:
     """A commit's params.yaml. ValueError if it has none."""
     try:
-        text = worktrees.git(root, "show", f"{revision}:./params.yaml")
+        text = git.run(root, "show", f"{revision}:./params.yaml")
     except ValueError:
         raise ValueError(f"revision {revision[:10]} has no params.yaml: commit it first") from None
     values: dict[str, Any] = parse_yaml(text, f"params.yaml of {revision[:10]}")
@@ -147,7 +147,7 @@ def seed_keys(values: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 def problems(root: Path, sweep: Sweep, base: Mapping[str, Any]) -> list[str]:
     """What the schema refuses of the points, a line each with the point; nothing if all is well."""
-    if "stages.parameters" not in worktrees.git(root, "show", f"{sweep.revision}:./dvc.yaml"):
+    if "stages.parameters" not in git.run(root, "show", f"{sweep.revision}:./dvc.yaml"):
         return []
     return [line for values in sweep.points for line in _refused(base, values)]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import noise
+from pipeline.results import noise
 from pipeline.sweep.grid import Values
 from pipeline.sweep.outcome import Outcome, Point
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import ledger, scores, worktrees
-from pipeline.noise import EXACT
-from pipeline.outcomes import RAN, RESTORED
-from pipeline.snapshot import open_run
+from pipeline.project import git, ledger
+from pipeline.project.outcomes import RAN, RESTORED
+from pipeline.results import scores
+from pipeline.results.noise import EXACT
+from pipeline.results.snapshot import open_run
 from pipeline.sweep.definition import Sweep, Trial
 from pipeline.sweep.grid import Values
 from pipeline.sweep.trials import FINISHED, NOT_RUN, Ended
@@ -109,7 +110,7 @@ def read(
 def _miou(root: Path, name: str) -> dict[str, float]:
     """mIoU by rung of a finished run: of the rungs with a truth; none if its recipe scores nothing."""
     try:
-        commit = worktrees.resolve(root, f"refs/heads/{worktrees.BRANCH}{name}")
+        commit = git.resolve(root, f"refs/heads/{git.BRANCH}{name}")
         return dict(_of_commit(root, commit))
     except ValueError:
         return {}

@@ -4,8 +4,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pipeline import charts, noise, pages, terminal
-from pipeline.project import write_whole
+from pipeline.project import words
+from pipeline.project.root import write_whole
+from pipeline.results import charts, noise, pages
 from pipeline.sweep import effects, summary
 from pipeline.sweep.definition import folder
 from pipeline.sweep.effects import Effect
@@ -34,7 +35,7 @@ def render(outcome: Outcome) -> str:
         equal=[rung for rung in outcome.rungs if outcome.ranked(rung) and not outcome.best(rung)],
         whole=all(point.finished for point in outcome.points),
         rows=outcome.rows,
-        clock=terminal.clock,
+        clock=words.clock,
     )
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import plan, terminal, worktrees
-from pipeline.graph import Graph
-from pipeline.outcomes import Listener
-from pipeline.project import write_whole
+from pipeline.engine import worktrees
+from pipeline.engine.workplace import Order, opened
+from pipeline.memory import plan
+from pipeline.memory.graph import Graph
+from pipeline.project import words
+from pipeline.project.outcomes import Listener
+from pipeline.project.root import write_whole
 from pipeline.sweep.definition import Sweep, Trial, value_at
-from pipeline.workplace import Order, opened
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def make(root: Path, sweep: Sweep, trials: Sequence[Trial], listener: Listener) 
             blocked = (row for row in planned.rows.values() if row.state == plan.BLOCKED)
             missing += [f"{trial.name}, {row.stage}: {'; '.join(row.why)}" for row in blocked]
     if missing:
-        raise ValueError(f"some stages could not run:\n{terminal.shorten(tuple(missing))}")
+        raise ValueError(f"some stages could not run:\n{words.shorten(tuple(missing))}")
     return combine(plans)
 
 
@@ -94,7 +96,7 @@ def show(rows: Sequence[Row], say: Callable[[str], None], jobs: int) -> None:
     width = max((len(row.stage) for row in rows), default=5)
     say(f"{'stage':<{width}}  compute  shared  cached  time")
     for row in rows:
-        took = terminal.clock(row.seconds) if row.compute else ""
+        took = words.clock(row.seconds) if row.compute else ""
         say(f"{row.stage:<{width}}  {row.compute:>7}  {row.shared:>6}  {row.cached:>6}  {took}".rstrip())
     say(summary(rows, jobs))
 
@@ -111,5 +113,5 @@ def summary(rows: Sequence[Row], jobs: int) -> str:
     if None in times:
         return f"{counts}; time not known yet"
     total = sum(time for time in times if time is not None)
-    at_best = f", with -j {jobs} no less than {terminal.clock(total / jobs)}" if jobs > 1 else ""
-    return f"{counts}; {terminal.clock(total)} one after another{at_best}"
+    at_best = f", with -j {jobs} no less than {words.clock(total / jobs)}" if jobs > 1 else ""
+    return f"{counts}; {words.clock(total)} one after another{at_best}"

@@ -5,15 +5,16 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline import terminal
-from pipeline.project import write_whole
-from pipeline.scores import text
+from pipeline.engine import terminal
+from pipeline.project.root import write_whole
+from pipeline.project.tables import markdown
+from pipeline.project.words import clock
+from pipeline.results.scores import text
 from pipeline.sweep.definition import Sweep, folder
 from pipeline.sweep.effects import factors
 from pipeline.sweep.grid import Values, word, words
 from pipeline.sweep.outcome import Outcome, Point
 from pipeline.sweep.trials import FINISHED
-from pipeline.tables import markdown
 from stages.common.artifacts import as_text
 
 
@@ -95,7 +96,7 @@ def about(outcome: Outcome) -> str:
     ran, restored = sum(row.cost.ran for row in rows), sum(row.cost.restored for row in rows)
     return (
         f"{size(sweep)} at commit {sweep.revision[:10]}: {done} of {len(rows)} runs finished, {ran} stages"
-        f" computed and {restored} restored, {terminal.clock(sum(row.cost.seconds for row in rows))} of work;"
+        f" computed and {restored} restored, {clock(sum(row.cost.seconds for row in rows))} of work;"
         f" mIoU in percent{', mean ± standard deviation over the seeds' if sweep.seeds else ''}."
     )
 
@@ -118,7 +119,7 @@ def show(outcome: Outcome, place: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pipeline.words import escape
+    from pipeline.project.words import escape
     from stages.common.door import visible
 
     keys = varying(outcome.sweep.points)

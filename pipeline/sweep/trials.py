@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import locks, places, runner, terminal, worktrees
-from pipeline.outcomes import FAILED as STAGE_FAILED
-from pipeline.outcomes import TIMEOUT, Result
-from pipeline.run import GRACE, message
+from pipeline.engine import recipe, terminal, worktrees
+from pipeline.engine.stage import GRACE, message
+from pipeline.engine.workplace import Order, opened
+from pipeline.project import git, locks, places
+from pipeline.project.outcomes import FAILED as STAGE_FAILED
+from pipeline.project.outcomes import TIMEOUT, Result
 from pipeline.sweep.definition import Sweep, Trial, base_values, folder, sweep_of, with_values
-from pipeline.workplace import Order, opened
 
 FINISHED, FAILED, CANCELLED, NOT_RUN = "finished", "failed", "cancelled", "not run"
 
@@ -41,17 +42,17 @@ def finished(root: Path, sweep: Sweep, trials: Sequence[Trial]) -> set[str]:
 
     Raises ValueError for branches of these names that hold something else.
     """
-    base, there, other = base_values(root, sweep.revision), set(worktrees.branches(root)), []
+    base, there, other = base_values(root, sweep.revision), set(git.branches(root)), []
     done = set()
     for trial in trials:
         if trial.name not in there:
             continue
-        branch = f"refs/heads/{worktrees.BRANCH}{trial.name}"
-        parents = worktrees.git(root, "rev-list", "--parents", "-n1", branch).split()[1:]
+        branch = f"refs/heads/{git.BRANCH}{trial.name}"
+        parents = git.run(root, "rev-list", "--parents", "-n1", branch).split()[1:]
         if parents == [sweep.revision] and base_values(root, branch) == with_values(base, trial.overrides):
             done.add(trial.name)
         else:
-            other.append(worktrees.BRANCH + trial.name)
+            other.append(git.BRANCH + trial.name)
     if other:
         raise ValueError(
             f"{', '.join(other)}: there already, with other parameters or of another commit; give the sweep"
@@ -88,7 +89,7 @@ def run(
     `tell` hears of each in turn. Returns whether it was cancelled, by Ctrl-C or SIGTERM.
     """
     stop, hurry = threading.Event(), threading.Event()
-    with runner.interrupts(stop, hurry), ThreadPoolExecutor(jobs) as pool:
+    with recipe.interrupts(stop, hurry), ThreadPoolExecutor(jobs) as pool:
         asked = [
             pool.submit(_one, root, sweep, trial, _Lines(listener, trial.name), stop, hurry)
             for trial in trials
@@ -108,11 +109,11 @@ def _one(
     try:
         with opened(root, order, listener, lambda _: None) as engine:
             engine.cancelled, engine.hurried = stop, hurry
-            planned = runner.interruptible(engine, engine.make_plan)
+            planned = recipe.interruptible(engine, engine.make_plan)
             if planned is None:
                 return Ended(trial, CANCELLED)
-            results = runner.run(engine, planned, planned.rows, 1, listener.result)
-            why = runner.faults(results)
+            results = recipe.run(engine, planned, planned.rows, 1, listener.result)
+            why = recipe.faults(results)
             if not why:
                 worktrees.keep(engine.root, trial.name, f"Run {trial.name} of sweep {sweep.name}")
                 return Ended(trial, FINISHED)
@@ -127,7 +128,7 @@ def logs(root: Path, sweep: Sweep) -> Path:
     return folder(root, sweep.name) / "logs"
 
 
-def _keep_logs(root: Path, sweep: Sweep, trial: Trial, place: Path, results: runner.Results) -> None:
+def _keep_logs(root: Path, sweep: Sweep, trial: Trial, place: Path, results: recipe.Results) -> None:
     """The worktree goes: what a failed stage has said goes to the sweep's folder."""
     for result in results.values():
         log = places.log(place, result.stage)

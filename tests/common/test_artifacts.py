@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.tables import parse_csv
+from pipeline.project.tables import parse_csv
 from stages.common import artifacts
 
 

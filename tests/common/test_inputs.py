@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import graph
+from pipeline.memory import graph
 from stages.common import inputs, processes
 from stages.common.inputs import Watch
 from stages.common.params import read_yaml

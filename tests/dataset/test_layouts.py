@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline.links import found
+from pipeline.project.links import found
 from stages.dataset.folder import read
 from stages.dataset.layouts import layout
 from stages.dataset.params import Dataset

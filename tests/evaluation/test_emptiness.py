@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data_set import DataSet
-from pipeline.report import warn
+from pipeline.results.data_set import DataSet
+from pipeline.results.report import warn
 from stages.common.artifacts import mask_bytes
 from stages.evaluation import emptiness
 from stages.evaluation.rungs import RUNGS

@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.lockfile import dump
+from pipeline.memory.lockfile import dump
 from tests.conftest import Project
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")

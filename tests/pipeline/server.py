@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from pipeline import deployments
+from pipeline.flows import deployments
 from tests.conftest import Project
 from tests.pipeline.stub import ROOT
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from pipeline import children, cli, presets
+from pipeline import cli
+from pipeline.project import children, presets
 from stages.common.params import read_yaml
 from tests.pipeline import made_runs
 from tests.pipeline.made_runs import Runs, entry
@@ -155,7 +156,8 @@ def test_ladder_shows_the_rungs_and_the_pictures(root: Path, run) -> None:
 def test_help_is_light(tmp_path: Path) -> None:
     """What only computing needs is not loaded to run or to show the recipe."""
     probe = (
-        "import sys; from pipeline import cli, ladder, links, presets; "
+        "import sys; from pipeline import cli; from pipeline.project import links, presets; "
+        "from pipeline.results import ladder; "
         "print(sorted({'torch', 'numpy', 'cv2', 'dvc', 'prefect'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import lockfile, plan, runcache, runner, worktrees
-from pipeline.graph import open_repo
-from pipeline.plan import RESTORABLE, UNCHANGED, WILL_RUN
+from pipeline.engine import recipe, worktrees
+from pipeline.memory import lockfile, plan, runcache
+from pipeline.memory.graph import open_repo
+from pipeline.memory.plan import RESTORABLE, UNCHANGED, WILL_RUN
 from tests.conftest import Project
 from tests.pipeline import stub
 
@@ -54,7 +55,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     YAML().dump({name: {"value": 0} for name in STAGES}, project.root / "params.yaml")
     project.run("git", "init", "-q", "-b", "main")
     project.run("dvc", "init", "-q")
-    assert runner.main(project.root, [], [], [], 1, False) == 0
+    assert recipe.main(project.root, [], [], [], 1, False) == 0
     here = (project.root / "dvc.lock").read_text()
     (project.root / "dvc.lock").write_text(lockfile.dump(foreign(lockfile.entries(here))))
     reports = [project.root / OUTS[name] for name in ("score", "report")]
@@ -83,7 +84,7 @@ def states(project: Project, *targets: str) -> dict[str, str]:
 
 
 def run(project: Project, *targets: str) -> int:
-    return runner.main(project.root, list(targets), [], [], 1, False)
+    return recipe.main(project.root, list(targets), [], [], 1, False)
 
 
 @pytest.mark.parametrize("case", ["a clone", "a clone without a lock", "a worktree, as of a sweep"])

@@ -22,7 +22,7 @@ TOUCHES = {
 STARTS = {"subprocess.Popen", "os.posix_spawn"}
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND
 WAITED_FOR = ("/.dvc/tmp/lock", "/.dvc/tmp/rwlock.lock")  # opened again and again until they are free
-WORDS = {"dvc": "dvc --wait-for-lock", "supervisor": "child.py", "engine": "pipeline.cli run"}
+WORDS = {"dvc": "dvc --wait-for-lock", "supervisor": "supervisor.py", "engine": "pipeline.cli run"}
 
 
 class Saboteur:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import worktrees
+from pipeline.project import git
 from pipeline.sweep import definition
 from pipeline.sweep.definition import Sweep, Trial
 from stages.common.params import read_yaml
@@ -98,7 +98,7 @@ def test_the_schema_is_asked_about_every_point(tmp_path):
         {"seeds.method": "kam", beta: 4},
         {"seeds.method": "vgatt", beta: 4},
     )
-    sweep = replace(SWEEP, revision=worktrees.resolve(tmp_path, "HEAD"), points=points)
+    sweep = replace(SWEEP, revision=git.resolve(tmp_path, "HEAD"), points=points)
     first, second = definition.problems(tmp_path, sweep, definition.base_values(tmp_path, sweep.revision))
     assert first.startswith(f"seeds.method=cam {beta}=0: {beta}: Input should be greater than ")
     assert second.startswith(

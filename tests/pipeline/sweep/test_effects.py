@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import noise
+from pipeline.results import noise
 from pipeline.sweep import effects
 from pipeline.sweep.effects import Factor
 from tests.pipeline.sweep.conftest import outcome

@@ -1,7 +1,7 @@
 """How much work a sweep is: equal work is counted once."""
 
-from pipeline.graph import Graph, Meta, Stage
-from pipeline.plan import MAY_RUN, RESTORABLE, WILL_RUN, Plan, Row
+from pipeline.memory.graph import Graph, Meta, Stage
+from pipeline.memory.plan import MAY_RUN, RESTORABLE, WILL_RUN, Plan, Row
 from pipeline.sweep import plan
 
 

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from pipeline import worktrees
-from pipeline.checks import held
-from pipeline.tables import read_csv
+from pipeline.engine import worktrees
+from pipeline.project import git
+from pipeline.project.tables import read_csv
+from pipeline.upkeep.checks import held
 from stages.common.params import read_yaml
 from tests.common.conftest import wait_for
 from tests.conftest import Project
@@ -82,7 +83,7 @@ def test_it_goes_on_where_it_was(swept, number):
         process.kill()
         process.wait()
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
-    assert worktrees.branches(swept.root) == ["grid-01"]
+    assert git.branches(swept.root) == ["grid-01"]
     assert swept.traced() == ["generate", "pseudo_labels", "pseudo_labels", "report", "seeds", "seeds"]
     if number == signal.SIGINT:
         assert swept.left() == [] and "cancelling: what runs has 20 s" in text
@@ -113,7 +114,7 @@ def test_a_failed_point_does_not_stop_the_others(swept):
     log = "reports/sweeps/bad/logs/bad-01/seeds.log"
     assert f"the output of a failed stage: {log}" in done.stdout
     assert "error: it was told to fail" in (swept.root / log).read_text()
-    assert swept.left() == [] and worktrees.branches(swept.root) == ["bad-02"]
+    assert swept.left() == [] and git.branches(swept.root) == ["bad-02"]
     assert why in (swept.root / "reports/sweeps/bad/index.html").read_text()
 
 
@@ -130,7 +131,7 @@ def test_the_plan_starts_nothing(swept):
         "pseudo_labels": ["8", "0", "0", "?"], "report": ["8", "0", "0", "?"],
     }  # fmt: skip
     assert swept.traced() == [] and swept.left() == []
-    assert not (swept.root / "reports").exists() and worktrees.branches(swept.root) == []
+    assert not (swept.root / "reports").exists() and git.branches(swept.root) == []
 
 
 def refused(swept, *arguments, **env):

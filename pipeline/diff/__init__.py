@@ -1,6 +1,0 @@
-"""`wsss diff`: two runs, or two points of a sweep, compared without touching the workspace.
-
-Read it in this order: sides (what a name stands for; a run itself is pipeline/snapshot.py), parting (where
-they part, from dvc.lock), notes (what must be known first), comparison (all of it as plain data; noise is
-pipeline/noise.py), tables (that data in words), text (terminal, markdown, JSON), sheet (pictures), page.
-"""

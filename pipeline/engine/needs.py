@@ -1,0 +1,102 @@
+"""What the parameters ask of this machine and these pictures, said before a run: one line each."""
+
+import csv
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pipeline.project import gpus, processor
+from stages.common.params import ParameterError, read_yaml
+from stages.dataset.layouts import voc_base
+
+TRAININGS = ("classifier", "affinity", "segmenter")
+FEW = 100  # steps of a training, below which a result is hardly more than the initial weights
+
+
+def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
+    """The needs of the `sections` of params.yaml; without: of all. Nothing of a file that cannot be read."""
+    try:
+        values = read_yaml(root / "params.yaml")
+    except ParameterError:
+        return []
+    chosen = {
+        name: section
+        for name, section in values.items()
+        if isinstance(section, dict) and (sections is None or name in sections)
+    }
+    return [*_weights(chosen), *_bf16(chosen), *_steps(root, values.get("dataset"), values, chosen)]
+
+
+def _weights(sections: dict[str, Any]) -> list[str]:
+    """Files that are not there, and weights that come from the network."""
+    files: dict[str, list[str]] = {}
+    library: dict[str, list[str]] = {}
+    for name in TRAININGS:
+        encoder = _mapping(sections.get(name), "encoder")
+        weights = _mapping(encoder, "weights")
+        if weights.get("source") == "file":
+            files.setdefault(str(weights.get("name")), []).append(name)
+        elif weights.get("source") == "library":
+            library.setdefault(f"{weights.get('name')} of {encoder.get('name')}", []).append(name)
+    folder = os.environ.get("WSSS_WEIGHTS")
+    lines = [
+        f"{', '.join(users)}: weights {file} are not in WSSS_WEIGHTS={folder or '(not set)'}: "
+        "docs/weights.md says where to get them, or how to take the library's"
+        for file, users in files.items()
+        if not folder or not (Path(folder) / file).is_file()
+    ]
+    return lines + [
+        f"{', '.join(users)}: weights {name} come from the library, which fetches them from the network once"
+        for name, users in library.items()
+    ]
+
+
+def _bf16(sections: dict[str, Any]) -> list[str]:
+    asking = [name for name, section in sections.items() if section.get("precision") == "bf16"]
+    if not asking or processor.bf16_units() != [] or gpus.devices():
+        return []
+    return [
+        f"{', '.join(asking)}: precision bf16, but this processor has no units for it (AVX512-BF16, AMX): "
+        "seeds were measured at a tenth of the speed of a plain fp32 loop on such a one; set precision: fp32"
+    ]
+
+
+def _steps(root: Path, dataset: Any, values: dict[str, Any], sections: dict[str, Any]) -> list[str]:
+    """Epochs do not carry over from a large set to a small one."""
+    pictures = training_pictures(root, dataset, values.get("generate"))
+    lines = []
+    for name in TRAININGS:
+        batch, epochs = (sections.get(name, {}).get(key) for key in ("batch", "epochs"))
+        if not pictures or not isinstance(batch, int) or not isinstance(epochs, int) or batch < 1:
+            continue
+        steps = max(1, pictures // batch) * epochs
+        if steps < FEW:
+            lines.append(
+                f"{name}: only {steps} steps ({pictures} pictures, batch {batch}, {epochs} epochs): it "
+                "learns little with so few; more epochs or a smaller batch give more"
+            )
+    return lines
+
+
+def training_pictures(root: Path, dataset: Any, generate: Any) -> int | None:
+    """How many the source names, before it is read and checked; None where it cannot be told."""
+    if not isinstance(dataset, dict):
+        return None
+    source = root / "data" / "raw" / str(dataset.get("name"))
+    try:
+        if dataset.get("name") == "synthetic":
+            return int(_mapping({"generate": generate}, "generate")["train"])
+        if dataset.get("source") == "voc":
+            lists = (voc_base(source) or source) / "ImageSets" / "Segmentation"
+            text = (lists / f"{dataset['train']}.txt").read_text()
+            return len(text.split("\n")) - text.endswith("\n")
+        with (source / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
+            return sum(row.get("split") == dataset["train"] for row in csv.DictReader(file))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return None
+
+
+def _mapping(section: Any, key: str) -> dict[str, Any]:
+    found = section.get(key) if isinstance(section, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,245 @@
+"""reports/index.html: what a run found, from the tables that it left; nothing is computed again.
+
+Each part of the page is left out where its table is not there, or is of another run (scores.py), and says
+which command makes it.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pipeline.project import places
+from pipeline.project.root import write_whole
+from pipeline.project.tables import Table, read_csv
+from pipeline.results import charts, data_set, ladder, pages, scores
+from pipeline.results.data_set import DataSet
+from pipeline.results.report import charts as drawings
+from pipeline.results.report import (
+    gallery,
+    head,
+    paste,
+    previous,
+    protocol,
+    published,
+    recogniser,
+    seeds,
+    warn,
+)
+from pipeline.results.report.published import Band
+from pipeline.results.scores import Rung, Scores
+from pipeline.results.snapshot import hashes
+
+CONFUSED = 12  # pairs of classes that are shown
+MATRIX = 30  # classes of a confusion table as text; of more the picture is shown
+SHARES = ("miou", "over_segmentation", "under_segmentation")  # of the union; they sum to 100
+TRAININGS = {"classifier": "Classifier", "affinity": "AffinityNet", "segmenter": "Segmenter"}
+
+
+def write(root: Path) -> Path:
+    """Render the page; returns its path. Raises ValueError if nothing was run yet."""
+    path = places.page(root)
+    text = pages.render("report.html", **values(root))
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, text)
+    return path
+
+
+def values(root: Path) -> dict[str, Any]:
+    """All that the template shows.
+
+    `ladder` has a row per rung: its name, split and numbers as text, empty where they are not this run's,
+    `state` (current, committed, stale, missing) and `standing`, a sentence. `standings` are the same
+    sentences once each, with the rungs that share them.
+    """
+    reports = root / "reports"
+    found = ladder.read(root)
+    params, lock, why_not = found.run.params, found.run.lock, found.why_not("dataset")
+    data = DataSet([], [], {}) if why_not else data_set.read(root)
+    rows = [rung.row() for rung in found.rungs]
+    good = [rung.name for rung in found.good]
+    classes = {rung.name: found.table(rung.name, "per_class.csv") for rung in found.rungs}
+    ceiling = _ceiling(found)
+    bands = {name: band for name, band in published.bands(data.classes, params).items() if name in good}
+    scored = any(row["miou"] for row in rows)
+    like = seeds.like(found)
+    by_seed = {rung: values for rung, values in seeds.numbers(like).items() if rung in good}
+    ious = found.per_class(data.classes)
+    return {
+        "scored": scored,
+        "no_masks": not scored and (bool(good) or not (why_not or data.scored)),
+        "head": head.read(root, lock),
+        "warnings": warn.warnings(root, data, good),
+        "against": previous.against(root, found, by_seed),
+        "seeds": {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))},
+        "runs": [run.run.name for run in like],
+        "classifier": {} if found.why_not("classifier") else recogniser.read(root),
+        "paste": _paste(found, ious, like) if scored else [],
+        "name": params["dataset"]["name"],
+        "ladder": [
+            row | {"state": rung.state, "standing": rung.standing}
+            for row, rung in zip(with_changes(rows), found.rungs, strict=True)
+        ],
+        "standings": [{"rungs": rungs, "text": text} for rungs, text in found.told()],
+        "bands": bands,
+        "ceiling": ceiling,
+        "ladder_chart": _chart(rows, bands, ceiling, by_seed),
+        "per_class": worst_first(ious, good),
+        "steps": steps(rows, classes),
+        "areas": _areas(found),
+        "curve": _curve(found),
+        "trainings": _trainings(found),
+        "confusions": {name: confusions(reports / name / "confusion.csv") for name in good},
+        "matrices": {name: matrix(reports / name / "confusion.csv") for name in good},
+        "confusion_pictures": _pictures(reports, good, "confusion.png") if scored else {},
+        "gallery": gallery.read(reports / "gallery", shown(found), data.classes),
+        "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
+                 "together": data_set.together(data), "why_not": why_not},
+        "card": protocol.card(root, found, data),
+        "cost": protocol.cost(root, lock),
+    }  # fmt: skip
+
+
+def shown(found: Scores) -> list[str]:
+    """The rungs whose tiles the stage `gallery` drew from the very results that were scored."""
+    lock = found.run.lock
+    drawn = hashes(lock.get("gallery", {}), "deps")
+    names, stages = [], scores.names(found.run)
+    for rung in found.good:
+        entry = lock[stages[rung.name]]
+        scored = hashes(entry, "deps") | hashes(entry, "outs")
+        shared = drawn.keys() & scored.keys()
+        if shared and all(drawn[path] == scored[path] for path in shared):
+            names.append(rung.name)
+    return names if not found.standings.bad.get("gallery") else []
+
+
+def with_changes(rows: Table) -> Table:
+    """The ladder with `change`: mIoU against the rung below, where that is of the same split."""
+    below: list[dict[str, str]] = [{}, *rows]
+    return [
+        row | {"change": _change(row["miou"], before["miou"]) if before.get("split") == row["split"] else ""}
+        for row, before in zip(rows, below, strict=False)
+    ]
+
+
+def worst_first(rows: Table, rungs: list[str]) -> Table:
+    """IoU by class and rung, sorted by the last rung that has one; a class without any comes last."""
+
+    def worth(row: dict[str, str]) -> float:
+        return next((float(row[rung]) for rung in reversed(rungs) if row.get(rung)), 101.0)
+
+    return sorted(rows, key=worth)
+
+
+def steps(rows: Table, classes: dict[str, Table]) -> list[dict[str, Any]]:
+    """What each step between two rungs of one split gained and lost, by class, the largest loss first.
+
+    Changes of IoU, of `over` (false positives) and `under` (false negatives), in percent of the union.
+    """
+    found = []
+    for below, above in pairwise(rows):
+        before = {row["class"]: row for row in classes[below["rung"]]}
+        if below["split"] != above["split"] or not before:
+            continue
+        lines = [
+            {"class": row["class"]}
+            | {key: _change(row[key], before[row["class"]][key]) for key in ("iou", "over", "under")}
+            for row in classes[above["rung"]]
+            if row["iou"] and before.get(row["class"], {}).get("iou")
+        ]
+        lines.sort(key=lambda line: float(line["iou"]))
+        found.append({"below": below["rung"], "above": above["rung"], "rows": lines})
+    return found
+
+
+def confusions(path: Path) -> Table:
+    """The classes that are most often called another: share of the true class's pixels, in percent."""
+    found = []
+    for row in read_csv(path):
+        truth = row.pop("truth")
+        pixels = {name: int(count) for name, count in row.items()}
+        total = sum(pixels.values())
+        found += [
+            (100 * count / total, truth, name) for name, count in pixels.items() if name != truth and count
+        ]
+    return [
+        {"truth": truth, "called": name, "share": f"{share:.2f}"}
+        for share, truth, name in sorted(found, reverse=True)[:CONFUSED]
+    ]
+
+
+def matrix(path: Path) -> dict[str, Any]:
+    """The table of counts in percent of each true class; empty without a truth, or of too many classes."""
+    rows = read_csv(path)
+    if not 0 < len(rows) <= MATRIX:
+        return {}
+    names = [name for name in rows[0] if name != "truth"]
+    lines = []
+    for row in rows:
+        total = sum(int(row[name]) for name in names)
+        lines.append((row["truth"], [100 * int(row[name]) / total if total else None for name in names]))
+    return {"names": names, "rows": lines}
+
+
+def _chart(rows: Table, bands: dict[str, Band], ceiling: dict[str, Any], by_seed: seeds.Values) -> str:
+    if not any(row["miou"] for row in rows):  # no truth
+        return ""
+    spreads = {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))}
+    top = float(ceiling["miou"]) if ceiling.get("miou") else None
+    return charts.svg(drawings.ladder(rows, bands, top, spreads))
+
+
+def _paste(found: Scores, ious: Table, like: list[Scores]) -> list[tuple[str, str, str]]:
+    """Heading, CSV and LaTeX of each table."""
+    rows = [rung.row() for rung in found.rungs]
+    of_ladder = paste.of_ladder(like, found)
+    of_classes = paste.of_classes({rung.name: seeds.iou(like, rung.name) for rung in found.good})
+    return [
+        ("Ladder", paste.as_csv(rows, of_ladder), paste.as_latex(rows, ladder.WORDS, of_ladder)),
+        ("IoU by class", paste.as_csv(ious, of_classes), paste.as_latex(ious, (), of_classes)),
+    ]
+
+
+def _ceiling(found: Scores) -> dict[str, Any]:
+    """What the segmenter reaches when trained on the masks, as a row of the ladder; empty if unknown."""
+    stage = next((name for name in found.run.lock if name.split("@")[0] == "ceiling"), None)
+    if not found.run.params["ceiling"]["of"] or stage is None:
+        return {}
+    rung = scores.extra(found, "ceiling", stage)
+    return rung.row() if rung.good else {}
+
+
+def _change(now: str, before: str) -> str:
+    return f"{float(now) - float(before):+.2f}" if now and before else ""
+
+
+def _areas(found: Scores) -> str:
+    means = [_shares(rung) for rung in found.good if all(key in rung.numbers for key in SHARES)]
+    return charts.svg(drawings.areas(means)) if means else ""
+
+
+def _shares(rung: Rung) -> tuple[str, float, float, float]:
+    right, over, under = (rung.numbers[key] for key in SHARES)
+    return rung.name, right, over, under
+
+
+def _curve(found: Scores) -> str:
+    """Of the first rung that has a threshold."""
+    rung = next((rung for rung in found.good if "best_threshold" in rung.numbers), None)
+    rows = [row for row in found.table(rung.name, "curve.csv") if row["threshold"]] if rung else []
+    return charts.svg(drawings.threshold_curve(rows, rung.numbers)) if rung and rows else ""
+
+
+def _trainings(found: Scores) -> list[str]:
+    """The loss curves of the networks that are this run's."""
+    tables = {
+        title: read_csv(found.run.root / "data" / name / "history.csv")
+        for name, title in TRAININGS.items()
+        if not found.why_not(name)
+    }
+    return [charts.svg(drawings.training(title, rows)) for title, rows in tables.items() if rows]
+
+
+def _pictures(reports: Path, rungs: list[str], name: str) -> dict[str, str]:
+    files = {rung: reports / rung / name for rung in rungs}
+    return {rung: pages.data_uri(file) for rung, file in files.items() if file.is_file()}

@@ -1,0 +1,145 @@
+"""The protocol card: what a reader must know to trust a number, or to compare it with another."""
+
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pipeline.project import git, ledger, presets, words
+from pipeline.project.outcomes import RAN
+from pipeline.project.tables import Table
+from pipeline.results.data_set import DataSet
+from pipeline.results.scores import Scores
+from pipeline.results.snapshot import hashes
+
+PACKAGES = ("torch", "torchvision", "segmentation_models_pytorch", "timm", "numpy", "dvc")
+MASKS = "data/masks"
+TRAININGS = ("classifier", "affinity", "segmenter")
+Rows = list[tuple[str, str]]
+
+
+def card(root: Path, found: Scores, data: DataSet) -> Rows:
+    """Name and text of each line: what the run's own parameters and dvc.lock say, and no more."""
+    params, lock = found.run.params, found.run.lock
+    evaluation, source = params["evaluation"], params["dataset"]
+    scored = ", ".join(f"{rung.name} on {rung.images} of {rung.split}" for rung in found.good)
+    number = {split: sum(p["split"] == split for p in data.pictures) for split in ("train", "val")}
+    pictures = f"{len(data.classes) - 1} classes, {number['train']} pictures of train, {number['val']} of val"
+    pictures = pictures if data.classes else found.why_not("dataset")
+    near = {name: presets.differences(root, name) for name in presets.names(root)}
+    return [
+        ("data set", f"{source['name']} (source {source['source']}): {pictures}"),
+        ("fingerprint", f"data/dataset {_hash(lock, 'data/dataset')}, masks {_hash(lock, 'data/masks')}"),
+        ("scored", f"{scored or 'no rung in this run'}; the truth is {source.get('masks') or 'masks'}, "
+                   f"read by {readers(lock)}"),
+        ("resolution", "every picture at its own size; maps are brought to it bilinearly"),
+        ("maps", "divided by their maximum, per picture and class; only of classes in the picture's labels"),
+        ("threshold", f"{evaluation['threshold']:g} for all pictures and classes, a parameter; the best of "
+                      f"{evaluation['bins']} is found on the same masks and is there to be seen, not used"),
+        ("mean", "IoU over the classes that occur, background included, of one table of counts over the "
+                 "whole split; 255 in the truth is not scored, unknown in a result counts as missed"),
+        ("supervision", f"{supervision(found)}; the last epoch is kept"),
+        ("chosen on", chosen(near)),
+        ("seeds", ", ".join(f"{key} {value}" for key, value in _seeds(params)) or "none"),
+        *_preset(near),
+        ("revision", revision(root)),
+        ("versions", ", ".join([f"python {platform.python_version()}", *map(_version, PACKAGES)])
+                     + " (of the environment that made this page)"),
+    ]  # fmt: skip
+
+
+def readers(lock: dict[str, Any]) -> str:
+    """The stages that read the masks, a foreach once."""
+    names = [stage.split("@")[0] for stage, entry in lock.items() if MASKS in hashes(entry, "deps")]
+    return ", ".join(dict.fromkeys(names)) or "no stage so far"
+
+
+def supervision(found: Scores) -> str:
+    """What the networks of the recipe were trained on, as dvc.lock tells it."""
+    lock, standings = found.run.lock, found.standings
+    trained = [name for name in TRAININGS if name in lock]
+    if not trained:
+        return "nothing is trained yet"
+    saw = [
+        name
+        for name in trained
+        if any(MASKS in hashes(lock[above], "deps") for above in standings.above(name))
+    ]
+    if saw:
+        return f"masks are among what {', '.join(saw)} stem{'s' * (len(saw) == 1)} from"
+    return f"{', '.join(trained)} stem from {', '.join(_first(found, trained))}, none from masks"
+
+
+def _first(found: Scores, trained: list[str]) -> list[str]:
+    """What these stages take from the data set."""
+    lock = found.run.lock
+    made = hashes(lock.get("dataset", {}), "outs")
+    above = [name for stage in trained for name in found.standings.above(stage)]
+    read = {dep for name in above for dep in hashes(lock[name], "deps") if dep in made}
+    return sorted(read) or ["no data set"]
+
+
+def chosen(near: Mapping[str, list[presets.Change]]) -> str:
+    """What thresholds and the like were chosen on is known of the shipped presets only."""
+    same = [name for name, changes in near.items() if not changes]
+    if same:
+        return (
+            f"as preset {same[0]}: its thresholds, beta and steps were chosen on training masks, as papers do"
+        )
+    return "not known: these parameters are no shipped preset's"
+
+
+def cost(root: Path, lock: dict[str, Any]) -> Table:
+    """By stage: what its present result took, as this clone's ledger knows it; cells else are empty."""
+    entries = [line for line in ledger.makers(ledger.read(root), lock) if line["outcome"] == RAN]
+    rows = []
+    for stage in lock:
+        mine = [line for line in entries if line["stage"] == stage]
+        row = {"stage": stage, "time": "", "seconds": "", "memory": "", "on": "", "ended": ""}
+        if mine:
+            last = mine[-1]
+            seconds, memory = float(last.get("seconds") or 0), float(last.get("memory") or 0)
+            row |= {"time": words.clock(seconds), "seconds": f"{seconds:.1f}"}
+            row |= {"memory": f"{memory / 2**20:.0f}" if memory else ""}
+            row |= {
+                "on": str(last.get("device", "")),
+                "ended": str(last.get("ended", ""))[:16].replace("T", " "),
+            }
+        rows.append(row)
+    return rows
+
+
+def _hash(lock: dict[str, Any], path: str) -> str:
+    outs = [out for entry in lock.values() for out in entry.get("outs", [])]
+    return next((str(out.get("md5", ""))[:12] for out in outs if out["path"] == path), "unknown")
+
+
+def _seeds(params: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(f"{name}.seed", section["seed"]) for name, section in params.items()
+            if isinstance(section, dict) and "seed" in section]  # fmt: skip
+
+
+def _preset(near: Mapping[str, list[presets.Change]]) -> Rows:
+    """The preset that is nearest to params.yaml, and what differs from it."""
+    if not near:
+        return []
+    name = min(near, key=lambda key: len(near[key]))
+    changes = "; ".join(f"{key} {now} (preset: {its})" for key, now, its in near[name])
+    return [("parameters", f"as preset {name}" + (f", but {changes}" if changes else ""))]
+
+
+def revision(root: Path) -> str:
+    try:
+        commit = git.run(root, "rev-parse", "--short", "HEAD")
+        changed = git.run(root, "status", "--porcelain", "--untracked-files=no")
+    except ValueError:
+        return "not in git"
+    return commit + (", with changes that are not committed" if changed else "")
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return f"{package} missing"

@@ -1,0 +1,1 @@
+"""What keeps a project well: the doctor and its checks, prune."""

@@ -1,0 +1,95 @@
+"""What is said before a run, and what is not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.engine import needs
+from pipeline.project import presets, processor
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    monkeypatch.delenv("WSSS_WEIGHTS", raising=False)
+    monkeypatch.setattr(needs.gpus, "devices", list)
+    monkeypatch.setattr(processor, "bf16_units", list)
+    return tmp_path
+
+
+def test_the_demo_needs_nothing(root: Path) -> None:
+    assert needs.of(root) == []
+
+
+def test_a_preset_says_what_it_needs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    presets.apply(root, "voc-mobilenet")
+    weights, bf16 = needs.of(root)
+    assert weights.startswith("classifier, affinity, segmenter: weights mobilenet_v2_imagenet_qat_fp16.pth")
+    assert "WSSS_WEIGHTS=(not set): docs/weights.md" in weights
+    assert bf16.startswith("classifier, seeds, affinity, segmenter, predictions: precision bf16")
+    assert "a tenth" in bf16 and "fp32" in bf16
+    assert needs.of(root, ["seeds"]) == [
+        bf16.replace("classifier, seeds, affinity, segmenter, predictions", "seeds")
+    ]
+    (root / "mobilenet_v2_imagenet_qat_fp16.pth").touch()
+    monkeypatch.setenv("WSSS_WEIGHTS", str(root))
+    assert needs.of(root) == [bf16]
+
+
+@pytest.mark.parametrize("units", [["amx_bf16"], None])
+def test_bf16_where_it_is_fast_or_cannot_be_seen(
+    root: Path, monkeypatch: pytest.MonkeyPatch, units: list[str] | None
+) -> None:
+    presets.set_values(root, {"seeds.precision": "bf16"})
+    assert len(needs.of(root)) == 1
+    monkeypatch.setattr(processor, "bf16_units", lambda: units)
+    assert needs.of(root) == []
+
+
+def test_bf16_on_a_gpu(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    presets.set_values(root, {"seeds.precision": "bf16"})
+    monkeypatch.setattr(needs.gpus, "devices", lambda: ["0"])
+    assert needs.of(root) == []
+
+
+def test_library_weights_come_from_the_network(root: Path) -> None:
+    presets.apply(root, "psa")
+    assert [line.partition(" come")[0] for line in needs.of(root)] == [
+        "classifier, affinity: weights imagenet of resnet50",
+        "segmenter: weights imagenet of resnet101",
+    ]
+
+
+def test_epochs_do_not_carry_over_to_a_small_set(root: Path) -> None:
+    folder = root / "data" / "raw" / "mine"
+    folder.mkdir(parents=True)
+    rows = [*(f"{n}.jpg,train,cat" for n in range(20)), *(f"v{n}.jpg,val,cat" for n in range(50))]
+    (folder / "labels.csv").write_text("\n".join(["file,split,labels", *rows]))
+    presets.set_values(root, {"dataset.source": "folder", "dataset.name": "mine"})
+    assert needs.of(root, ["classifier", "affinity"]) == [
+        f"{name}: only {epochs} steps (20 pictures, batch 16, {epochs} epochs): it learns little "
+        "with so few; more epochs or a smaller batch give more"
+        for name, epochs in (("classifier", 18), ("affinity", 4))
+    ]
+    presets.set_values(root, {"classifier.epochs": 100})
+    assert needs.of(root, ["classifier"]) == []
+
+
+def test_the_list_of_a_voc_layout_is_counted(root: Path) -> None:
+    lists = root / "data" / "raw" / "voc" / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("a\nb\n")
+    source = {"source": "voc", "name": "voc", "train": "train"}
+    assert needs.training_pictures(root, source, None) == 2
+    assert needs.training_pictures(root, source | {"train": "none"}, None) is None
+
+
+def test_what_cannot_be_read_is_told_by_others(root: Path) -> None:
+    (root / "params.yaml").write_text("dataset: 3\nclassifier: {batch: x, encoder: [1]}\n")
+    assert needs.of(root) == []
+    (root / "params.yaml").write_text("{")
+    assert needs.of(root) == []

@@ -1,0 +1,38 @@
+"""What the drawings of the page show, by the text and lines of their figures."""
+
+from pipeline.results.report import charts as drawings
+
+ROWS = [
+    {"rung": "seeds", "split": "train", "miou": "40.00"},
+    {"rung": "crf", "split": "train", "miou": "45.50"},
+    {"rung": "predictions", "split": "val", "miou": ""},
+]
+
+
+def test_the_ladder_has_error_bars_where_seeds_are_known() -> None:
+    plain = [one for one in drawings.ladder(ROWS, {}).axes[0].containers if getattr(one, "has_yerr", False)]
+    axes = drawings.ladder(ROWS, {}, seeds={"crf": (44.0, 2.0), "predictions": (50.0, 1.0)}).axes[0]
+    bars = [one for one in axes.containers if getattr(one, "has_yerr", False)]
+    assert not plain and len(bars) == 1  # a rung without a number of this run has none
+    assert bars[0].lines[0].get_ydata().tolist() == [44.0]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts == ["40.00", "45.50", "+5.50"]
+
+
+def test_a_training_shows_loss_validation_and_learning_rate() -> None:
+    rows = [
+        {"epoch": f"{e}", "lr": "0.1", "loss": f"{e}", "val_loss": "2", "val_map": f"{10 * e}"}
+        for e in (1, 2, 3)
+    ]
+    rows[0]["val_map"] = ""  # an epoch without validation
+    figure = drawings.training("Classifier", rows)
+    loss, validation, rate = figure.axes
+    assert [line.get_label() for line in loss.lines] == ["loss", "loss on val"]
+    assert validation.lines[0].get_xdata().tolist() == [2, 3] and validation.get_ylim() == (0, 100)
+    assert rate.get_ylabel() == "lr" and loss.get_ylim()[1] > 3
+    assert not any(axes.get_legend() for axes in figure.axes) and figure.legends  # beside the lines
+
+
+def test_a_history_without_validation_is_drawn_as_before() -> None:
+    figure = drawings.training("Segmenter", [{"epoch": "1", "lr": "0.1", "loss": "1.5"}])
+    assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "lr"] and not figure.legends
