@@ -6,7 +6,8 @@ Seven rooms, each of which imports from those before it and from none behind (te
 - memory/   what DVC knows, and so what a run would do: graph, files, runcache, lockfile, plan; whose result
             belongs to its inputs: attribution
 - results/  what was found, of any run: snapshot, scores, standing; ladder, report/, diff/, show; pages/
-- engine/   one stage as a child process: stage, supervisor; many of them: recipe; beside the checkout: worktrees
+- engine/   one stage as a child process: stage, supervisor; many of them: recipe; worktrees for runs beside
+            the checkout
 - sweep/    many sets of parameters, compared
 - flows/    the same through Prefect: flow, tasks, worker, serve
 - upkeep/   doctor, checks/, prune
