@@ -1,6 +1,5 @@
 """The rules that dvc.yaml keeps: what a stage depends on, what sees a pixel label, what is cached."""
 
-import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -8,10 +7,12 @@ from typing import Any, get_args
 
 import pytest
 
-from stages.common.fingerprint import ROOT, closure, is_schema
+from stages.common.fingerprint import ROOT
+from stages.common.params import read_yaml
+from stages.common.stamps import files, reader, stamp
 from stages.parameters.params import Parameters
 
-STAMP = "data/parameters.ok"
+CHECK = "data/parameters.ok"
 READS_MASKS = ("evaluation", "gallery", "report")
 
 
@@ -93,69 +94,20 @@ CHOICES = [{}, *({step: method} for step, methods in methods_of_steps().items() 
 
 
 @pytest.mark.parametrize("methods", CHOICES, ids=lambda chosen: "-".join(chosen.values()) or "shipped")
-def test_code_deps_are_the_import_closure(tmp_path: Path, methods: dict[str, str]) -> None:
-    """A file that a stage runs and does not name: stale results. One too many: results thrown away."""
+def test_a_stage_depends_on_the_stamp_of_its_step_and_on_no_file_of_code(
+    tmp_path: Path, methods: dict[str, str]
+) -> None:
     found = resolve(tmp_path / "repo", methods, ceiling=True)
-    lists = [text for stage in found.values() if (text := differences(stage))]
-    assert not lists, "dvc.yaml, code deps that differ from what is imported:\n" + "\n".join(lists)
-
-
-def differences(stage: Stage) -> str:
-    """What the stage's code deps lack or have too many, and the list to paste; empty if right."""
-    right, named = needed(stage), code(stage.deps)
-    missing, extra = right - named, named - allowed(stage)
-    if not missing and not extra:
-        return ""
-    own = f"stages/{stage.step}/{stage.method}.py"
-    template = f'"stages/{stage.step}/${{{stage.step}.method}}.py"'
-    paste = [template if file == own else file for file in sorted(right)]
-    lines = [f"{stage.name}:"]
-    lines += [f"  missing: {file}" for file in sorted(missing)]
-    lines += [f"  extra:   {file}" for file in sorted(extra)]
-    return "\n".join([*lines, "  all of them, to paste:", *(f"      - {file}" for file in paste)])
+    for stage in found.values():
+        stamps = [dep for dep in stage.deps if dep.startswith("data/code")]
+        assert stamps == ([] if stage.step == "code" else [f"data/code/{stage.step}"]), stage.name
+        code = {dep for dep in stage.deps if dep.split("/")[0] in ("stages", "pipeline", "tests")}
+        assert code == ({"stages"} if stage.step == "code" else set()), stage.name
 
 
 def needed(stage: Stage) -> set[str]:
-    """The files that the stage runs with its method and that can change its result.
-
-    Left out: files without a statement (a package's docstring), and the schemas of parameters,
-    which hold types, choices and ranges, so that adding a method reruns nothing. For the stage
-    `parameters` the schemas are what it computes with.
-    """
-    return {file for file in imported(stage, stage.method) if _has_code(ROOT / file)}
-
-
-def allowed(stage: Stage) -> set[str]:
-    """What any of the step's methods runs, for one list serves all, but no other method's own file."""
-    methods = methods_of_steps().get(stage.step, ())
-    others = {f"stages/{stage.step}/{method}.py" for method in methods}
-    shared = set[str]().union(*(imported(stage, method) for method in methods)) - others
-    return shared | imported(stage, stage.method)
-
-
-def imported(stage: Stage, method: str | None) -> set[str]:
-    modules = [f"stages.{stage.step}.__main__", *([f"stages.{stage.step}.{method}"] if method else [])]
-    files = {ROOT / "stages" / stage.step / "__main__.py", *closure(*modules)}
-    keep = [file for file in files if stage.step == "parameters" or not is_schema(file)]
-    return {str(file.relative_to(ROOT)) for file in keep}
-
-
-def code(deps: tuple[str, ...]) -> set[str]:
-    """The code files among the deps, folders opened."""
-    files: set[str] = set()
-    for dep in deps:
-        if dep.split("/")[0] in ("stages", "pipeline", "tests", "benchmarks"):
-            place = ROOT / dep
-            found = place.rglob("*.py") if place.is_dir() else [place]
-            files |= {str(file.relative_to(ROOT)) for file in found}
-    return files
-
-
-def _has_code(file: Path) -> bool:
-    if not file.exists():
-        return True
-    body = ast.parse(file.read_text()).body
-    return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body)
+    """The files that the stage runs, as its stamp names them."""
+    return set(files(stamp(stage.step, read_yaml(ROOT / "params.yaml"), reader(ROOT))))
 
 
 def test_every_method_has_its_file() -> None:
@@ -206,7 +158,7 @@ def test_every_stage_has_a_dep_an_out_and_waits_for_the_check(stages: dict[str, 
     for stage in stages.values():
         assert stage.deps, stage.name
         assert stage.outs, stage.name
-        assert stage.step == "parameters" or STAMP in stage.deps, f"{stage.name} must depend on {STAMP}"
+        assert stage.step in ("code", "parameters") or CHECK in stage.deps, f"{stage.name}: no {CHECK}"
     assert "params.yaml" in stages["parameters"].deps
     assert len(stages) < 100
 
@@ -243,8 +195,9 @@ META = {  # of a stage, in dvc.yaml: how to run it
     "timeout": lambda value: isinstance(value, str) and re.fullmatch(r"[1-9]\d*[smhd]", value),
     "retries": lambda value: type(value) is int and value > 0,
     "constant": lambda value: value is True,
+    "stamps": lambda value: value is True,
 }
-SHORT = ("parameters", "report")
+SHORT = ("code", "parameters", "report")
 
 
 def test_meta_has_known_keys_and_values(stages: dict[str, Stage]) -> None:
@@ -266,7 +219,7 @@ def test_a_constant_stage_is_a_check(stages: dict[str, Stage]) -> None:
     """Its bytes depend on nothing: of `parameters`, tests/parameters/test_main.py shows it."""
     constant = [stage for stage in stages.values() if "constant" in stage.meta]
     assert [stage.cmd for stage in constant] == ["python -m stages.parameters"]
-    assert [out.path for out in constant[0].outs] == [STAMP]
+    assert [out.path for out in constant[0].outs] == [CHECK]
 
 
 def test_outs_do_not_overlap(stages: dict[str, Stage]) -> None:
@@ -291,7 +244,7 @@ def test_declared_parameters_exist(stages: dict[str, Stage]) -> None:
 
     values = params.read_yaml(ROOT / "params.yaml")
     also = {"gallery": {"evaluation"}}  # what a step reads of another's section
-    for stage in {stage.step for stage in stages.values()} - {"parameters", "report"}:
+    for stage in {stage.step for stage in stages.values()} - {"code", "parameters", "report"}:
         keys = [params.fill(key, values) for key in _declared(stage)]
         assert {key.split(".")[0] for key in keys} == {stage} | also.get(stage, set())
         for key in keys:

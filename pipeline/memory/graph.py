@@ -33,6 +33,7 @@ class Meta:
     retries: int = 0
     pool: str = ""  # work pool that may run it elsewhere; a stage with gpu belongs to "gpu"
     constant: bool = False  # a check: its output has the same bytes whatever its inputs are
+    stamps: bool = False  # it writes data/code: which code each step runs
 
 
 @dataclass(frozen=True)
@@ -232,5 +233,5 @@ def seconds(text: Any) -> float:
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "gpu": _count, "distributed": _flag, "timeout": seconds, "retries": _count,
-    "pool": _name, "constant": _flag,
+    "pool": _name, "constant": _flag, "stamps": _flag,
 }  # fmt: skip

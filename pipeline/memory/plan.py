@@ -7,6 +7,7 @@ what ran is never less than "will run" and never more than "will run" and "may r
 """
 
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.memory import attribution, lockfile, objects
+from pipeline.memory.code import Code
 from pipeline.memory.files import Files, Found, written_now
 from pipeline.memory.graph import Graph, Stage, nodes, of_repo, open_repo
 from pipeline.memory.runcache import RunCache, always_runs, as_stage, by_git, is_kept, lock_entry
 from pipeline.project import ledger
 from pipeline.project.presets import leaves
+from stages.common.inputs import stamped
 
 UNCHANGED, RESTORABLE, WILL_RUN, MAY_RUN, BLOCKED, FROZEN = (
     "unchanged", "restorable", "will run", "may run", "blocked", "frozen",
@@ -146,12 +149,15 @@ def _there(view: "_View", node: Any) -> Iterator[str]:
 
 
 def _reads(node: Any) -> Reads:
+    """The files of code that a stamp names are read as well."""
     from dvc.dependency import ParamsDependency
 
     ours = [dep for dep in node.deps if dep.protocol == "local"]
     files = [dep for dep in ours if not isinstance(dep, ParamsDependency)]
     params = {Path(dep.fs_path): tuple(dep.params) for dep in ours if isinstance(dep, ParamsDependency)}
-    return Reads(_places(files), params, _places(node.outs))
+    root = Path(node.repo.root_dir)
+    code = stamped((Path(os.path.relpath(dep.fs_path, root)).as_posix() for dep in files), root)
+    return Reads((*_places(files), *(root / path for path in code)), params, _places(node.outs))
 
 
 def _places(items: Iterable[Any]) -> tuple[Path, ...]:
@@ -216,6 +222,7 @@ class _View:
         self.rows: dict[str, Row] = {}
         self.restored: dict[str, Any] = {}  # the result, as a stage of DVC's
         self.unseen: dict[str, dict[str, Any]] = {}  # what can be restored, and DVC alone would not
+        self.code = Code(repo)
 
     def look(self, stage: Stage, forced: bool, problem: str | None) -> Row:
         node = self.nodes[stage.name]
@@ -233,8 +240,10 @@ class _View:
         outs = {out.fs_path: Found(out.hash_info, out.meta) for out in found.outs}
         if stage.meta.constant:
             outs |= {out.fs_path: Found(out.hash_info, out.meta) for out in node.outs if out.hash_info}
-        for out in node.outs:
-            self.files.tell(out.fs_path, stage.name, outs.get(out.fs_path), found.state in AT_REST)
+        if stage.meta.stamps:  # what it will write is known before it runs
+            outs = self.code.outputs()
+        for path in outs if stage.meta.stamps else (out.fs_path for out in node.outs):
+            self.files.tell(path, stage.name, outs.get(path), found.state in AT_REST)
 
     def _judge(self, stage: Stage, node: Any, forced: bool, problem: str | None) -> _Judgement:
         if stage.frozen:
@@ -323,7 +332,7 @@ class _View:
             if not before:
                 inputs.changes[f"{dep.def_path} is new" if ran else NEVER] = None
             elif found.hash != before:
-                inputs.changes[f"{dep.def_path} changed"] = None
+                inputs.changes |= dict.fromkeys(self.code.changes(dep, before) or [f"{dep.def_path} changed"])
             dep.hash_info, dep.meta = found.hash, found.meta
             inputs.known[dep.def_path] = found.hash
         return inputs

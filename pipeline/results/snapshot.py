@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.memory import cached
 from pipeline.project import git, safe
 from pipeline.project.tables import Table, parse_csv
+from stages.common import stamps
 from stages.common.params import parse_yaml
 
 WORKSPACE = "workspace"
@@ -49,6 +50,18 @@ class Snapshot:
             return git.contents(self.root, self.commit, paths)
         files = {path: self.root / path for path in paths}
         return {path: file.read_bytes() for path, file in files.items() if file.is_file()}
+
+    def reader(self) -> stamps.Read:
+        """The files of code, of the workspace or as git keeps them."""
+        if self.commit is None:
+            return stamps.reader(self.root)
+        listed = git.run(self.root, "ls-tree", "-r", "--name-only", self.commit, "--", "stages")
+        return git.contents(self.root, self.commit, listed.splitlines()).get
+
+    def kept(self, value: str) -> str | None:
+        """The text of a small object of DVC's cache; None if it cannot be had."""
+        place = self._bring([value]).get(value)
+        return place.read_text(errors="replace") if place else None
 
     def stages(self) -> dict[str, Any]:
         """The stages as dvc.yaml writes them; none where it cannot be read."""

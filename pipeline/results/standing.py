@@ -10,11 +10,14 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.results import ends
 from pipeline.results.diff import parting
 from pipeline.results.snapshot import Snapshot, hashes
+from stages.common import stamps
 from stages.common.params import fill, value_of
 
 PARAMS, CODE, RESULT, OUTCOME = "params", "code", "result", "outcome"
@@ -46,6 +49,10 @@ class Standings:
         self.bad = ends.read(run) if run.commit is None else {}
         self._code: dict[str, str] | None = None
 
+    @cached_property
+    def _read(self) -> stamps.Read:
+        return self.run.reader()
+
     def above(self, stage: str) -> list[str]:
         """The stage and all that it stems from, the first of them first; checks are left out."""
         found: dict[str, None] = {}
@@ -54,7 +61,7 @@ class Standings:
             if name in found or name in path or name in self.constant:
                 return
             for dep in hashes(self.lock.get(name, {}), "deps"):
-                if (maker := self.maker(dep)) is not None:
+                if not parting.is_stamp(dep) and (maker := self.maker(dep)) is not None:
                     visit(maker, (*path, name))
             found[name] = None
 
@@ -99,6 +106,9 @@ class Standings:
             yield Fault(CODE, name, f"dvc.yaml, {name}: {text}")
         code = self._digests()
         for path, value in hashes(entry, "deps").items():
+            if parting.is_stamp(path):
+                yield from (Fault(CODE, name, text) for text in self._stamped(path, value))
+                continue
             maker = self.maker(path)
             if maker in self.constant:
                 continue
@@ -120,6 +130,14 @@ class Standings:
         deps, keys = hashes(entry, "deps"), (entry.get("params") or {}).get("params.yaml") or {}
         yield from (f"{path} is read now" for path in said.deps if path not in deps)
         yield from (f"{key} is read now" for key in said.keys if key not in keys)
+
+    def _stamped(self, path: str, value: str) -> Iterator[str]:
+        """What changed in the code of a stamp that had the hash `value`."""
+        now = stamps.stamp(PurePosixPath(path).name, self.run.params, self._read)
+        if _md5(now.encode()) != value:
+            before = self.run.kept(value)
+            changes = stamps.differences(before, now) if before else iter([f"the code of {path} changed"])
+            yield from changes
 
     def _digests(self) -> dict[str, str]:
         """The hashes of the files of code that entries name, as they are now; "" of one that is gone."""

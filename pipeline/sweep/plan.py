@@ -15,6 +15,7 @@ from pipeline.project import words
 from pipeline.project.outcomes import Listener
 from pipeline.project.root import write_whole
 from pipeline.sweep.definition import Sweep, Trial, value_at
+from stages.common import stamps
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,20 @@ class Row:
     seconds: float | None  # of all that is to be computed, one after another; None: nobody knows
 
 
-def keys(graph: Graph, params: Mapping[str, Any]) -> dict[str, str]:
+def keys(graph: Graph, params: Mapping[str, Any], code: Mapping[str, str]) -> dict[str, str]:
     """A key of each stage's work: equal keys are equal work, in runs of one commit.
 
-    It is made of the stage's command, dependencies and parameters, and of the keys of all that it reads from,
-    save checks, whose output never changes.
+    It is made of the stage's command, dependencies and parameters, of its stamp among `code` (by path), and
+    of the keys of all that it reads from, save checks, whose output never changes, and what writes stamps.
     """
     found: dict[str, str] = {}
     for name, stage in graph.stages.items():
         own = {key: value_at(params, key) for key in stage.params}
         whole = params if "params.yaml" in stage.deps else None
-        above = [found[other] for other in stage.upstream if not graph.stages[other].meta.constant]
-        work = [name, stage.cmd, sorted(stage.deps), own, whole, above]
+        metas = {other: graph.stages[other].meta for other in stage.upstream}
+        above = [found[other] for other, meta in metas.items() if not (meta.constant or meta.stamps)]
+        files = [code[path] for path in stage.deps if path in code]
+        work = [name, stage.cmd, sorted(stage.deps), own, whole, files, above]
         text = json.dumps(work, sort_keys=True, default=str)
         found[name] = hashlib.sha256(text.encode()).hexdigest()
     return found
@@ -77,7 +80,8 @@ def make(root: Path, sweep: Sweep, trials: Sequence[Trial], listener: Listener) 
             write_whole(engine.root / "params.yaml", text)
             worktrees.override(engine.root, trial.overrides)
             planned = engine.make_plan()
-            plans.append((planned, keys(planned.graph, _params(engine.root))))
+            code = {f"{stamps.FOLDER}/{step}": text for step, text in stamps.all_of(engine.root).items()}
+            plans.append((planned, keys(planned.graph, _params(engine.root), code)))
             blocked = (row for row in planned.rows.values() if row.state == plan.BLOCKED)
             missing += [f"{trial.name}, {row.stage}: {'; '.join(row.why)}" for row in blocked]
     if missing:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.common import processes
+from stages.common import processes, stamps
 from stages.common.params import ParameterError, fill, read_yaml, value_of
 
 FEW, SMALL = (
@@ -233,7 +233,8 @@ def unchanged() -> Iterator[None]:
 
 def _note(stage: str) -> Watch:
     paths, _ = declared(stage)
-    files = [Path(path).absolute() for path in paths]
+    _check_stamps(paths)
+    files = [Path(path).absolute() for path in (*paths, *stamped(paths))]
     sources = [Path("dvc.yaml"), Path("params.yaml")]
     watch = Watch(files, sources, lambda: _as_values(stage))
     for file in files:  # what is imported by now may be older than what lies there
@@ -242,6 +243,24 @@ def _note(stage: str) -> Watch:
             watch.changes[_short(file, Path.cwd())] = None
     _refuse(watch)
     return watch
+
+
+def stamped(paths: Iterable[str], root: Path | None = None) -> list[str]:
+    """The files of code that the stamps among `paths` name; none of a stamp that is not there."""
+    root = root or Path()
+    texts = [root / path for path in paths if path.startswith(f"{stamps.FOLDER}/")]
+    return [file for text in texts if text.is_file() for file in stamps.files(text.read_text())]
+
+
+def _check_stamps(paths: Iterable[str]) -> None:
+    """ChangedError if the code is not what its stamp says: DVC would take the result for the old code's."""
+    values, read = read_yaml(Path("params.yaml")), stamps.reader(Path())
+    for path in map(Path, paths):
+        if path.parent == Path(stamps.FOLDER) and path.is_file():
+            now = stamps.stamp(path.name, values, read)
+            if changes := list(stamps.differences(path.read_text(), now)):
+                more = f" and {len(changes) - NAMED} more" * (len(changes) > NAMED)
+                raise ChangedError(f"{', '.join(changes[:NAMED])}{more} since this run began: run again")
 
 
 def _as_values(stage: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ of each side, of equal seed if there is one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.project.presets import Change
@@ -16,6 +16,7 @@ from pipeline.results.diff.parting import Parting
 from pipeline.results.diff.sides import Pair, Side, pair_of, parameter_changes, side
 from pipeline.results.scores import Rung, Scores
 from pipeline.results.snapshot import Snapshot
+from stages.common import stamps
 
 Cells = dict[tuple[str, str], float]  # percent, by rung and by metric or class
 
@@ -89,11 +90,22 @@ class Diff:
         return list(dict.fromkeys(number.rung for number in self.ladder))
 
 
+def _with_files(stage: Parting, pair: Pair) -> Parting:
+    """The files that changed, in place of the stamp that names them; the stamp where a side has none."""
+    code: list[str] = []
+    for path in stage.code:
+        old, new = (run.text(path) for run in pair) if parting.is_stamp(path) else (None, None)
+        found = stamps.files(old or ""), stamps.files(new or "")
+        names = sorted({**found[0], **found[1]}) if all(found) else []
+        code += [name for name in names if found[0].get(name) != found[1].get(name)] or [path]
+    return replace(stage, code=tuple(code))
+
+
 def make(root: Path, a: str, b: str) -> Diff:
     """Compare two runs, points or revisions. ValueError for a name that means nothing."""
     first, second = side(root, a), side(root, b)
     pair = pair_of(first, second)
-    stages = parting.partings(pair[0].lock, pair[1].lock)
+    stages = [_with_files(stage, pair) for stage in parting.partings(pair[0].lock, pair[1].lock)]
     found = [{key: scores.read(run) for key, run in one.runs.items()} for one in (first, second)]
     of_pair = next(_of(found[0], pair[0])), next(_of(found[1], pair[1]))
     tables = _scores(of_pair, {stage.stage for stage in stages if stage.state != parting.SAME_RESULT})

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.project.changes import between
 from pipeline.project.presets import Change, leaves
 from pipeline.results.snapshot import hashes
+from stages.common import stamps
 
 STATES = ("parts here", "follows", "same result", "only in A", "only in B")
 PARTS, FOLLOWS, SAME_RESULT, ONLY_A, ONLY_B = STATES
@@ -25,7 +26,7 @@ class Parting:
     stage: str
     state: str
     params: tuple[Change, ...] = ()
-    code: tuple[str, ...] = ()  # files, and "the command"
+    code: tuple[str, ...] = ()  # files, the stamp of files, and "the command"
     data: tuple[str, ...] = ()  # what no stage made and is no code: raw pictures
     upstream: tuple[str, ...] = ()  # stages whose outputs it read, and that differ
 
@@ -42,6 +43,8 @@ def partings(a: Lock, b: Lock) -> list[Parting]:
     makers = {out: name for lock in (a, b) for name, entry in lock.items() for out in hashes(entry, "outs")}
     found = []
     for name in ordered(a, b):
+        if any(stamps.FOLDER in hashes(lock.get(name, {}), "outs") for lock in (a, b)):
+            continue  # it notes the code of the others
         if name in a and name in b:
             stage = _compare(name, a[name], b[name], makers)
         else:
@@ -72,8 +75,12 @@ def _compare(name: str, a: dict[str, Any], b: dict[str, Any], makers: Mapping[st
     """None if inputs and results are equal."""
     deps_a, deps_b = hashes(a, "deps"), hashes(b, "deps")
     moved = [path for path in {**deps_a, **deps_b} if deps_a.get(path) != deps_b.get(path)]
-    above = dict.fromkeys(maker for path in moved for maker in _made_by(path, makers))
-    own = [path for path in moved if not _made_by(path, makers)]
+    stamped = [path for path in moved if is_stamp(path)]
+    if stamped and not all(set(stamped) <= deps.keys() for deps in (deps_a, deps_b)):
+        moved = [path for path in moved if not path.startswith("stages/")]  # one side noted file by file
+    made = {path: _made_by(path, makers) for path in moved if not is_stamp(path)}
+    above = dict.fromkeys(maker for names in made.values() for maker in names)
+    own = [path for path in moved if not made.get(path)]
     params = tuple(_params(a, b))
     command = ["the command"] if a.get("cmd") != b.get("cmd") else []
     equal = hashes(a, "outs") == hashes(b, "outs")
@@ -83,10 +90,15 @@ def _compare(name: str, a: dict[str, Any], b: dict[str, Any], makers: Mapping[st
         stage=name,
         state=SAME_RESULT if equal else FOLLOWS if above else PARTS,
         params=params,
-        code=(*command, *(path for path in own if not path.startswith("data/"))),
-        data=tuple(path for path in own if path.startswith("data/")),
+        code=(*command, *(path for path in own if is_stamp(path) or not path.startswith("data/"))),
+        data=tuple(path for path in own if path.startswith("data/") and not is_stamp(path)),
         upstream=tuple(above),
     )
+
+
+def is_stamp(path: str) -> bool:
+    """Whether a dependency notes which code a stage runs."""
+    return path.startswith(f"{stamps.FOLDER}/")
 
 
 def _params(a: dict[str, Any], b: dict[str, Any]) -> list[Change]:

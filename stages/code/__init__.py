@@ -1,0 +1,1 @@
+"""The step `code`: `python -m stages.code`."""

@@ -1,0 +1,156 @@
+"""Which code a step runs: the files that its door imports, and those of the methods that params.yaml chooses.
+
+The stage `code` writes a stamp for each step, and a stage depends on the stamp of its step: so an edit of a
+method that is not chosen runs `code` alone. All here is static: files are parsed, nothing is imported.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from stages.common.params import read_yaml
+
+FOLDER = "data/code"  # data/code/<step>, made by the stage `code`
+NOTHING = "data/nothing"  # a file with one word: what a stage depends on in place of another's output that it does without
+EMPTY = "nothing\n"  # the content of NOTHING
+Read = Callable[[str], bytes | None]
+"""A file's bytes by its path from the project's root; None where there is no such file."""
+
+CHOSEN = re.compile(r"stages\.([a-z_]+)\.(?:([a-z_]+)\.)?")  # what stands before a name chosen at run time
+
+
+def reader(root: Path) -> Read:
+    """The files of a folder."""
+
+    def read(path: str) -> bytes | None:
+        file = root / path
+        return file.read_bytes() if file.is_file() else None
+
+    return read
+
+
+def all_of(root: Path) -> dict[str, str]:
+    """The stamp of every step of the project in `root`, but of `code` itself. ParameterError for bad YAML."""
+    values, read = read_yaml(root / "params.yaml"), reader(root)
+    steps = sorted(path.parent.name for path in (root / "stages").glob("*/__main__.py"))
+    return {step: stamp(step, values, read) for step in steps if step != "code"}
+
+
+def stamp(step: str, values: Mapping[str, Any], read: Read) -> str:
+    """The text of data/code/<step>: a line `sha256  path` for each file that the step runs, sorted by path.
+
+    `values` are those of params.yaml. Left out are files without a statement, and the schemas of parameters
+    (save for the step `parameters`), so that adding a method or a key reruns nothing.
+    """
+    lines = []
+    for path in closure([f"stages.{step}.__main__"], values, read):
+        content = read(path)
+        if content and _has_code(content) and (step == "parameters" or not is_schema(path)):
+            lines.append(f"{hashlib.sha256(content).hexdigest()}  {path}\n")
+    return "".join(lines)
+
+
+def is_schema(path: str) -> bool:
+    """Types, choices and ranges of parameters: they compute nothing."""
+    return path.endswith("params.py") and path != "stages/common/params.py"
+
+
+def closure(modules: list[str], values: Mapping[str, Any], read: Read) -> list[str]:
+    """The project's files that importing `modules` runs, their packages included, sorted.
+
+    Imports inside functions count too. A module whose name is put together at run time, as in
+    f"stages.seeds.{method}", is the one that `values` chooses, `seeds.method`; in a folder of the step, as in
+    f"stages.segmenter.losses.{loss}", the one of the key that begins the folder's name, `segmenter.loss`.
+    """
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for path in _paths(name):
+            if path in found or (content := read(path)) is None:
+                continue
+            found.add(path)
+            waiting += _imports(content)
+            for prefix in _prefixes(content):
+                waiting += [f"{prefix}{name}" for name in _choices(prefix, values)]
+    return sorted(found)
+
+
+def files(text: str) -> dict[str, str]:
+    """The hashes of a stamp's files by path."""
+    return {path: digest for digest, _, path in (line.partition("  ") for line in text.splitlines())}
+
+
+def differences(before: str, now: str) -> Iterator[str]:
+    """What changed between two stamps, in words."""
+    old, new = files(before), files(now)
+    for path in sorted({**old, **new}):
+        if path not in new:
+            yield f"{path} is run no more"
+        elif old.get(path) != new[path]:
+            yield f"{path} {'changed' if path in old else 'is run now'}"
+
+
+def _paths(module: str) -> list[str]:
+    """Where the module's own file and the __init__ of each package above it would lie."""
+    parts = module.split(".")
+    packages = ["/".join([*parts[:n], "__init__.py"]) for n in range(1, len(parts) + 1)]
+    return [*packages, "/".join(parts) + ".py"]
+
+
+@lru_cache(maxsize=1024)
+def _nodes(content: bytes) -> list[ast.AST]:
+    """None of what does not parse: the stage that imports it says so."""
+    try:
+        return list(ast.walk(ast.parse(content)))
+    except (SyntaxError, ValueError):
+        return []
+
+
+def _imports(content: bytes) -> list[str]:
+    names: list[str] = []
+    for node in _nodes(content):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [name for name in names if name.split(".")[0] in ("stages", "pipeline")]
+
+
+def _prefixes(content: bytes) -> list[str]:
+    """What stands before a name that is chosen at run time."""
+    found = []
+    for node in _nodes(content):
+        if isinstance(node, ast.JoinedStr) and len(node.values) == 2:
+            first = node.values[0]
+            if isinstance(first, ast.Constant) and CHOSEN.fullmatch(str(first.value)):
+                found.append(str(first.value))
+    return found
+
+
+def _choices(prefix: str, values: Mapping[str, Any]) -> list[str]:
+    """The names that params.yaml gives; none where it is wrong, which the stage `parameters` says."""
+    step, folder = CHOSEN.fullmatch(prefix).groups()  # type: ignore[union-attr]
+    section = values.get(step)
+    if not isinstance(section, Mapping):
+        return []
+    keys = [key for key in section if (folder.startswith(str(key)) if folder else key == "method")]
+    names: list[Any] = []
+    for value in (section[key] for key in keys):
+        names += list(value) if isinstance(value, list | Mapping) else [value]
+    return [name for name in names if isinstance(name, str) and name.isidentifier()]
+
+
+def _has_code(content: bytes) -> bool:
+    body = next((node.body for node in _nodes(content) if isinstance(node, ast.Module)), None)
+    return body is None or any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body
+    )
