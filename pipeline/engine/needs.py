@@ -20,10 +20,11 @@ def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
         values = read_yaml(root / "params.yaml")
     except ParameterError:
         return []
+    steps = None if sections is None else {name.partition("@")[0] for name in sections}
     chosen = {
         name: section
         for name, section in values.items()
-        if isinstance(section, dict) and (sections is None or name in sections)
+        if isinstance(section, dict) and (steps is None or name in steps)
     }
     return [*_weights(chosen), *_bf16(chosen), *_steps(root, values.get("dataset"), values, chosen)]
 

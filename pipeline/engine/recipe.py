@@ -68,12 +68,12 @@ def _page(root: Path) -> None:
     """Write the page of the results anew if anything changed, where the recipe has a ladder to show."""
     page = places.page(root)
     told = [root / "dvc.lock", root / "params.yaml", ends.path(root)]
-    told += (root / "reports").glob("*/metrics.json")
+    told += (root / "reports").glob("**/metrics.json")
     if page.is_file() and all(_time(file) < _time(page) for file in told):
         return
     try:
         found = scores.workspace(root)
-        if not any((root / "reports" / rung.name / "metrics.json").is_file() for rung in found.rungs):
+        if not any((root / rung.folder / "metrics.json").is_file() for rung in found.rungs):
             return
         from pipeline.results.report import page as made  # only now: the drawing library takes its time
 

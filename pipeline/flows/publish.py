@@ -145,8 +145,8 @@ def parameter_changes(root: Path) -> list[presets.Change]:
 def _pictures(found: Scores) -> str:
     from pipeline.results import contact
 
-    reports = found.run.root / "reports"
-    sheets = contact.sheets([(r.name, r.split, reports / r.name / "gallery.png") for r in found.good])
+    root = found.run.root
+    sheets = contact.sheets([(r.name, r.split, root / r.folder / "gallery.png") for r in found.good])
     pictures = [f"![The same pictures in every rung, split {split}]({uri})\n" for split, uri in sheets]
     return "\n".join(["## Pictures\n", *pictures]) if pictures else ""
 

@@ -15,7 +15,7 @@ WORDS = ("rung", "split")  # the other columns are numbers
 def read(root: Path) -> Scores:
     """The rungs of the workspace. Raises ValueError where none was ever scored."""
     found = scores.workspace(root)
-    if not any((root / "reports" / rung.name / "metrics.json").is_file() for rung in found.rungs):
+    if not any((root / rung.folder / "metrics.json").is_file() for rung in found.rungs):
         raise ValueError("reports/ has no rung's metrics.json: `wsss run` makes them")
     return found
 
@@ -51,7 +51,7 @@ def show(root: Path) -> None:
     found = read(root)
     tables.show("The ladder, in percent", [rung.row() for rung in found.rungs], WORDS)
     print(_standings(found))
-    galleries = [root / "reports" / rung.name / "gallery.png" for rung in found.good]
+    galleries = [root / rung.folder / "gallery.png" for rung in found.good]
     galleries = [gallery for gallery in galleries if gallery.is_file()]
     if galleries:
         print("Pictures, truth, result and errors side by side:")

@@ -1,8 +1,8 @@
 """The numbers of one run: each rung from its own files, and whether they are the run's.
 
 All that shows a number asks here: the terminal, the page, `wsss diff`, sweeps, Prefect. A rung's numbers
-are in reports/RUNG/metrics.json, which its evaluation wrote. They are the run's if dvc.lock says so: the
-file is the one that it names, and all that the evaluation stems from is as parameters, code and dvc.lock
+are in the metrics.json that its evaluation wrote. They are the run's if dvc.lock says so: the file is the
+one that it names, and all that the evaluation stems from is as parameters, code and dvc.lock
 have it now (standing.py). Else the rung has none: reports/ of git, or of an earlier run, may be anybody's.
 """
 
@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.project import git, ledger
@@ -23,12 +23,14 @@ from pipeline.project.tables import Table
 from pipeline.results import provenance
 from pipeline.results.provenance import Made
 from pipeline.results.snapshot import WORKSPACE, Snapshot, hashes, open_run
-from pipeline.results.standing import Fault, Standings
+from pipeline.results.standing import Fault, Standings, resolved
 
 CURRENT, COMMITTED, STALE, MISSING = "current", "committed", "stale", "missing"
 NOT_SCORED = "not scored in this run"
 PERCENT = ("miou", "miou_best_threshold", "precision", "recall")  # what the ladder shows
 STAGE = "evaluation"  # a foreach over the rungs
+RUNGS = "reports/rungs"  # a folder for each
+NO_RESULTS = ("dataset", "masks", "code", "parameters.ok")  # what an evaluation reads of data/ besides
 NAMED = 3  # reasons that are told
 PARTLY = "(in part from a cache)"
 
@@ -44,6 +46,8 @@ class Rung:
     images: int = 0
     numbers: Mapping[str, float] = field(default_factory=dict)  # all plain numbers of metrics.json
     classes: Mapping[str, float] = field(default_factory=dict)  # IoU by class
+    folder: str = ""  # of its reports
+    results: str = ""  # the folder of data/ that was scored
 
     @property
     def good(self) -> bool:
@@ -85,12 +89,12 @@ class Scores:
 
     def why_not(self, stage: str) -> str:
         """Why the result of any stage is not the run's; "" if it is."""
-        return _reasons(self.standings.faults(stage))
+        return _reasons(self.standings.faults(self.standings.known(stage)))
 
     def table(self, rung: str, file: str) -> Table:
         """The rows of a rung's CSV; none where the rung is not the run's."""
         found = self.rung(rung)
-        return self.run.table(f"reports/{rung}/{file}") if found and found.good else []
+        return self.run.table(f"{found.folder}/{file}") if found and found.good else []
 
     def per_class(self, order: Iterable[str] = ()) -> Table:
         """IoU by class and rung, of the rungs that are the run's; `order` is that of the data set."""
@@ -123,25 +127,25 @@ def read(run: Snapshot) -> Scores:
 def names(run: Snapshot) -> dict[str, str]:
     """The stage that scores each rung: those of dvc.yaml, and if it has none, of dvc.lock.
 
-    A recipe of one's own without a stage `evaluation` has a rung for each reports/RUNG/metrics.json.
+    A recipe of one's own without a stage `evaluation` has a rung for each RUNG/metrics.json of reports/.
     """
     stage = run.stages().get(STAGE)
     stage = stage if isinstance(stage, dict) else {}
-    each = stage.get("foreach")
+    each = resolved(stage.get("foreach"), run.params)
     if isinstance(each, dict | list) and "metrics.json" in json.dumps(stage.get("do"), default=str):
         return {str(name): f"{STAGE}@{name}" for name in each}
     found = {
         match[1]: stage
         for stage, entry in run.lock.items()
         for path in hashes(entry, "outs")
-        if (match := re.fullmatch(r"reports/([^/]+)/metrics\.json", path))
+        if (match := re.fullmatch(r"reports/(?:.+/)?([^/]+)/metrics\.json", path))
     }
     rungs = {name: stage for name, stage in found.items() if stage.startswith(f"{STAGE}@")}
     return rungs or found
 
 
 def extra(scores: Scores, name: str, stage: str) -> Rung:
-    """What another stage than the evaluation has scored, as the ceiling, in reports/NAME/metrics.json."""
+    """What another stage than the evaluation has scored, as the ceiling."""
     return _rung(scores.run, scores.standings, ledger.read(scores.run.root), {}, name, stage)
 
 
@@ -150,7 +154,7 @@ def note(root: Path, results: Mapping[str, Result]) -> None:
     found = open_run(root, WORKSPACE)
     known, anew = {}, {}
     for name, stage in names(found).items():
-        path = _metrics_of(found, name, stage)
+        path = _metrics_of(found, stage)
         if path is None:
             continue
         known[name] = found.hash(path) or ""
@@ -181,26 +185,30 @@ def _rung(
     name: str, stage: str,
 ) -> Rung:  # fmt: skip
     again = f": `wsss run {stage}`" if run.commit is None else ""
-    path = _metrics_of(run, name, stage)
+    path = _metrics_of(run, stage)
     if path is None:
-        return Rung(name, MISSING, f"{NOT_SCORED}{again}")
+        return Rung(name, MISSING, f"{NOT_SCORED}{again}", folder=f"{RUNGS}/{name}")
+    folder, results = path.removesuffix("/metrics.json"), results_of(run.lock[stage])
     faults, wrong = standings.faults(stage), _edited(run, stage)
     values = _values(run, path)
     if wrong or values is None:
-        return Rung(name, MISSING, f"{NOT_SCORED}: {wrong or f'{path} cannot be read'}{again}")
+        why = wrong or f"{path} cannot be read"
+        return Rung(name, MISSING, f"{NOT_SCORED}: {why}{again}", folder=folder, results=results)
     plain = {key: _number(value) for key, value in values.items() if key != "split"}
     numbers = {key: value for key, value in plain.items() if value is not None}
     if standings.is_foreign(faults):
-        return Rung(name, MISSING, f"{NOT_SCORED}: {_reasons(faults)}{again}")
+        why = _reasons(faults)
+        return Rung(name, MISSING, f"{NOT_SCORED}: {why}{again}", folder=folder, results=results)
     if faults:
         earlier = f"; an earlier run had {text(numbers['miou'])}" if "miou" in numbers else ""
-        return Rung(name, STALE, f"stale, {NOT_SCORED}: {_reasons(faults)}{earlier}{again}")
+        why = f"stale, {NOT_SCORED}: {_reasons(faults)}{earlier}{again}"
+        return Rung(name, STALE, why, folder=folder, results=results)
     state, standing = _maker(run, stage, path, past, made.get(name))
     split, images = str(values.get("split", "")), numbers.pop("images", 0)
     iou = values.get("iou")
     classes = {key: _number(value) for key, value in iou.items()} if isinstance(iou, dict) else {}
     shown = {key: value for key, value in classes.items() if value is not None}
-    return Rung(name, state, standing, split, int(images), numbers, shown)
+    return Rung(name, state, standing, split, int(images), numbers, shown, folder, results)
 
 
 def _maker(
@@ -243,10 +251,20 @@ def _commit(run: Snapshot, path: str) -> str | None:
         return None
 
 
-def _metrics_of(run: Snapshot, name: str, stage: str) -> str | None:
+def _metrics_of(run: Snapshot, stage: str) -> str | None:
     """The file of a rung's numbers, if the stage's entry of dvc.lock has it."""
-    path = f"reports/{name}/metrics.json"
-    return path if path in hashes(run.lock.get(stage, {}), "outs") else None
+    outs = hashes(run.lock.get(stage, {}), "outs")
+    return next(
+        (path for path in outs if path.startswith("reports/") and path.endswith("/metrics.json")), None
+    )
+
+
+def results_of(entry: dict[str, Any]) -> str:
+    """The folder of data/ that an evaluation scored: the one that it reads beside pictures and masks."""
+    paths = [PurePosixPath(path) for path in hashes(entry, "deps")]
+    found = [path for path in paths if path.parts[0] == "data" and path.parts[1] not in NO_RESULTS]
+    name = str(found[0].relative_to("data")) if len(found) == 1 else ""
+    return {"affinity_labels": "affinity_labels/crf"}.get(name, name)  # as runs of old had it
 
 
 def _edited(run: Snapshot, stage: str) -> str:

@@ -75,6 +75,11 @@ class Standings:
             found = next((name for out, name in self.makers.items() if path.startswith(f"{out}/")), None)
         return found
 
+    def known(self, stage: str) -> str:
+        """The stage that a name means: itself, or the one of a foreach that was run last."""
+        members = [name for name in self.lock if name.partition("@")[0] == stage]
+        return stage if stage in self.lock or not members else members[-1]
+
     def faults(self, stage: str) -> list[Fault]:
         """Empty where the stage's result is that of the present parameters, code and inputs."""
         if stage not in self.lock:
@@ -167,7 +172,7 @@ def _said(stages: Mapping[str, Any], stage: str, params: Mapping[str, Any]) -> _
     """Raises ValueError for what is not understood: DVC's templates can do more than ours."""
     name, _, key = stage.partition("@")
     entry, context = stages.get(name), dict(params)
-    each = entry.get("foreach") if isinstance(entry, dict) else None
+    each = resolved(entry.get("foreach"), params) if isinstance(entry, dict) else None
     if entry and key and isinstance(each, dict | list):
         context |= {"key": key, "item": each.get(key) if isinstance(each, dict) else key}
         entry = entry.get("do")
@@ -179,6 +184,15 @@ def _said(stages: Mapping[str, Any], stage: str, params: Mapping[str, Any]) -> _
         [posixpath.normpath(_filled(path, context)) for path in deps],
         [_filled(param, context) for param in keys if isinstance(param, str)],
     )
+
+
+def resolved(each: Any, params: Mapping[str, Any]) -> Any:
+    """What a foreach goes over, where dvc.yaml leaves that to params.yaml: `${evaluation.rungs}`."""
+    match = TEMPLATE.fullmatch(each) if isinstance(each, str) else None
+    try:
+        return value_of(params, match[1]) if match else each
+    except ValueError:
+        return None
 
 
 def _filled(text: Any, context: dict[str, Any]) -> str:

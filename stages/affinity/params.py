@@ -9,6 +9,7 @@ from stages.common.training_params import Training
 
 
 class Affinity(Training):
+    of: Annotated[list[Literal["affinity_labels"]], Field(max_length=1)]  # empty: no such stage
     levels: Annotated[list[Annotated[int, Field(ge=1, le=5)]], Field(min_length=1)]  # encoder blocks
     channels: Annotated[list[Count], Field(min_length=1)]  # of each level's 1x1 convolution
     grid_stride: Literal[2, 4, 8, 16]  # pixels of the picture per cell of the affinity grid

@@ -38,6 +38,7 @@ class Irn(Section):
 
 
 class AffinityLabels(Section):
+    of: Annotated[list[Literal["seeds"]], Field(max_length=1)] | None = None  # empty: no such stage
     method: Literal["psa", "irn"]
     psa: Psa | None = None  # dvc.yaml declares the chosen method's keys only
     irn: Irn | None = None

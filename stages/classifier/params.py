@@ -1,7 +1,11 @@
 """Parameters of the step `classifier`."""
 
+from typing import Literal
+
+from stages.common.params import Empty
 from stages.common.training_params import Training
 
 
 class Classifier(Training):
-    """Nothing beside what every training has."""
+    method: Literal["plain"]  # the training strategy
+    plain: Empty | None = None  # dvc.yaml declares the chosen method's keys only

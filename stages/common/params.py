@@ -33,6 +33,10 @@ class ParameterError(ValueError):
     """params.yaml holds something that is not allowed; the message says what is."""
 
 
+class Empty(Section):
+    """The section of a method without keys of its own."""
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The file as a dict. YAML 1.2 as DVC reads it, so `1e-4` is a number."""
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from stages.common.params import read_yaml
 
 FOLDER = "data/code"  # data/code/<step>, made by the stage `code`
-NOTHING = "data/nothing"  # a file with one word: what a stage depends on in place of another's output that it does without
+NOTHING = "data/nothing"  # a file, in place of another stage's output that a stage does without
 EMPTY = "nothing\n"  # the content of NOTHING
 Read = Callable[[str], bytes | None]
 """A file's bytes by its path from the project's root; None where there is no such file."""

@@ -1,6 +1,6 @@
-"""Score one rung of the ladder against the masks: `python -m stages.evaluation seeds`.
+"""Score one rung of the ladder against the masks: `python -m stages.evaluation RUNG FOLDER-OF-DATA`.
 
-Writes reports/<rung>/: metrics.json (percent with two decimals, so that `dvc metrics diff` reads as
+Writes reports/rungs/<rung>/: metrics.json (percent with two decimals, so that `dvc metrics diff` reads as
 papers do), per_class.csv, per_picture.csv, confusion.csv and .png, curve.csv and gallery.png.
 data/masks/index.csv says which pictures have a truth: exactly these are scored, and one that cannot be
 is an error.
@@ -23,24 +23,27 @@ from stages.evaluation import curve, emptiness, gallery, metrics, tables
 from stages.evaluation.heat_map import heat_map
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_labels, read_maps
-from stages.evaluation.rungs import REPORTS, RUNGS, Rung
+from stages.evaluation.rungs import SCORES, Rung, rung, split_of
 
 MASKS = Path("data/masks")
 SHOWN = 5  # files that an error names
 
 
 def main() -> str:
-    name, rung = _asked(sys.argv[1:])
+    name, found = _asked(sys.argv[1:])
     params = load("evaluation", Evaluation)
     pictures = load_pictures()
-    ids = _promised(rung.split, pictures)
+    split, maps = split_of(name, found, pictures), found.holds_maps()
+    ids = _promised(split, pictures)
     _require([MASKS / f"{i}.png" for i in ids], "masks that data/masks/index.csv promises")
-    _require([rung.file(i) for i in ids], f"results of rung {name}")
+    _require([found.file(i) for i in ids], f"results of rung {name}")
     if not ids:
-        return _without_truth(name, rung, pictures, params)
+        return _without_truth(name, found, split, pictures, params)
 
-    table, histogram, rows = _count(name, rung, ids, len(pictures.classes), params)
-    values = tables.summary(table, pictures.classes) | {"images": len(ids), "split": rung.split}
+    table, histogram, rows = _count(name, found, ids, len(pictures.classes), params, maps)
+    if not table.any():
+        raise ValueError(f"all masks of split {split} are void (255) everywhere: nothing to score")
+    values = tables.summary(table, pictures.classes) | {"images": len(ids), "split": split}
     line = f"{name}: mIoU {values['miou']:.2f} %"
     thresholds: list[float | None] = [None]
     stack = table[None]
@@ -54,15 +57,15 @@ def main() -> str:
         line += f" (best {values['miou_best_threshold']:.2f} % at {values['best_threshold']:g})"
 
     _write(name, table, pictures.classes, tables.curve(thresholds, stack), rows)
-    _draw(name, rung, ids, pictures, params, scored=True)
-    write_json(REPORTS / name / "metrics.json", values)
-    return f"{line}, {len(ids)} pictures{_looks_wrong(name, rung, ids, pictures)}"
+    _draw(name, found, split, ids, pictures, params, scored=True)
+    write_json(SCORES / name / "metrics.json", values)
+    return f"{line}, {len(ids)} pictures{_looks_wrong(name, found, ids, pictures)}"
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str, Rung]:
-    if len(arguments) != 1 or arguments[0] not in RUNGS:
-        raise ValueError(f"name one rung: python -m stages.evaluation {{{','.join(RUNGS)}}}")
-    return arguments[0], RUNGS[arguments[0]]
+    if len(arguments) != 2:
+        raise ValueError("name a rung and its folder of data/: python -m stages.evaluation seeds seeds")
+    return arguments[0], rung(arguments[1])
 
 
 def _promised(split: str, pictures: Pictures) -> list[str]:
@@ -86,7 +89,7 @@ def _require(files: Sequence[Path], what: str) -> None:
 
 
 def _count(
-    name: str, rung: Rung, ids: Sequence[str], classes: int, params: Evaluation
+    name: str, found: Rung, ids: Sequence[str], classes: int, params: Evaluation, maps: bool
 ) -> tuple[np.ndarray, np.ndarray | None, list[tuple[str, ...]]]:
     """The table of counts, of maps the joint histogram, and a row of scores for each picture.
 
@@ -94,18 +97,18 @@ def _count(
     """
     table = np.zeros((classes, classes + 1), np.int64)
     rows = []
-    histogram = curve.empty_histogram(classes, params.bins) if rung.maps else None
+    histogram = curve.empty_histogram(classes, params.bins) if maps else None
     problems = []
     for identifier in track(ids, len(ids), name):
-        mask, file = MASKS / f"{identifier}.png", rung.file(identifier)
+        mask, file = MASKS / f"{identifier}.png", found.file(identifier)
         try:
             truth = read_mask(mask)
             if histogram is None:
                 labels = read_mask(file)
             else:
-                maps, present = read_maps(file, truth.shape, classes)
-                labels = threshold_labels(maps, present, params.threshold)
-                curve.add(histogram, truth, maps, present)
+                values, present = read_maps(file, truth.shape, classes)
+                labels = threshold_labels(values, present, params.threshold)
+                curve.add(histogram, truth, values, present)
             counted = metrics.confusion(truth, labels, classes)
             table += counted
             rows.append(tables.picture(identifier, counted))
@@ -114,33 +117,31 @@ def _count(
     if problems:
         lines = [f"{len(problems)} of {len(ids)} pictures cannot be scored:", *problems[:SHOWN]]
         raise ValueError("\n".join(lines + ["  ..."] * (len(problems) > SHOWN)))
-    if not table.any():
-        raise ValueError(f"all masks of split {rung.split} are void (255) everywhere: nothing to score")
     return table, histogram, rows
 
 
-def _without_truth(name: str, rung: Rung, pictures: Pictures, params: Evaluation) -> str:
+def _without_truth(name: str, found: Rung, split: str, pictures: Pictures, params: Evaluation) -> str:
     _write(name, None, pictures.classes, csv_text([tables.CURVE_COLUMNS]), [])
-    ids = [picture.id for picture in pictures.split(rung.split)]
-    _draw(name, rung, ids, pictures, params, scored=False)
-    write_json(REPORTS / name / "metrics.json", {"images": 0, "split": rung.split})
-    line = f"{name}: no truth for split {rung.split}, nothing to score"
-    return line + _looks_wrong(name, rung, ids, pictures)
+    ids = [picture.id for picture in pictures.split(split)]
+    _draw(name, found, split, ids, pictures, params, scored=False)
+    write_json(SCORES / name / "metrics.json", {"images": 0, "split": split})
+    line = f"{name}: no truth for split {split}, nothing to score"
+    return line + _looks_wrong(name, found, ids, pictures)
 
 
-def _looks_wrong(name: str, rung: Rung, ids: Sequence[str], pictures: Pictures) -> str:
+def _looks_wrong(name: str, found: Rung, ids: Sequence[str], pictures: Pictures) -> str:
     """A line more where masks are nearly all background, or a class is in none."""
-    if rung.maps:
+    if found.holds_maps():
         return ""
     own = {picture.id: picture.labels for picture in pictures.all}
-    look = emptiness.sample({i: own[i] for i in ids if own.get(i)}, rung)  # others are rightly background
+    look = emptiness.sample({i: own[i] for i in ids if own.get(i)}, found)  # others are rightly background
     return "".join(f"\nLook at this: {text}" for text in emptiness.words(name, look, pictures.classes))
 
 
 def _write(
     name: str, table: np.ndarray | None, classes: Sequence[str], points: str, rows: list[tuple[str, ...]]
 ) -> None:
-    out = REPORTS / name
+    out = SCORES / name
     write_atomic(out / "curve.csv", points)
     write_atomic(out / "per_picture.csv", csv_text([tables.PICTURE_COLUMNS, *rows]))
     write_atomic(out / "per_class.csv", tables.per_class(table, classes))
@@ -151,21 +152,27 @@ def _write(
 
 
 def _draw(
-    name: str, rung: Rung, ids: Sequence[str], pictures: Pictures, params: Evaluation, scored: bool
+    name: str,
+    found: Rung,
+    split: str,
+    ids: Sequence[str],
+    pictures: Pictures,
+    params: Evaluation,
+    scored: bool,
 ) -> None:
     """The gallery; of maps it shows the labels at the fixed threshold."""
     paths = {picture.id: picture.path for picture in pictures.all}
     rows = []
     for identifier in gallery.choose(ids, params.gallery):
-        file = rung.file(identifier)
+        file = found.file(identifier)
         _require([file], f"results of rung {name}")
         picture = read_picture(paths[identifier])
         result = read_labels(file, picture.shape[:2], len(pictures.classes), params.threshold)
         truth = read_mask(MASKS / f"{identifier}.png") if scored else None
         rows.append(gallery.Row(identifier, picture, result, truth))
-    at = f" at threshold {params.threshold:g}" if rung.maps else ""
-    title = f"{name}{at}, split {rung.split}"
-    write_atomic(REPORTS / name / "gallery.png", gallery.sheet(title, rows, pictures.classes))
+    at = f" at threshold {params.threshold:g}" if found.holds_maps() else ""
+    title = f"{name}{at}, split {split}"
+    write_atomic(SCORES / name / "gallery.png", gallery.sheet(title, rows, pictures.classes))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def sample(labels: Mapping[str, Iterable[int]], rung: Rung, root: Path = Path())
     ordered = sorted(labels)
     step = max(1, len(ordered) / LOOKED)
     chosen = [ordered[int(i * step)] for i in range(min(LOOKED, len(ordered)))]
-    there = {name: file for name in chosen if (file := root / rung.file(name)).is_file()}
+    there = {name: file for name in chosen if (file := rung.file(name, root)).is_file()}
     named = frozenset(label for name in there for label in labels[name])
     files = list(there.values())
     empty, classes = 0, set()

@@ -37,7 +37,8 @@ def choose(ids: Sequence[str], scores: Scores, number: int, extremes: int) -> di
 def tiles(
     picture: np.ndarray, truth: np.ndarray | None, results: Mapping[str, np.ndarray], side: int
 ) -> dict[str, bytes]:
-    """WebP files by name: `picture`, `truth`, and of each rung `RUNG.labels` and `RUNG.errors`.
+    """WebP files by name: `picture`, `truth`, and of each result `NAME.labels` and `NAME.errors`; of one
+    without a name `labels` and `errors`.
 
     `picture` is RGB uint8 [H, W, 3]; labels are uint8 [H, W]. The longest side becomes `side` pixels, or
     stays if it is shorter. Without a truth there are no errors.
@@ -50,11 +51,11 @@ def tiles(
     seen = None if truth is None else _fit(truth, size)
     if seen is not None:
         drawn["truth"] = overlay(small, seen)
-    for rung, labels in results.items():
-        fitted = _fit(labels, size)
-        drawn[f"{rung}.labels"] = overlay(small, fitted)
+    for name, labels in results.items():
+        fitted, dotted = _fit(labels, size), f"{name}." if name else ""
+        drawn[f"{dotted}labels"] = overlay(small, fitted)
         if seen is not None:
-            drawn[f"{rung}.errors"] = errors(small, seen, fitted)
+            drawn[f"{dotted}errors"] = errors(small, seen, fitted)
     return {name: _webp(image) for name, image in drawn.items()}
 
 

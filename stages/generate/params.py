@@ -1,6 +1,6 @@
 """Parameters of the step `generate`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,7 @@ from stages.common.params import Count, Section, Seed
 
 
 class Generate(Section):
+    of: Annotated[list[Literal["synthetic"]], Field(max_length=1)]  # empty: the graph has no such stage
     seed: Seed
     train: Count  # pictures
     val: Count  # pictures

@@ -16,6 +16,8 @@ from stages.pseudo_labels.params import PseudoLabels
 from stages.seeds.params import Seeds
 from stages.segmenter.params import Segmenter
 
+SCORED = ("seeds", "affinity_labels", "pseudo_labels", "predictions")  # steps that leave labels or maps
+
 
 class Parameters(Section):
     generate: Generate
@@ -33,7 +35,7 @@ class Parameters(Section):
 
     @model_validator(mode="after")
     def _together(self) -> "Parameters":
-        problems = [*_methods(self), *_dataset(self), *_signs(self)]
+        problems = [*_methods(self), *_dataset(self), *_signs(self), *_edges(self)]
         if problems:
             raise ValueError("\n  ".join(problems))
         return self
@@ -41,15 +43,43 @@ class Parameters(Section):
 
 def _methods(p: Parameters) -> list[str]:
     """The keys of the chosen method must be there: dvc.yaml declares them by its name."""
-    sections: dict[str, AffinityLabels | PseudoLabels] = {
-        "affinity_labels": p.affinity_labels,
-        "pseudo_labels": p.pseudo_labels,
-    }
     return [
-        f"{name}.{section.method}: missing, and {name}.method chooses it"
-        for name, section in sections.items()
-        if getattr(section, section.method) is None
+        f"{name}.{chosen}: missing, and {name}.{key} chooses it"
+        for name, section in p
+        for key in ("method", "loss")
+        if (chosen := getattr(section, key, None)) and getattr(section, chosen) is None
     ]
+
+
+def _edges(p: Parameters) -> list[str]:
+    """What a step reads must be made, and a step that can be left out must be read by something."""
+    scored = {name: folder.split("/")[0] for name, folder in (p.evaluation.rungs or {}).items()}
+    labels, affinity = bool(p.affinity_labels.of), bool(p.affinity.of)
+    walks = p.pseudo_labels.method == "random_walk"
+    from_labels = p.segmenter.labels == "affinity_labels/crf"
+    checks = [
+        (p.evaluation.rungs is None, "evaluation.rungs: missing"),
+        (p.segmenter.labels is None, "segmenter.labels: missing"),
+        (p.dataset.name == "synthetic" and not p.generate.of,
+         "generate.of: must be [synthetic], which dataset.name asks for"),
+        (walks and p.pseudo_labels.affinity == "nothing",
+         "pseudo_labels.affinity: must be affinity for pseudo_labels.method random_walk, found 'nothing'"),
+        (p.pseudo_labels.affinity == "affinity" and not affinity,
+         "affinity.of: must be [affinity_labels], for pseudo_labels.affinity reads it"),
+        (affinity and p.pseudo_labels.affinity == "nothing",
+         "affinity.of: must be [], for pseudo_labels.affinity is nothing, so nobody reads it"),
+        (affinity and not labels, "affinity_labels.of: must be [seeds], for affinity learns from it"),
+        (from_labels and not labels, "affinity_labels.of: must be [seeds], for segmenter.labels reads it"),
+        (labels and not (affinity or from_labels or "affinity_labels" in scored.values()),
+         "affinity_labels.of: must be [], for no affinity, no segmenter.labels and no rung reads it"),
+    ]  # fmt: skip
+    problems = [problem for wrong, problem in checks if wrong]
+    for name, step in scored.items():
+        if step not in SCORED:
+            problems.append(f"evaluation.rungs.{name}: no step leaves {step}; there are {', '.join(SCORED)}")
+        elif step == "affinity_labels" and not labels:
+            problems.append(f"evaluation.rungs.{name}: affinity_labels.of is [], so nothing makes it")
+    return problems
 
 
 def _signs(p: Parameters) -> list[str]:

@@ -32,6 +32,7 @@ class SeedRule(Section):
 
 class PseudoLabels(Section):
     method: Literal["random_walk", "crf", "threshold", "seed_rule"]
+    affinity: Literal["affinity", "nothing"] = "nothing"  # what is read; the step itself sees it in method
     random_walk: RandomWalk | None = None  # dvc.yaml declares the chosen method's keys only
     crf: CrfMethod | None = None
     threshold: Threshold | None = None

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from stages.common import door
 from stages.common.artifacts import csv_text, read_json, write_atomic, write_json
-from stages.evaluation.rungs import REPORTS, RUNGS
+from stages.evaluation.rungs import REPORTS, SCORES, of_recipe
 from stages.report import ladder
 
 
 def main() -> str:
-    for name in RUNGS:
-        if not (REPORTS / name / "metrics.json").is_file():
+    names = list(of_recipe())
+    for name in names:
+        if not (SCORES / name / "metrics.json").is_file():
             raise ValueError(f"rung {name} has no metrics.json: run `dvc repro evaluation@{name}`")
-    rungs = {name: read_json(REPORTS / name / "metrics.json") for name in RUNGS}
-    tables = {name: _iou(REPORTS / name / "per_class.csv") for name in RUNGS}
+    rungs = {name: read_json(SCORES / name / "metrics.json") for name in names}
+    tables = {name: _iou(SCORES / name / "per_class.csv") for name in names}
     rows = ladder.rows(rungs)
     write_atomic(REPORTS / "ladder.csv", csv_text(rows))
     write_atomic(REPORTS / "ladder.md", ladder.markdown(rows, text_columns=2))

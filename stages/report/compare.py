@@ -1,9 +1,10 @@
 """Draw the same pictures as two runs left them: `python -m stages.report.compare SPEC.json`, for `wsss diff`.
 
 SPEC.json names `a` and `b`, folders laid out as a project (data/dataset, data/masks and the results of the
-rungs, as far as they are needed), the `thresholds` of both, by `rungs` the ids to draw, the longest `side`
-in pixels, and the folder `out`. That gets RUNG/ID/NAME.webp, NAME being picture, truth, a.labels, b.labels,
-a.errors and b.errors. about.json says what was left out, a reason by RUNG/ID, and what the colours mean.
+rungs, as far as they are needed), the `thresholds` of both and in `results` the folders of data/ that hold
+their rungs, by `rungs` the ids to draw, the longest `side` in pixels, and the folder `out`. That gets
+RUNG/ID/NAME.webp, NAME being picture, truth, a.labels, b.labels, a.errors and b.errors. about.json says what
+was left out, a reason by RUNG/ID, and what the colours mean.
 """
 
 import filecmp
@@ -19,7 +20,7 @@ from stages.common.pictures import load_pictures
 from stages.evaluation.colours import UNKNOWN_CSS, colour, css
 from stages.evaluation.gallery import ERRORS
 from stages.evaluation.results import read_labels
-from stages.evaluation.rungs import RUNGS
+from stages.evaluation.rungs import rung
 from stages.gallery.tiles import tiles
 
 
@@ -31,17 +32,21 @@ class Run:
     pictures: dict[str, Path]
     classes: tuple[str, ...]  # the background first
     threshold: float | None  # None: its parameters have none
+    results: dict[str, str]  # the folder of data/ by rung
 
-    def labels(self, rung: str, identifier: str, size: tuple[int, ...]) -> np.ndarray:
+    def labels(self, name: str, identifier: str, size: tuple[int, ...]) -> np.ndarray:
         """Labels uint8 [H, W] of a rung; `size` is the picture's (height, width)."""
-        file = self.folder / RUNGS[rung].file(identifier)
+        if name not in self.results:
+            raise ValueError(f"a side has no rung {name}")
+        file = rung(self.results[name]).file(identifier, self.folder)
+        shown = file.relative_to(self.folder)
         if not file.is_file():
-            raise ValueError(f"{RUNGS[rung].file(identifier)} is missing")
+            raise ValueError(f"{shown} is missing")
         if self.threshold is None:
             raise ValueError("a side's parameters have no evaluation.threshold")
         found = read_labels(file, size, len(self.classes), self.threshold)
         if found.shape != size:
-            raise ValueError(f"{RUNGS[rung].file(identifier)} is of another size than the picture")
+            raise ValueError(f"{shown} is of another size than the picture")
         return found
 
 
@@ -49,16 +54,16 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         raise ValueError("name one file: python -m stages.report.compare SPEC.json")
     spec = read_json(Path(arguments[0]))
-    a, b = (_open(Path(spec[name]), spec["thresholds"][name]) for name in ("a", "b"))
+    a, b = (_open(Path(spec[n]), spec["thresholds"][n], spec["results"][n]) for n in ("a", "b"))
     left_out = {}
-    for rung, identifier in ((rung, one) for rung, ids in spec["rungs"].items() for one in ids):
+    for name, identifier in ((name, one) for name, ids in spec["rungs"].items() for one in ids):
         try:
-            files = _draw(a, b, rung, identifier, spec["side"])
+            files = _draw(a, b, name, identifier, spec["side"])
         except (ValueError, OSError) as error:
-            left_out[f"{rung}/{identifier}"] = str(error)
+            left_out[f"{name}/{identifier}"] = str(error)
             continue
-        for name, content in files.items():
-            write_atomic(Path(spec["out"]) / rung / identifier / f"{name}.webp", content)
+        for tile, content in files.items():
+            write_atomic(Path(spec["out"]) / name / identifier / f"{tile}.webp", content)
     classes = [(name, css(colour(index))) for index, name in enumerate(b.classes) if index]
     errors = [(name, css(shade)) for name, shade in ERRORS.items()]
     about = {"left_out": left_out, "errors": errors, "classes": [*classes, ("unknown", UNKNOWN_CSS)]}
@@ -66,22 +71,20 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _open(folder: Path, threshold: float | None) -> Run:
+def _open(folder: Path, threshold: float | None, results: dict[str, str]) -> Run:
     known = load_pictures(folder / "data/dataset")
-    return Run(folder, {p.id: p.path for p in known.all}, known.classes, threshold)
+    return Run(folder, {p.id: p.path for p in known.all}, known.classes, threshold, results)
 
 
-def _draw(a: Run, b: Run, rung: str, identifier: str, side: int) -> dict[str, bytes]:
+def _draw(a: Run, b: Run, name: str, identifier: str, side: int) -> dict[str, bytes]:
     """The tiles of one picture. ValueError if it is not the same on both sides, or something is missing."""
-    if rung not in RUNGS:
-        raise ValueError(f"there is no rung {rung} in this version of the recipe")
     if not (identifier in a.pictures and identifier in b.pictures):
         raise ValueError("a side's data set does not have it")
     mask = Path("data/masks") / f"{identifier}.png"
     _require_equal("picture", a.pictures[identifier], b.pictures[identifier])
     _require_equal("truth", a.folder / mask, b.folder / mask)
     picture, truth = read_picture(b.pictures[identifier]), read_mask(b.folder / mask)
-    results = {name: run.labels(rung, identifier, truth.shape) for name, run in (("a", a), ("b", b))}
+    results = {one: run.labels(name, identifier, truth.shape) for one, run in (("a", a), ("b", b))}
     return tiles(picture, truth, results, side)
 
 

@@ -3,8 +3,10 @@
 A step that the picture takes no part in, or whose result is missing, says so in place of its pictures.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +14,11 @@ from stages.affinity_labels.params import AffinityLabels
 from stages.common.artifacts import UNKNOWN, read_mask, read_npz
 from stages.common.device import device
 from stages.common.labels import alpha_scores, threshold_labels, to_classes, upsample
-from stages.common.params import load
+from stages.common.params import load, read_yaml, value_of
 from stages.evaluation import gallery
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_maps
-from stages.evaluation.rungs import RUNGS
+from stages.evaluation.rungs import rung
 from stages.predictions.params import Predictions
 from stages.predictions.pictures.labeller import Labeller
 from stages.pseudo_labels.params import PseudoLabels, RandomWalk
@@ -27,11 +29,13 @@ from stages.seeds.params import Seeds
 from stages.segmenter.trained import MODEL, read_config
 
 AFFINITY, CONFIDENT = Path("data/affinity/maps"), Path("data/affinity_labels/affinity")
+SEEDS, CRF = rung("seeds"), rung("affinity_labels/crf")
+PSEUDO_LABELS, PREDICTIONS = rung("pseudo_labels"), rung("predictions")
 
 
 def all_steps(case: Case) -> list[Step]:
-    """Every step, in the order of the recipe, the truth last; those absent for one reason as one."""
-    steps = [seeds, crf, affinity_labels, affinity, random_walk, pseudo_labels, predictions, truth]
+    """Every step of the recipe, in order, the truth last; those absent for one reason as one."""
+    steps = [seeds, *_between(read_yaml(Path("params.yaml"))), pseudo_labels, predictions, truth]
     found: list[Step] = []
     for step in (make(case) for make in steps):
         if found and step.absent and step.absent == found[-1].absent:
@@ -40,8 +44,18 @@ def all_steps(case: Case) -> list[Step]:
     return found
 
 
+def _between(values: dict[str, Any]) -> Iterator[Callable[[Case], Step]]:
+    """The steps between the seeds and the pseudo-labels that a recipe may do without."""
+    if value_of(values, "affinity_labels.of"):
+        yield from (crf, affinity_labels)
+    if value_of(values, "affinity.of"):
+        yield affinity
+    if value_of(values, "pseudo_labels.method") == "random_walk":
+        yield random_walk
+
+
 def seeds(case: Case) -> Step:
-    file = RUNGS["seeds"].file(case.picture.id)
+    file = SEEDS.file(case.picture.id)
     if why := case.missing(file, "seeds"):
         return Step("seeds", absent=why)
     params, threshold = load("seeds", Seeds), load("evaluation", Evaluation).threshold
@@ -56,7 +70,7 @@ def seeds(case: Case) -> Step:
 
 
 def crf(case: Case) -> Step:
-    file = RUNGS["crf"].file(case.picture.id)
+    file = CRF.file(case.picture.id)
     if why := case.missing(file, "affinity_labels"):
         return Step("crf", absent=why)
     about = f"{load('affinity_labels', AffinityLabels).method}: dense CRF on the seeds"
@@ -98,12 +112,10 @@ def random_walk(case: Case) -> Step:
     params = load("pseudo_labels", PseudoLabels)
     if params.random_walk is None:
         return Step("random_walk", absent=f"pseudo_labels.method is {params.method}")
-    why = case.missing(file, "affinity") or case.missing(RUNGS["seeds"].file(case.picture.id), "seeds")
+    why = case.missing(file, "affinity") or case.missing(SEEDS.file(case.picture.id), "seeds")
     if why:
         return Step("random_walk", absent=why)
-    found = walked(
-        read_npz(RUNGS["seeds"].file(case.picture.id)), read_npz(file), case.size, params.random_walk
-    )
+    found = walked(read_npz(SEEDS.file(case.picture.id)), read_npz(file), case.size, params.random_walk)
     tiles = [case.labelled(f"{steps} step{'s' * (steps > 1)}", labels) for steps, labels in found.items()]
     return Step(
         "random_walk", "labels before the CRF" if params.random_walk.crf else "", tiles, tiles[-1].iou
@@ -133,7 +145,7 @@ def walked(
 
 
 def pseudo_labels(case: Case) -> Step:
-    file = RUNGS["pseudo_labels"].file(case.picture.id)
+    file = PSEUDO_LABELS.file(case.picture.id)
     if why := case.missing(file, "pseudo_labels"):
         return Step("pseudo_labels", absent=why)
     params = load("pseudo_labels", PseudoLabels)
@@ -151,7 +163,7 @@ def predictions(case: Case) -> Step:
     params, place = load("predictions", Predictions), str(device())
     labeller = Labeller(MODEL, params, place, tile=max(case.size), overlap=0, batch=1)
     chances = labeller.chances([case.rgb])[0].cpu().numpy()
-    file = RUNGS["predictions"].file(case.picture.id)
+    file = PREDICTIONS.file(case.picture.id)
     stored = not case.missing(file, "predictions", "val")
     labels = read_mask(file) if stored else labeller.labels([case.rgb])[0]
     about = f"{config['network']} on {config['encoder']['name']}"

@@ -4,11 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from stages.common.params import Positive, Section
+from stages.common.params import Empty, Positive, Section
 
 
 class Seeds(Section):
     method: Literal["cam", "grad_cam", "vgatt"]
+    cam: Empty | None = None  # dvc.yaml declares the chosen method's keys only
+    grad_cam: Empty | None = None
+    vgatt: Empty | None = None
     layer: str  # a module path of the classifier, or last
     scales: Annotated[list[Positive], Field(min_length=1)]
     flip: bool

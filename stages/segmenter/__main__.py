@@ -18,7 +18,7 @@ from stages.common.samples import MaskedSamples
 from stages.segmenter.network import build_segmenter
 from stages.segmenter.params import Segmenter
 
-LABELS, OUT = Path("data/pseudo_labels"), Path("data/segmenter")
+DATA, OUT = Path("data"), Path("data/segmenter")
 
 
 def main() -> str:
@@ -27,7 +27,8 @@ def main() -> str:
     train = pictures.split("train")
     torch.manual_seed(params.seed)
     model = build_segmenter(params.network, params.encoder, len(pictures.classes), params.options)
-    samples, key = MaskedSamples(train, params, LABELS), training_key(params, train)
+    labels = DATA / str(params.labels)
+    samples, key = MaskedSamples(train, params, labels), training_key(params, train, labels)
     history = training.fit("segmenter", model, samples, cross_entropy, params, key)
     config = {
         "classes": list(pictures.classes),
@@ -44,9 +45,9 @@ def cross_entropy(model: torch.nn.Module, batch: tuple[Tensor, ...]) -> dict[str
     return {"loss": total / (labels != UNKNOWN).sum().clamp_min(1)}
 
 
-def training_key(params: Segmenter, train: list[Picture]) -> str:
+def training_key(params: Segmenter, train: list[Picture], labels: Path) -> str:
     hashed = fingerprint.file_hash
-    files = [(p.id, hashed(p.path), hashed(LABELS / f"{p.id}.png")) for p in train]
+    files = [(p.id, hashed(p.path), hashed(labels / f"{p.id}.png")) for p in train]
     code = fingerprint.code_hash("stages.segmenter.__main__")
     return fingerprint.key(code, params.model_dump(), files, training_place())
 

@@ -5,10 +5,15 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from stages.common.params import Empty
 from stages.common.training_params import Training
 
 
 class Segmenter(Training):
+    # The folder of data/ whose masks it learns from. The ceiling learns from the truth, and does not see it.
+    labels: Literal["pseudo_labels", "affinity_labels/crf"] | None = None
+    loss: Literal["cross_entropy"]
+    cross_entropy: Empty | None = None  # dvc.yaml declares the chosen loss's keys only
     network: Literal["deeplabv3plus", "deeplabv3+", "deeplabv3", "unet", "unetplusplus", "pspnet", "fpn",
                      "linknet", "manet", "upernet"]  # fmt: skip
     options: dict[str, Any]  # of that network, e.g. decoder_channels

@@ -164,13 +164,15 @@ def _unscored(pair: tuple[Scores, Scores]) -> Iterator[Unscored]:
 
 def _scores(pair: tuple[Scores, Scores], changed: set[str | None]) -> dict[str, tuple[Table, Table]]:
     """The scores of each picture on both sides, at the rungs of both whose evaluation gave something else."""
-    second = {rung.name for rung in pair[1].good}
     found = {}
-    for rung in (rung.name for rung in pair[0].good if rung.name in second):
-        makers = {one.run.maker(f"reports/{rung}/metrics.json") for one in pair}
-        if makers & changed:
-            first, other = (one.table(rung, "per_picture.csv") for one in pair)
-            found[rung] = first, other
+    for rung in pair[0].good:
+        other = pair[1].rung(rung.name)
+        if other is None or not other.good:
+            continue
+        both = zip(pair, (rung, other), strict=True)
+        if {one.run.maker(f"{of.folder}/metrics.json") for one, of in both} & changed:
+            first, second = (one.table(rung.name, "per_picture.csv") for one in pair)
+            found[rung.name] = first, second
     return found
 
 

@@ -69,7 +69,7 @@ def _machines(scores: tuple[Scores, Scores], stages: Sequence[Parting]) -> Itera
 def _machine(scores: Scores) -> str:
     """Where a side's numbers were made, as far as reports/provenance.json says it."""
     made = provenance.read(scores.run)
-    hashes = {rung.name: scores.run.hash(f"reports/{rung.name}/metrics.json") for rung in scores.good}
+    hashes = {rung.name: scores.run.hash(f"{rung.folder}/metrics.json") for rung in scores.good}
     known = [
         made[name].machine for name, value in hashes.items() if name in made and made[name].metrics == value
     ]

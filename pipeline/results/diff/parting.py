@@ -40,6 +40,7 @@ class Parting:
 
 def partings(a: Lock, b: Lock) -> list[Parting]:
     """All stages that differ, in the order of the graph; none for equal runs."""
+    a, b = _aligned(a, b), _aligned(b, a)
     makers = {out: name for lock in (a, b) for name, entry in lock.items() for out in hashes(entry, "outs")}
     found = []
     for name in ordered(a, b):
@@ -51,6 +52,17 @@ def partings(a: Lock, b: Lock) -> list[Parting]:
             stage = Parting(name, ONLY_A if name in a else ONLY_B)
         found += [stage] if stage else []
     return found
+
+
+def _aligned(lock: Lock, other: Lock) -> Lock:
+    """The entries by the names of the other side, where one of the two has made a step a foreach of one."""
+    names = {}
+    for name in lock:
+        step = name.partition("@")[0]
+        alike = [known for known in other if known.partition("@")[0] == step]
+        ours = [known for known in lock if known.partition("@")[0] == step]
+        names[name] = step if len(alike) == len(ours) == 1 and alike != ours else name
+    return {names[name]: entry for name, entry in lock.items()}
 
 
 def ordered(a: Lock, b: Lock) -> list[str]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.project import children
-from pipeline.results import pages
+from pipeline.results import pages, scores
 from pipeline.results.diff import parting
 from pipeline.results.diff.comparison import Diff
 from pipeline.results.diff.notes import some
+from pipeline.results.scores import results_of
 from pipeline.results.snapshot import Snapshot, hashes
 
 INDEX = ("index.csv", "classes.json")  # of a data set: what the child reads besides pictures
@@ -43,7 +44,12 @@ def draw(diff: Diff, place: Path, most: int) -> Sheet:
         return Sheet()
     thresholds = [parting.value(run.params, "evaluation.threshold") for run in diff.pair]
     folders = {name: str(place / name) for name in ("a", "b", "out")}
-    spec = {**folders, "thresholds": dict(zip("ab", thresholds, strict=True)), "rungs": wanted, "side": SIDE}
+    results = [{rung: results_of(run.lock[scores.names(run)[rung]]) for rung in wanted} for run in diff.pair]
+    spec = {**folders, "rungs": wanted, "side": SIDE}
+    spec |= {
+        "thresholds": dict(zip("ab", thresholds, strict=True)),
+        "results": dict(zip("ab", results, strict=True)),
+    }
     (place / "spec.json").write_text(json.dumps(spec))
     if children.run(diff.pair[0].root, "stages.report.compare", [place / "spec.json"]):
         return Sheet(notes=("no pictures: they could not be drawn, the reason was printed",))
@@ -59,7 +65,7 @@ def _lay_out(run: Snapshot, folder: Path, wanted: dict[str, list[str]]) -> bool:
     """
     paths: set[str] = set()
     for rung, ids in wanted.items():
-        stage = run.maker(f"reports/{rung}/metrics.json")
+        stage = scores.names(run).get(rung)
         for dep in _inputs(run, stage):
             paths.update(_of_pictures(run.inside(dep), ids))
     for path, file in run.files(sorted(paths)).items():
@@ -70,9 +76,9 @@ def _lay_out(run: Snapshot, folder: Path, wanted: dict[str, list[str]]) -> bool:
 
 
 def _inputs(run: Snapshot, stage: str | None) -> list[str]:
-    """The outputs of other stages that a stage read."""
+    """What a stage read of the outputs of others."""
     deps = hashes(run.lock[stage], "deps") if stage else {}
-    return [dep for dep in deps if run.maker(dep)]
+    return [dep for dep in deps if dep.startswith("data/") and not parting.is_stamp(dep)]
 
 
 def _of_pictures(paths: Iterable[str], ids: list[str]) -> list[str]:

@@ -23,7 +23,7 @@ def read(folder: Path, rungs: list[str], classes: list[str]) -> dict[str, Any]:
 
     `classes` are the data set's, the background first.
     """
-    pictures = [_picture(folder, row, rungs) for row in read_csv(folder / "index.csv")]
+    pictures = _pictures(folder, rungs)
     return {
         "pictures": _mixed(pictures),
         "folded": FOLDED,
@@ -48,9 +48,21 @@ def _mixed(pictures: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return first + [picture for picture in pictures if picture not in first]
 
 
-def _picture(folder: Path, row: dict[str, str], rungs: list[str]) -> dict[str, Any]:
-    place = folder / row["id"]
-    own = [rung for rung in rungs if (place / f"{rung}.labels.webp").is_file()]
+def _pictures(folder: Path, rungs: list[str]) -> list[dict[str, Any]]:
+    """By split and id, each with what all rungs of its split made of it."""
+    found: dict[str, dict[str, Any]] = {}
+    for rung in rungs:
+        for row in read_csv(folder / rung / "index.csv"):
+            place = folder / rung / row["id"]
+            picture = found.setdefault(row["id"], _picture(place, row))
+            picture["rungs"].append(
+                {"name": rung, "miou": row["miou"], "labels": _uri(place / "labels.webp"),
+                 "errors": _uri(place / "errors.webp")}
+            )  # fmt: skip
+    return list(found.values())
+
+
+def _picture(place: Path, row: dict[str, str]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "split": row["split"],
@@ -58,12 +70,8 @@ def _picture(folder: Path, row: dict[str, str], rungs: list[str]) -> dict[str, A
         "labels": [name for name in row["labels"].split(";") if name],
         "chosen": row["chosen"].split(";"),
         "plain": {name: _uri(place / f"{name}.webp") for name in ("picture", "truth")},
-        "rungs": [
-            {"name": rung, "miou": row[rung], "labels": _uri(place / f"{rung}.labels.webp"),
-             "errors": _uri(place / f"{rung}.errors.webp")}
-            for rung in own
-        ],
-    }  # fmt: skip
+        "rungs": [],
+    }
 
 
 def _uri(path: Path) -> str:

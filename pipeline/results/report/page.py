@@ -13,6 +13,7 @@ from pipeline.project.root import write_whole
 from pipeline.project.tables import Table, read_csv
 from pipeline.results import charts, data_set, ladder, pages, scores
 from pipeline.results.data_set import DataSet
+from pipeline.results.diff.parting import is_stamp
 from pipeline.results.report import charts as drawings
 from pipeline.results.report import (
     gallery,
@@ -51,7 +52,6 @@ def values(root: Path) -> dict[str, Any]:
     `state` (current, committed, stale, missing) and `standing`, a sentence. `standings` are the same
     sentences once each, with the rungs that share them.
     """
-    reports = root / "reports"
     found = ladder.read(root)
     params, lock, why_not = found.run.params, found.run.lock, found.why_not("dataset")
     data = DataSet([], [], {}) if why_not else data_set.read(root)
@@ -68,7 +68,7 @@ def values(root: Path) -> dict[str, Any]:
         "scored": scored,
         "no_masks": not scored and (bool(good) or not (why_not or data.scored)),
         "head": head.read(root, lock),
-        "warnings": warn.warnings(root, data, good),
+        "warnings": warn.warnings(root, data, found.good),
         "against": previous.against(root, found, by_seed),
         "seeds": {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))},
         "runs": [run.run.name for run in like],
@@ -88,10 +88,10 @@ def values(root: Path) -> dict[str, Any]:
         "areas": _areas(found),
         "curve": _curve(found),
         "trainings": _trainings(found),
-        "confusions": {name: confusions(reports / name / "confusion.csv") for name in good},
-        "matrices": {name: matrix(reports / name / "confusion.csv") for name in good},
-        "confusion_pictures": _pictures(reports, good, "confusion.png") if scored else {},
-        "gallery": gallery.read(reports / "gallery", shown(found), data.classes),
+        "confusions": {r.name: confusions(root / r.folder / "confusion.csv") for r in found.good},
+        "matrices": {r.name: matrix(root / r.folder / "confusion.csv") for r in found.good},
+        "confusion_pictures": _pictures(root, found, "confusion.png") if scored else {},
+        "gallery": gallery.read(root / "reports" / "gallery", shown(found), data.classes),
         "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
                  "together": data_set.together(data), "why_not": why_not},
         "card": protocol.card(root, found, data),
@@ -101,16 +101,18 @@ def values(root: Path) -> dict[str, Any]:
 
 def shown(found: Scores) -> list[str]:
     """The rungs whose tiles the stage `gallery` drew from the very results that were scored."""
-    lock = found.run.lock
-    drawn = hashes(lock.get("gallery", {}), "deps")
-    names, stages = [], scores.names(found.run)
+    lock, names, stages = found.run.lock, [], scores.names(found.run)
     for rung in found.good:
-        entry = lock[stages[rung.name]]
-        scored = hashes(entry, "deps") | hashes(entry, "outs")
-        shared = drawn.keys() & scored.keys()
-        if shared and all(drawn[path] == scored[path] for path in shared):
+        stage = f"gallery@{rung.name}"
+        drawn, scored = (hashes(lock.get(one, {}), "deps") for one in (stage, stages[rung.name]))
+        same = drawn and all(drawn[path] == scored.get(path) for path in drawn if is_data(path))
+        if same and not found.standings.bad.get(stage):
             names.append(rung.name)
-    return names if not found.standings.bad.get("gallery") else []
+    return names
+
+
+def is_data(path: str) -> bool:
+    return path.startswith("data/") and not is_stamp(path)
 
 
 def with_changes(rows: Table) -> Table:
@@ -240,6 +242,6 @@ def _trainings(found: Scores) -> list[str]:
     return [charts.svg(drawings.training(title, rows)) for title, rows in tables.items() if rows]
 
 
-def _pictures(reports: Path, rungs: list[str], name: str) -> dict[str, str]:
-    files = {rung: reports / rung / name for rung in rungs}
+def _pictures(root: Path, found: Scores, name: str) -> dict[str, str]:
+    files = {rung.name: root / rung.folder / name for rung in found.good}
     return {rung: pages.data_uri(file) for rung, file in files.items() if file.is_file()}
