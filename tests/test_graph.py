@@ -1,12 +1,14 @@
 """The rules that dvc.yaml keeps: what a stage depends on, what sees a pixel label, what is cached."""
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 import pytest
 
+from pipeline.project import presets
 from stages.common.fingerprint import ROOT
 from stages.common.params import read_yaml
 from stages.common.stamps import files, reader, stamp
@@ -50,8 +52,10 @@ class Stage:
         return self.name.partition("@")[0]
 
 
-def resolve(folder: Path, methods: dict[str, str], ceiling: bool = False) -> dict[str, Stage]:
-    """The stages of the project with these methods chosen; `folder` gets a copy of the two files."""
+def resolve(
+    folder: Path, methods: dict[str, str], ceiling: bool = False, preset: str | None = None
+) -> dict[str, Stage]:
+    """The stages of the project with these methods, or a preset; `folder` gets a copy of the two files."""
     from dvc.repo import Repo
     from ruamel.yaml import YAML
 
@@ -64,6 +68,9 @@ def resolve(folder: Path, methods: dict[str, str], ceiling: bool = False) -> dic
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     yaml.dump(values, folder / "params.yaml")
+    if preset:
+        shutil.copytree(ROOT / "presets", folder / "presets")
+        presets.apply(folder, preset)
     with Repo(str(folder)) as repo:
         return {
             stage.name: Stage(
@@ -115,6 +122,31 @@ def test_every_method_has_its_file() -> None:
         assert methods
         for method in methods:
             assert (ROOT / "stages" / step / f"{method}.py").is_file(), f"{step}: {method}"
+
+
+def test_a_step_that_a_recipe_does_without_is_absent(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """By parameters alone: no AffinityNet, and every other stage but those of its rung is there."""
+    for preset in ("crf-only", "threshold"):
+        found = resolve(tmp_path / preset, {}, preset=preset)
+        absent = {"affinity_labels@seeds", "affinity@affinity_labels", "evaluation@crf", "gallery@crf"}
+        assert set(stages) - set(found) == absent and set(found) <= set(stages)
+        assert "data/nothing" in found["pseudo_labels"].deps
+
+
+def test_real_pictures_generate_nothing(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    found = resolve(tmp_path / "repo", {}, preset="voc2012-mini")
+    assert set(stages) - set(found) == {"generate@synthetic"}
+    assert "data/raw/voc2012-mini" in found["dataset"].deps
+
+
+def test_nothing_is_computed_that_nothing_reads(stages: dict[str, Stage], tmp_path: Path) -> None:
+    """What no other stage reads is a report."""
+    for found in (stages, resolve(tmp_path / "repo", {}, preset="crf-only")):
+        for stage in found.values():
+            read = any(
+                overlap(dep, out.path) for other in found.values() for dep in other.deps for out in stage.outs
+            )
+            assert read or all(out.path.startswith("reports/") for out in stage.outs), stage.name
 
 
 def overlap(one: str, other: str) -> bool:
@@ -181,7 +213,7 @@ def test_only_small_files_of_the_reports_are_in_git(stages: dict[str, Stage]) ->
 
 def test_a_command_names_the_step_and_no_machine(stages: dict[str, Stage]) -> None:
     for stage in stages.values():
-        pattern = rf"python -m stages\.{stage.step}( [a-z_]+)*"
+        pattern = rf"python -m stages\.{stage.step}( [a-z_/]+)*"
         assert re.fullmatch(pattern, stage.cmd), f"{stage.name}: {stage.cmd}"
         assert not re.search(r"cuda|gpu|\bcpu\b|device", stage.cmd), f"{stage.name}: {stage.cmd}"
         for path in (*stage.deps, *(out.path for out in stage.outs)):

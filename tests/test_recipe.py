@@ -27,10 +27,11 @@ from tests.conftest import Project, drawn
 SABOTEUR = Path(__file__).parent / "pipeline" / "saboteur"
 ORDER = ["seeds", "crf", "pseudo_labels", "predictions"]
 ALL = {
-    "parameters", "generate", "dataset", "classifier", "seeds", "affinity_labels", "affinity",
-    "pseudo_labels", "segmenter", "predictions", *(f"evaluation@{rung}" for rung in ORDER), "gallery",
-    "report",
+    "code", "parameters", "generate@synthetic", "dataset", "classifier", "seeds", "affinity_labels@seeds",
+    "affinity@affinity_labels", "pseudo_labels", "segmenter", "predictions",
+    *(f"{stage}@{rung}" for rung in ORDER for stage in ("evaluation", "gallery")), "report",
 }  # fmt: skip
+GALLERIES = {f"gallery@{rung}" for rung in ORDER}
 STATES = ("unchanged", "restorable", "will run", "may run", "blocked", "frozen")
 
 
@@ -86,19 +87,19 @@ def test_beta_reruns_from_the_walk_only(project):
     project.change(pseudo_labels__random_walk__beta=2)
     ran = project.stages_that_ran(project.run("dvc", "repro").stdout)
     assert "pseudo_labels" in ran
-    scores = {"evaluation@pseudo_labels", "evaluation@predictions", "gallery", "report"}
+    scores = {"evaluation@pseudo_labels", "evaluation@predictions", *GALLERIES, "report"}
     below = {"segmenter", "predictions", *scores}
-    assert ran <= {"parameters", "pseudo_labels", *below}
+    assert ran <= {"code", "parameters", "pseudo_labels", *below}
 
 
 def test_code_of_a_method_reruns_only_what_uses_it(project):
     with (project.root / "stages/seeds/vgatt.py").open("a") as file:
         file.write("# an edit\n")
-    assert "seeds" not in project.stages_that_ran(project.run("dvc", "repro", "--dry").stdout)
+    assert project.stages_that_ran(project.run("dvc", "repro").stdout) == {"code"}
     with (project.root / "stages/pseudo_labels/random_walk.py").open("a") as file:
         file.write("# an edit\n")
     ran = project.stages_that_ran(project.run("dvc", "repro", "pseudo_labels").stdout)
-    assert ran == {"pseudo_labels"}
+    assert ran == {"code", "pseudo_labels"}
 
 
 def test_methods_switch_and_come_back_from_the_cache(project):
@@ -215,9 +216,9 @@ def test_diffs_say_what_changed(project):
     project.run("dvc", "repro")
     assert "evaluation.threshold" in project.run("dvc", "params", "diff").stdout
     metrics = project.run("dvc", "metrics", "diff").stdout
-    changed = ["reports/seeds/metrics.json", "threshold", "0.35", "0.6"]
+    changed = ["reports/rungs/seeds/metrics.json", "threshold", "0.35", "0.6"]
     assert any(row.split()[:4] == changed for row in metrics.splitlines())
-    assert read_json(project.root / "reports/seeds/metrics.json")["threshold"] == 0.6
+    assert read_json(project.root / "reports/rungs/seeds/metrics.json")["threshold"] == 0.6
 
 
 def test_documentation_page_add_a_method(project):
@@ -230,14 +231,14 @@ def test_documentation_page_add_a_method(project):
     old, new = (next(line[1:] for line in diff if line[0] == sign) for sign in "-+")
     assert old in schema.read_text()
     schema.write_text(schema.read_text().replace(old, new))
-    assert project.stages_that_ran(project.run("dvc", "repro").stdout) == {"parameters"}
+    assert project.stages_that_ran(project.run("dvc", "repro").stdout) == {"code", "parameters"}
     text = (project.root / "params.yaml").read_text()
     yaml = YAML()
     assert yaml.load(text)["seeds"]["method"] == "cam"
     project.change(seeds__method="minmax_cam")
     before = hashes(project.root / "data/seeds")
     ran = project.stages_that_ran(project.run("dvc", "repro", "seeds").stdout)
-    assert ran == {"parameters", "seeds"} and hashes(project.root / "data/seeds") != before
+    assert ran == {"code", "parameters", "seeds"} and hashes(project.root / "data/seeds") != before
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_documentation_page_add_a_method(project):
         [
             ("pseudo_labels__random_walk__beta", 3, {"pseudo_labels"}),
             ("predictions__flip", False, {"predictions"}),
-            ("evaluation__threshold", 0.5, {"gallery", *(f"evaluation@{rung}" for rung in ORDER)}),
+            ("evaluation__threshold", 0.5, {*GALLERIES, *(f"evaluation@{rung}" for rung in ORDER)}),
         ],
         1,
     ),
@@ -262,7 +263,7 @@ def test_a_run_keeps_the_plan_s_word(project, key, value, stages):
     assert planned()["unchanged"] == ALL
     project.change(**{key: value})
     before = planned()
-    assert before["will run"] == {"parameters", *stages} and "report" in before["may run"]
+    assert before["will run"] == {"code", "parameters", *stages} and "report" in before["may run"]
     output = project.run(*wsss, "run").stdout
     ran = {line.split()[0] for line in output.splitlines() if "│ Running stage '" in line}
     assert before["will run"] <= ran <= before["will run"] | before["may run"], output
@@ -273,8 +274,8 @@ def test_a_run_keeps_the_plan_s_word(project, key, value, stages):
 CHANGES = {
     "classifier": {"classifier__epochs": 6},
     "seeds": {"seeds__flip": False},
-    "affinity_labels": {"affinity_labels__irn__threshold_foreground": 0.4},
-    "affinity": {"affinity__epochs": 5},
+    "affinity_labels@seeds": {"affinity_labels__irn__threshold_foreground": 0.4},
+    "affinity@affinity_labels": {"affinity__epochs": 5},
     "pseudo_labels": {"pseudo_labels__random_walk__beta": 4},
     "segmenter": {"segmenter__epochs": 6},
     "predictions": {"predictions__flip": False},

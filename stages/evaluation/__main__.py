@@ -33,14 +33,14 @@ def main() -> str:
     name, found = _asked(sys.argv[1:])
     params = load("evaluation", Evaluation)
     pictures = load_pictures()
-    split, maps = split_of(name, found, pictures), found.holds_maps()
+    split = split_of(name, found, pictures)
     ids = _promised(split, pictures)
     _require([MASKS / f"{i}.png" for i in ids], "masks that data/masks/index.csv promises")
     _require([found.file(i) for i in ids], f"results of rung {name}")
     if not ids:
         return _without_truth(name, found, split, pictures, params)
 
-    table, histogram, rows = _count(name, found, ids, len(pictures.classes), params, maps)
+    table, histogram, rows = _count(name, found, ids, len(pictures.classes), params)
     if not table.any():
         raise ValueError(f"all masks of split {split} are void (255) everywhere: nothing to score")
     values = tables.summary(table, pictures.classes) | {"images": len(ids), "split": split}
@@ -89,7 +89,7 @@ def _require(files: Sequence[Path], what: str) -> None:
 
 
 def _count(
-    name: str, found: Rung, ids: Sequence[str], classes: int, params: Evaluation, maps: bool
+    name: str, found: Rung, ids: Sequence[str], classes: int, params: Evaluation
 ) -> tuple[np.ndarray, np.ndarray | None, list[tuple[str, ...]]]:
     """The table of counts, of maps the joint histogram, and a row of scores for each picture.
 
@@ -97,7 +97,7 @@ def _count(
     """
     table = np.zeros((classes, classes + 1), np.int64)
     rows = []
-    histogram = curve.empty_histogram(classes, params.bins) if maps else None
+    histogram = curve.empty_histogram(classes, params.bins) if found.maps else None
     problems = []
     for identifier in track(ids, len(ids), name):
         mask, file = MASKS / f"{identifier}.png", found.file(identifier)
@@ -131,7 +131,7 @@ def _without_truth(name: str, found: Rung, split: str, pictures: Pictures, param
 
 def _looks_wrong(name: str, found: Rung, ids: Sequence[str], pictures: Pictures) -> str:
     """A line more where masks are nearly all background, or a class is in none."""
-    if found.holds_maps():
+    if found.maps:
         return ""
     own = {picture.id: picture.labels for picture in pictures.all}
     look = emptiness.sample({i: own[i] for i in ids if own.get(i)}, found)  # others are rightly background
@@ -170,7 +170,7 @@ def _draw(
         result = read_labels(file, picture.shape[:2], len(pictures.classes), params.threshold)
         truth = read_mask(MASKS / f"{identifier}.png") if scored else None
         rows.append(gallery.Row(identifier, picture, result, truth))
-    at = f" at threshold {params.threshold:g}" if found.holds_maps() else ""
+    at = f" at threshold {params.threshold:g}" if found.maps else ""
     title = f"{name}{at}, split {split}"
     write_atomic(SCORES / name / "gallery.png", gallery.sheet(title, rows, pictures.classes))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -25,12 +24,12 @@ class Look:
     total: int  # masks that the split has
 
 
-def sample(labels: Mapping[str, Iterable[int]], rung: Rung, root: Path = Path()) -> Look:
+def sample(labels: Mapping[str, Iterable[int]], rung: Rung) -> Look:
     """Look at LOOKED of the masks of pictures with image `labels`, by id; one that is missing is no mask."""
     ordered = sorted(labels)
     step = max(1, len(ordered) / LOOKED)
     chosen = [ordered[int(i * step)] for i in range(min(LOOKED, len(ordered)))]
-    there = {name: file for name in chosen if (file := rung.file(name, root)).is_file()}
+    there = {name: file for name in chosen if (file := rung.file(name)).is_file()}
     named = frozenset(label for name in there for label in labels[name])
     files = list(there.values())
     empty, classes = 0, set()

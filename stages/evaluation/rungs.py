@@ -10,37 +10,33 @@ from stages.evaluation.params import Rungs
 
 REPORTS = Path("reports")
 SCORES = REPORTS / "rungs"  # a folder for each rung
-SUFFIXES = (".npz", ".png")  # attribution maps, which a threshold turns into labels, and labels
+MAPS, LABELS = ".npz", ".png"
 
 
 class Rung(NamedTuple):
     folder: Path  # of the results, one file per picture
+    maps: bool  # attribution maps (.npz) that a threshold turns into labels, or labels (.png)
 
-    def file(self, identifier: str, root: Path = Path()) -> Path:
-        """The result of a picture: maps where they lie there, else labels, there or not."""
-        maps, labels = (root / self.folder / f"{identifier}{suffix}" for suffix in SUFFIXES)
-        return maps if maps.is_file() else labels
-
-    def holds_maps(self) -> bool:
-        return next(self.folder.glob("*.npz"), None) is not None
+    def file(self, identifier: str) -> Path:
+        return self.folder / (identifier + (MAPS if self.maps else LABELS))
 
 
-def rung(folder: str) -> Rung:
-    """Of a folder of data/, as `evaluation.rungs` names it."""
-    return Rung(Path("data") / folder)
+def rung(folder: str, root: Path = Path()) -> Rung:
+    """Of a folder of data/, as `evaluation.rungs` names it: of maps if a file there is one."""
+    place = root / "data" / folder
+    return Rung(place, any(place.glob(f"*{MAPS}")))
 
 
-def of_recipe() -> dict[str, Rung]:
-    """The rungs of params.yaml, in order. ParameterError for a section that names none."""
+def of_recipe() -> dict[str, str]:
+    """The folders of data/ that are scored, by rung, in order. ParameterError for a section without them."""
     section = read_yaml(Path("params.yaml")).get("evaluation")
     values = {"rungs": section.get("rungs")} if isinstance(section, Mapping) else {}
-    named = check(Rungs, values, "params.yaml, section evaluation").rungs
-    return {name: rung(folder) for name, folder in named.items()}
+    return check(Rungs, values, "params.yaml, section evaluation").rungs
 
 
 def split_of(name: str, found: Rung, pictures: Pictures) -> str:
     """The split whose pictures a rung has results of. ValueError for none, and for pictures of two splits."""
-    there = {path.stem for path in found.folder.glob("*") if path.suffix in SUFFIXES}
+    there = {path.stem for path in found.folder.glob(f"*{MAPS if found.maps else LABELS}")}
     splits = sorted({picture.split for picture in pictures.all if picture.id in there})
     if len(splits) == 1:
         return splits[0]

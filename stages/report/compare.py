@@ -38,7 +38,7 @@ class Run:
         """Labels uint8 [H, W] of a rung; `size` is the picture's (height, width)."""
         if name not in self.results:
             raise ValueError(f"a side has no rung {name}")
-        file = rung(self.results[name]).file(identifier, self.folder)
+        file = rung(self.results[name], self.folder).file(identifier)
         shown = file.relative_to(self.folder)
         if not file.is_file():
             raise ValueError(f"{shown} is missing")

@@ -18,7 +18,7 @@ from stages.common.params import load, read_yaml, value_of
 from stages.evaluation import gallery
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_maps
-from stages.evaluation.rungs import rung
+from stages.evaluation.rungs import Rung
 from stages.predictions.params import Predictions
 from stages.predictions.pictures.labeller import Labeller
 from stages.pseudo_labels.params import PseudoLabels, RandomWalk
@@ -29,8 +29,8 @@ from stages.seeds.params import Seeds
 from stages.segmenter.trained import MODEL, read_config
 
 AFFINITY, CONFIDENT = Path("data/affinity/maps"), Path("data/affinity_labels/affinity")
-SEEDS, CRF = rung("seeds"), rung("affinity_labels/crf")
-PSEUDO_LABELS, PREDICTIONS = rung("pseudo_labels"), rung("predictions")
+SEEDS, CRF = Rung(Path("data/seeds"), True), Rung(Path("data/affinity_labels/crf"), False)
+PSEUDO_LABELS, PREDICTIONS = (Rung(Path(f"data/{step}"), False) for step in ("pseudo_labels", "predictions"))
 
 
 def all_steps(case: Case) -> list[Step]:

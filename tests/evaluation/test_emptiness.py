@@ -7,25 +7,28 @@ import pytest
 
 from pipeline.results.data_set import DataSet
 from pipeline.results.report import warn
+from pipeline.results.scores import Rung
 from stages.common.artifacts import mask_bytes
 from stages.evaluation import emptiness
-from stages.evaluation.rungs import RUNGS
+from stages.evaluation.rungs import rung
 
 CLASSES = ("background", "cat", "dog")
-RUNG = RUNGS["predictions"]
+FOLDER = "data/predictions"
 
 
 def masks(root: Path, contents: list[list[int]]) -> list[str]:
     """Masks of 1000 pixels; a list of the counts of the classes each."""
-    (root / RUNG.folder).mkdir(parents=True)
+    (root / FOLDER).mkdir(parents=True)
     for index, counts in enumerate(contents):
         mask = np.repeat(np.arange(len(counts), dtype=np.uint8), counts).reshape(10, 100)
-        (root / RUNG.file(f"{index}")).write_bytes(mask_bytes(mask))
+        (root / FOLDER / f"{index}.png").write_bytes(mask_bytes(mask))
     return [f"{index}" for index in range(len(contents))]
 
 
 def said(root: Path, ids: list[str], labels: tuple[int, ...] = (1, 2)) -> list[str]:
-    return emptiness.words("predictions", emptiness.sample(dict.fromkeys(ids, labels), RUNG, root), CLASSES)
+    return emptiness.words(
+        "predictions", emptiness.sample(dict.fromkeys(ids, labels), rung("predictions", root)), CLASSES
+    )
 
 
 def test_most_pictures_nearly_empty(tmp_path: Path) -> None:
@@ -44,7 +47,7 @@ def test_a_class_that_is_never_marked(tmp_path: Path) -> None:
 def test_good_masks_and_none_say_nothing(tmp_path: Path) -> None:
     ids = masks(tmp_path, [[900, 0, 100], [900, 100, 0]])
     assert said(tmp_path, ids) == []
-    assert emptiness.words("crf", emptiness.sample({"a": (1,)}, RUNGS["crf"], tmp_path), CLASSES) == []
+    assert emptiness.words("crf", emptiness.sample({"a": (1,)}, rung("crf", tmp_path)), CLASSES) == []
 
 
 def test_of_many_masks_some_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +59,8 @@ def test_of_many_masks_some_are_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_page_says_so_and_names_classes_without_pictures(tmp_path: Path) -> None:
     ids = masks(tmp_path, [[1000, 0, 0]])
     rows = [{"id": ids[0], "split": "val", "labels": "cat"}, {"id": "t", "split": "train", "labels": "dog"}]
-    found = warn.warnings(tmp_path, DataSet(list(CLASSES), rows, {}), ["seeds", "predictions"])
+    maps = Rung("seeds", "current", "", "train", numbers={"best_threshold": 0.3}, results="predictions")
+    labels = Rung("predictions", "current", "", "val", results="predictions")
+    found = warn.warnings(tmp_path, DataSet(list(CLASSES), rows, {}), [maps, labels])
     assert found[0].startswith("predictions: 1 of the 1 masks") and len(found) == 3
     assert "no picture of train shows cat" in found[1] and "no picture of val shows dog" in found[2]

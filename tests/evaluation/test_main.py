@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ TRAIN, VAL = ["a", "b", "c"], ["d"]
 SIZE = (12, 16)
 DVC = "stages:\n  evaluation:\n    foreach: [seeds]\n    do: {params: [evaluation]}\n"
 PARAMS = "evaluation: {threshold: 0.333, bins: 20, gallery: 2}\n"
+FOLDERS = {"crf": "affinity_labels/crf"}  # of data/; those of the other rungs have their names
 MAPS = {}  # id -> maps of the seeds
 TRUTH = {}
 
@@ -42,8 +44,10 @@ def project(tmp_path, monkeypatch):
         TRUTH[identifier] = rng.choice([0, 1, 2, 255], SIZE, p=[0.5, 0.3, 0.1, 0.1]).astype(np.uint8)
         write_atomic(Path(f"data/masks/{identifier}.png"), mask_bytes(TRUTH[identifier]))
         MAPS[identifier] = rng.random((2, 3, 4)).astype(np.float16)
-        _seeds(identifier)
-        for folder in ("affinity_labels/crf", "pseudo_labels", "predictions"):
+        if identifier in TRAIN:
+            _seeds(identifier)
+        train = ("affinity_labels/crf", "pseudo_labels")
+        for folder in train if identifier in TRAIN else ("predictions",):
             write_atomic(Path(f"data/{folder}/{identifier}.png"), mask_bytes(rng.integers(0, 3, SIZE)))
     return tmp_path
 
@@ -65,12 +69,12 @@ def _seeds(identifier, classes=(1, 2), size=SIZE, maps=None):
 
 
 def _run(monkeypatch, rung):
-    monkeypatch.setattr(sys, "argv", ["evaluation", rung])
+    monkeypatch.setattr(sys, "argv", ["evaluation", rung, FOLDERS.get(rung, rung)])
     return evaluation.main()
 
 
 def _metrics(rung):
-    return json.loads(Path(f"reports/{rung}/metrics.json").read_text())
+    return json.loads(Path(f"reports/rungs/{rung}/metrics.json").read_text())
 
 
 def _rows(file):
@@ -96,7 +100,7 @@ def test_seeds_report_the_fixed_and_the_best_threshold(project, monkeypatch):
     curve = [float(metrics.means(_brute_force(i / 20))["miou"]) for i in range(20)]
     assert values["best_threshold"] == int(np.argmax(curve)) / 20
     assert values["miou_best_threshold"] == round(100 * max(curve), 2)
-    assert [float(row["miou"]) for row in _rows("reports/seeds/curve.csv")] == [
+    assert [float(row["miou"]) for row in _rows("reports/rungs/seeds/curve.csv")] == [
         round(100 * m, 2) for m in curve
     ]
     assert (values["threshold"], values["images"], values["split"]) == (0.333, 3, "train")
@@ -112,16 +116,16 @@ def test_labels_have_no_threshold(project, monkeypatch, rung, images):
     assert line == f"{rung}: mIoU {values['miou']:.2f} %, {images} picture" + "s"
     assert values["images"] == images
     assert not {"threshold", "best_threshold", "miou_best_threshold"} & set(values)
-    assert [row["threshold"] for row in _rows(f"reports/{rung}/curve.csv")] == [""]
+    assert [row["threshold"] for row in _rows(f"reports/rungs/{rung}/curve.csv")] == [""]
 
 
 def test_tables_agree_with_the_metrics(project, monkeypatch):
     _run(monkeypatch, "crf")
-    values, classes = _metrics("crf"), _rows("reports/crf/per_class.csv")
+    values, classes = _metrics("crf"), _rows("reports/rungs/crf/per_class.csv")
     assert {row["class"]: float(row["iou"]) for row in classes} == values["iou"]
     truth = np.stack([TRUTH[i] for i in TRAIN])
     assert [int(row["pixels"]) for row in classes] == [(truth == i).sum() for i in range(3)]
-    cells = _rows("reports/crf/confusion.csv")
+    cells = _rows("reports/rungs/crf/confusion.csv")
     assert (
         sum(int(value) for row in cells for name, value in row.items() if name != "truth")
         == (truth < 255).sum()
@@ -136,7 +140,7 @@ def test_each_picture_has_its_own_means(project, monkeypatch):
     write_atomic(Path("data/pseudo_labels/a.png"), mask_bytes(result))
     write_atomic(Path("data/masks/b.png"), mask_bytes(np.full(SIZE, 255, np.uint8)))
     _run(monkeypatch, "pseudo_labels")
-    rows = {row.pop("id"): row for row in _rows("reports/pseudo_labels/per_picture.csv")}
+    rows = {row.pop("id"): row for row in _rows("reports/rungs/pseudo_labels/per_picture.csv")}
     assert list(rows) == TRAIN
     assert rows["a"] == {
         "miou": "58.33",
@@ -152,7 +156,7 @@ def test_same_inputs_same_bytes(project, monkeypatch):
     contents = []
     for _ in range(2):
         _run(monkeypatch, "seeds")
-        contents.append({file.name: file.read_bytes() for file in Path("reports/seeds").iterdir()})
+        contents.append({file.name: file.read_bytes() for file in Path("reports/rungs/seeds").iterdir()})
     assert contents[0] == contents[1]
     assert set(contents[0]) == {
         "metrics.json", "per_class.csv", "per_picture.csv", "confusion.csv", "confusion.png", "curve.csv",
@@ -233,13 +237,26 @@ def test_a_set_without_masks_says_no_truth(project, monkeypatch, rung):
     assert "no truth" in _run(monkeypatch, rung)
     assert _metrics(rung) == {"images": 0, "split": "val" if rung == "predictions" else "train"}
     for name in ("per_class.csv", "confusion.csv", "curve.csv"):
-        assert _rows(f"reports/{rung}/{name}") == []
+        assert _rows(f"reports/rungs/{rung}/{name}") == []
     for name in ("confusion.png", "gallery.png"):
-        assert Path(f"reports/{rung}/{name}").stat().st_size > 0
+        assert Path(f"reports/rungs/{rung}/{name}").stat().st_size > 0
 
 
-@pytest.mark.parametrize("arguments", [[], ["walk"], ["seeds", "crf"]])
-def test_the_rung_must_be_named(monkeypatch, arguments):
+@pytest.mark.parametrize("arguments", [[], ["seeds"], ["seeds", "crf", "more"]])
+def test_the_rung_and_its_folder_must_be_named(monkeypatch, arguments):
     monkeypatch.setattr(sys, "argv", ["evaluation", *arguments])
-    with pytest.raises(ValueError, match="seeds,crf,pseudo_labels,predictions"):
+    with pytest.raises(ValueError, match=r"python -m stages\.evaluation seeds seeds"):
+        evaluation.main()
+
+
+def test_a_rung_is_of_the_split_that_it_has_results_of(project, monkeypatch):
+    """Of any name: what is scored is a folder, as a recipe's params.yaml names it."""
+    monkeypatch.setattr(sys, "argv", ["evaluation", "mine", "predictions"])
+    assert evaluation.main().startswith("mine: mIoU")
+    assert _metrics("mine")["split"] == "val"
+    shutil.copy("data/pseudo_labels/a.png", "data/predictions/a.png")
+    with pytest.raises(ValueError, match="results of train and val: a rung is of one"):
+        evaluation.main()
+    shutil.rmtree("data/predictions")
+    with pytest.raises(ValueError, match="data/predictions holds no result of a picture"):
         evaluation.main()

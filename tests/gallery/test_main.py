@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,21 @@ import pytest
 from PIL import Image
 
 from stages.common.artifacts import csv_text, mask_bytes, npz_bytes, write_atomic, write_json
-from stages.evaluation.rungs import RUNGS
 from stages.gallery import __main__ as gallery
 
 SIZE = (12, 16)
 SPLITS = {"a": "train", "b": "train", "v": "val"}
 COLUMNS = ("id", "file", "split", "width", "height", "labels")
-DVC = "stages: {gallery: {params: [gallery, evaluation.threshold]}}\n"
-PARAMS = "evaluation: {threshold: 0.4, bins: 20}\ngallery: {pictures: 5, extremes: 1, side: 64}\n"
+RUNGS = {
+    "seeds": ("seeds", "train"),
+    "walk": ("pseudo_labels", "train"),
+    "predictions": ("predictions", "val"),
+}
+DVC = "stages: {gallery: {foreach: {}, do: {params: [gallery, evaluation.threshold, evaluation.rungs]}}}\n"
+PARAMS = """\
+evaluation: {threshold: 0.4, bins: 20, rungs: {seeds: seeds, walk: pseudo_labels, predictions: predictions}}
+gallery: {pictures: 5, extremes: 1, side: 64}
+"""
 
 
 @pytest.fixture
@@ -24,9 +32,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("dvc.yaml").write_text(DVC)
     Path("params.yaml").write_text(PARAMS)
-    for name, rung in RUNGS.items():
-        scores = "a,70.00\nb,30.00\n" if rung.split == "train" else ""
-        write_atomic(Path(f"reports/{name}/per_picture.csv"), f"id,miou\n{scores}")
+    for name, (_, split) in RUNGS.items():
+        last = "a,70.00\nb,30.00\n" if name == "walk" else "a,20.00\nb,40.00\n"
+        write_atomic(Path(f"reports/rungs/{name}/per_picture.csv"), "id,miou\n" + last * (split == "train"))
+        write_json(Path(f"reports/rungs/{name}/metrics.json"), {"split": split})
     write_json(Path("data/dataset/classes.json"), ["background", "cat"])
     rows = [(name, f"{name}.png", split, SIZE[1], SIZE[0], "cat") for name, split in SPLITS.items()]
     write_atomic(Path("data/dataset/index.csv"), csv_text([COLUMNS, *rows]))
@@ -36,50 +45,67 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if split == "train":
             write_atomic(Path(f"data/masks/{identifier}.png"), mask_bytes(np.eye(*SIZE)))
         maps = npz_bytes(maps=np.full((1, 3, 4), 0.5, np.float16), classes=np.array([1]), size=np.array(SIZE))
-        for rung in RUNGS.values():
-            write_atomic(rung.file(identifier), maps if rung.maps else mask_bytes(np.zeros(SIZE)))
+        for folder, of in RUNGS.values():
+            suffix, content = (".npz", maps) if folder == "seeds" else (".png", mask_bytes(np.zeros(SIZE)))
+            if of == split:
+                write_atomic(Path(f"data/{folder}/{identifier}{suffix}"), content)
     return tmp_path
 
 
-def _index() -> dict[str, dict[str, str]]:
-    with Path("reports/gallery/index.csv").open(newline="") as file:
+def _draw(monkeypatch: pytest.MonkeyPatch, name: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["gallery", name, RUNGS[name][0]])
+    return gallery.main()
+
+
+def _index(name: str) -> dict[str, dict[str, str]]:
+    with Path(f"reports/gallery/{name}/index.csv").open(newline="") as file:
         return {row["id"]: row for row in csv.DictReader(file)}
 
 
-def test_every_rung_of_a_picture_s_split_is_there(project: Path) -> None:
-    assert gallery.main() == "gallery: 3 pictures at 4 rungs"
-    rows = _index()
-    assert [row["chosen"] for row in rows.values()] == ["sample", "sample;worst", "sample"]
-    assert (rows["a"]["width"], rows["a"]["height"], rows["a"]["labels"]) == ("16", "12", "cat")
-    assert (rows["a"]["crf"], rows["a"]["predictions"], rows["v"]["predictions"]) == ("70.00", "", "")
-    files = {name: {file.name for file in Path(f"reports/gallery/{name}").iterdir()} for name in rows}
-    train = ("seeds", "crf", "pseudo_labels")
-    scored = [f"{rung}.{view}.webp" for rung in train for view in ("labels", "errors")]
-    assert files["a"] == {"picture.webp", "truth.webp", *scored}
-    assert files["v"] == {"picture.webp", "predictions.labels.webp"}
+def test_all_rungs_of_a_split_choose_the_same_pictures(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the scores at the first and the last rung of the split: a 20 -> 70, b 40 -> 30."""
+    assert _draw(monkeypatch, "seeds") == "gallery: 2 pictures of train at seeds"
+    _draw(monkeypatch, "walk")
+    seeds, walk = _index("seeds"), _index("walk")
+    chosen = {"a": "sample;most improved", "b": "sample;worst;most damaged"}
+    assert {i: row["chosen"] for i, row in seeds.items()} == chosen
+    assert {i: row["chosen"] for i, row in walk.items()} == chosen
+    assert (seeds["a"]["width"], seeds["a"]["height"], seeds["a"]["labels"]) == ("16", "12", "cat")
+    assert [seeds["a"]["miou"], walk["a"]["miou"]] == ["20.00", "70.00"]
+    files = {file.name for file in Path("reports/gallery/seeds/a").iterdir()}
+    assert files == {"picture.webp", "truth.webp", "labels.webp", "errors.webp"}
 
 
-def test_same_inputs_same_bytes(project: Path) -> None:
+def test_a_picture_without_a_truth_has_labels_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _draw(monkeypatch, "predictions") == "gallery: 1 pictures of val at predictions"
+    assert _index("predictions")["v"]["miou"] == ""
+    files = {file.name for file in Path("reports/gallery/predictions/v").iterdir()}
+    assert files == {"picture.webp", "labels.webp"}
+
+
+def test_same_inputs_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = []
     for _ in range(2):
-        gallery.main()
+        _draw(monkeypatch, "walk")
         contents.append({file: file.read_bytes() for file in Path("reports/gallery").rglob("*.*")})
-    assert contents[0] == contents[1] and len(contents[0]) == 1 + 2 * 8 + 2
+    assert contents[0] == contents[1] and len(contents[0]) == 1 + 2 * 4
 
 
-def test_without_any_truth_there_are_labels_only(project: Path) -> None:
+def test_without_any_truth_there_are_labels_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in RUNGS:
-        write_atomic(Path(f"reports/{name}/per_picture.csv"), "id,miou\n")
+        write_atomic(Path(f"reports/rungs/{name}/per_picture.csv"), "id,miou\n")
     shutil.rmtree("data/masks")
-    gallery.main()
-    assert list(_index()) == ["a", "b", "v"]
-    assert not list(Path("reports/gallery").rglob("*.errors.webp"))
+    _draw(monkeypatch, "walk")
+    assert list(_index("walk")) == ["a", "b"]
+    assert not list(Path("reports/gallery").rglob("errors.webp"))
 
 
-def test_a_missing_result_leaves_the_old_gallery(project: Path) -> None:
-    gallery.main()
-    before = Path("reports/gallery/index.csv").read_bytes()
+def test_a_missing_result_leaves_the_old_gallery(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _draw(monkeypatch, "walk")
+    before = Path("reports/gallery/walk/index.csv").read_bytes()
     Path("data/pseudo_labels/b.png").unlink()
     with pytest.raises(OSError, match=r"data/pseudo_labels/b\.png"):
-        gallery.main()
-    assert Path("reports/gallery/index.csv").read_bytes() == before
+        _draw(monkeypatch, "walk")
+    assert Path("reports/gallery/walk/index.csv").read_bytes() == before

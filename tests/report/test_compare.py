@@ -53,6 +53,7 @@ def spec(tmp_path: Path) -> dict[str, object]:
         "a": str(tmp_path / "a"),
         "b": str(tmp_path / "b"),
         "thresholds": {"a": 0.5, "b": 0.7},
+        "results": dict.fromkeys("ab", {"seeds": "seeds", "pseudo_labels": "pseudo_labels"}),
         "rungs": {"pseudo_labels": ["x"]},
         "side": SIZE,
         "out": str(tmp_path / "out"),
@@ -125,8 +126,8 @@ def test_what_cannot_be_compared_is_left_out_with_its_reason(spec, tmp_path, cha
     assert drawn == {} and about["left_out"] == {"pseudo_labels/x": reason}
 
 
-def test_a_rung_that_this_version_does_not_know_is_left_out(spec, tmp_path):
+def test_a_rung_that_a_side_does_not_have_is_left_out(spec, tmp_path):
     spec["rungs"] = {"older": ["x"], "pseudo_labels": ["x"]}
     drawn, about = draw(spec, tmp_path)
-    assert about["left_out"] == {"older/x": "there is no rung older in this version of the recipe"}
+    assert about["left_out"] == {"older/x": "a side has no rung older"}
     assert len(drawn) == 6

@@ -24,10 +24,12 @@ RUNGS = {"seeds": SEEDS, "crf": SCORED, "pseudo_labels": SCORED, "predictions": 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    named = ", ".join(f"{name}: {name}" for name in RUNGS)
+    Path("params.yaml").write_text(f"evaluation: {{threshold: 0.3, rungs: {{{named}}}}}\n")
     for name, values in RUNGS.items():
-        write_json(Path(f"reports/{name}/metrics.json"), values)
+        write_json(Path(f"reports/rungs/{name}/metrics.json"), values)
         rows = "" if values is NO_TRUTH else "background,90.10,1\ncat,41.20,2\n"
-        write_atomic(Path(f"reports/{name}/per_class.csv"), f"class,iou,pixels\n{rows}")
+        write_atomic(Path(f"reports/rungs/{name}/per_class.csv"), f"class,iou,pixels\n{rows}")
 
 
 def test_columns_and_cells():
@@ -83,12 +85,22 @@ def test_same_inputs_same_bytes(project):
 
 def test_without_any_truth_the_ladder_is_empty_but_there(project):
     for name in RUNGS:
-        write_json(Path(f"reports/{name}/metrics.json"), NO_TRUTH)
+        write_json(Path(f"reports/rungs/{name}/metrics.json"), NO_TRUTH)
     assert "no truth" in report.main()
     assert Path("reports/ladder.csv").read_text().count("\n") == 1 + len(RUNGS)
 
 
 def test_a_missing_rung_is_an_error(project):
-    Path("reports/crf/metrics.json").unlink()
+    Path("reports/rungs/crf/metrics.json").unlink()
     with pytest.raises(ValueError, match="evaluation@crf"):
         report.main()
+
+
+def test_rungs_that_the_recipe_does_not_name_are_left_out(project):
+    """As those of an earlier recipe, whose reports still lie there."""
+    Path("params.yaml").write_text(
+        "evaluation: {rungs: {predictions: predictions, crf: affinity_labels/crf}}\n"
+    )
+    report.main()
+    rows = Path("reports/ladder.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["predictions", "crf"]  # in the order of params.yaml

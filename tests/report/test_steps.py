@@ -95,7 +95,7 @@ def test_a_training_picture_takes_part_in_every_step(small: Project):
         result = read_mask(Path(f"data/{folder}/train_00001.png"))
         assert steps[name].iou == pytest.approx(mean_iou(one.truth, result))
     for name in ("seeds", "crf", "pseudo_labels"):  # as the evaluation has it
-        with Path(f"reports/{name}/per_picture.csv").open(newline="") as file:
+        with Path(f"reports/rungs/{name}/per_picture.csv").open(newline="") as file:
             (row,) = (row for row in csv.DictReader(file) if row["id"] == "train_00001")
         assert f"{steps[name].iou:.2f}" == row["miou"]
 

@@ -58,7 +58,7 @@ def readers(lock: dict[str, Any]) -> str:
 def supervision(found: Scores) -> str:
     """What the networks of the recipe were trained on, as dvc.lock tells it."""
     lock, standings = found.run.lock, found.standings
-    trained = [name for name in TRAININGS if name in lock]
+    trained = [name for name in map(standings.known, TRAININGS) if name in lock]
     if not trained:
         return "nothing is trained yet"
     saw = [

@@ -22,7 +22,7 @@ def warnings(root: Path, data: DataSet, rungs: Iterable[Rung]) -> list[str]:
                 for p in data.pictures
                 if p["split"] == rung.split and p["labels"]
             }
-            found += words(rung.name, sample(named, rung_of(rung.results), root), data.classes)
+            found += words(rung.name, sample(named, rung_of(rung.results, root)), data.classes)
     for split in data_set.SPLITS:
         counts = data_set.counts(data)
         if none := [row["class"] for row in counts if row[split] == "0"]:
