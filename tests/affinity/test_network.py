@@ -59,15 +59,18 @@ def test_the_convolutions_have_no_bias_and_the_last_starts_with_four_times_xavie
 
 def test_affinities_by_hand():
     """Two channels: the distance is the mean of the two differences, in float32 whatever comes in."""
-    features = torch.tensor([[[[0.0, 2.0], [1.0, 4.0]], [[0.0, 0.0], [3.0, 2.0]]]])
-    values, inside = affinities(features.bfloat16(), [(0, 1), (1, -1), (1, 1)])
-    assert values.dtype == torch.float32 and values.shape == (1, 3, 2, 2)
-    wanted = [[[-1, None], [-2, None]], [[None, -2], [None, None]], [[-3, None], [None, None]]]
-    for found, there, rows in zip(values[0], inside, wanted, strict=True):
-        assert there.tolist() == [[w is not None for w in row] for row in rows]
-        torch.testing.assert_close(
-            found, torch.tensor([[math.exp(w) if w else 0.0 for w in r] for r in rows])
-        )
+    features = torch.tensor([[[[0.0, 2.0, 4.0], [1.0, 4.0, 0.0]], [[0.0, 0.0, 1.0], [3.0, 2.0, 1.0]]]])
+    values, inside = affinities(features.bfloat16(), [(0, 1), (1, -2), (1, 0)])
+    assert values.dtype == torch.float32 and values.shape == (1, 3, 2, 3)
+    distances = [
+        [[1, 1.5, None], [2, 2.5, None]],
+        [[None, None, 2.5], [None, None, None]],
+        [[2, 2, 2], [None, None, None]],
+    ]
+    for found, there, rows in zip(values[0], inside, distances, strict=True):
+        assert there.tolist() == [[d is not None for d in row] for row in rows]
+        wanted = [[0.0 if d is None else math.exp(-d) for d in row] for row in rows]
+        torch.testing.assert_close(found, torch.tensor(wanted))
 
 
 def test_rebuilding_takes_the_saved_weights_and_no_random_numbers():
