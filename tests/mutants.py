@@ -73,7 +73,7 @@ SWAPS = {a: b for pair in PAIRS for a, b in (pair.split(), pair.split()[::-1])}
 DROPPED = (
     *("abs", "relu", "elu", "log", "exp", "clip", "clamp", "clamp_min", "clamp_max", "maximum", "minimum"),
     *("round", "rint", "ceil", "floor", "float", "astype", "copy", "clone", "detach", "flip", "flatten"),
-    *("sorted", "reversed", "cumsum", "where", "ascontiguousarray"),
+    *("sorted", "reversed", "cumsum", "where"),
 )
 REDUCTIONS = ("mean", "sum", "max", "amax", "amin", "any", "all")  # the order of their axes changes nothing
 
