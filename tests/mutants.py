@@ -204,11 +204,11 @@ def fork(tests: tuple[str, ...], mutant: Mutant | None) -> int:
 
 def tests_of(module: str) -> tuple[str, ...]:
     *folders, name = Path(module).parts[1:]
-    mirror = Path("tests", *folders, "test_" + name) if name != "__main__.py" else Path("none")
-    found = [str(mirror)] * (ROOT / mirror).is_file() + [ELSEWHERE[module]] * (module in ELSEWHERE)
-    if not found:
+    mirror = str(Path("tests", *folders, "test_" + name))
+    there = tuple(f for f in sorted({mirror, ELSEWHERE.get(module, mirror)}) if (ROOT / f).is_file())
+    if not there:
         raise SystemExit(f"{module} has no tests in {mirror}: write them, or name their file in ELSEWHERE")
-    return tuple(found)
+    return there
 
 
 def check_unbroken(tests: tuple[str, ...]) -> float:
