@@ -66,9 +66,9 @@ def test_a_share_of_the_pixels_and_more_than_half_of_the_pictures(tmp_path: Path
 
 def test_void_pixels_count_as_nothing(tmp_path: Path) -> None:
     counts = [4, 1] + [0] * 253 + [995]
-    ids = masks(tmp_path, [counts, [0] * 255 + [1000]])
+    ids = masks(tmp_path, [counts, [0] * 255 + [1000], [1] + [0] * 254 + [999]])
     look = emptiness.sample(dict.fromkeys(ids, (1,)), RUNG, tmp_path)
-    assert (look.empty, look.classes) == (0, {0, 1})  # four of five known pixels, and none
+    assert (look.empty, look.classes) == (1, {0, 1})  # four of five known pixels, none, one of one
 
 
 def test_a_missing_mask_is_none(tmp_path: Path) -> None:
@@ -92,6 +92,11 @@ def test_at_most_eight_names_are_listed(number: int, end: str) -> None:
     look = emptiness.Look(1, 0, frozenset({0}), frozenset(range(1, number + 1)), 1)
     (line,) = emptiness.words("crf", look, names)
     assert line == f"crf: none of the 1 masks has {', '.join(names[1:8])}, {end}"
+
+
+def test_names_are_in_the_order_of_the_classes() -> None:
+    look = emptiness.Look(1, 0, frozenset({0}), frozenset({8, 1}), 1)
+    assert emptiness.words("crf", look, [f"c{n}" for n in range(9)])[0].endswith("has c1, c8")
 
 
 def test_both_remarks_are_one_line() -> None:

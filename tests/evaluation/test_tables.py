@@ -11,6 +11,7 @@ TABLE = np.array([[2, 1, 0, 0, 1], [1, 3, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 0
 
 
 def test_percent_has_two_decimals():
+    assert type(tables.percent(np.float32(0.5))) is float  # which JSON has a word for
     assert [tables.percent(x) for x in (0, 1, 1 / 3, 0.98765, np.float64(0.5))] == [0, 100, 33.33, 98.77, 50]
 
 
@@ -41,6 +42,13 @@ def test_a_class_that_is_only_marked_occurs():
     marked = np.array([[4, 1, 0], [0, 0, 0]])
     assert tables.per_class(marked, CLASSES[:2]).splitlines()[2] == "cat,0.00,0.00,0.00,100.00,0.00,0"
     assert tables.summary(marked, CLASSES[:2])["iou"] == {"background": 80.0, "cat": 0.0}
+
+
+def test_a_class_occurs_whatever_its_errors_add_up_to():
+    """Background: TP 1, FP 1, FN 2; cat: never found; dog: TP 1, FP 1."""
+    table = np.array([[1, 0, 1, 1], [1, 0, 0, 0], [0, 0, 1, 0]])
+    wanted = {"background": 25.0, "cat": 0.0, "dog": 50.0}
+    assert tables.summary(table, list(wanted))["iou"] == wanted
 
 
 def test_a_row_per_picture():

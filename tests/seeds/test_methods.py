@@ -86,6 +86,13 @@ def test_grad_cam_equals_the_library(model, pictures, layer):
             assert (mine - theirs).abs().max() < 0.02
 
 
+@pytest.mark.parametrize("method", [grad_cam, vgatt])
+def test_one_picture_and_one_class_have_one_map_without_a_graph(model, pictures, method):
+    for layer, grid in (("encoder.2", (24, 32)), ("last", (6, 8))):
+        maps = method.attribution(model, pictures[:1], CLASSES[:1, :1], layer)
+        assert maps.shape == (1, 1, *grid) and not maps.requires_grad and maps.abs().max() > 0
+
+
 def minmax(maps: torch.Tensor) -> torch.Tensor:
     maps = maps - maps.amin((-2, -1), keepdim=True)
     return maps / maps.amax((-2, -1), keepdim=True).clamp_min(1e-7)
