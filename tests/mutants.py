@@ -183,21 +183,20 @@ class Instead(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return (ROOT / self.mutant.module).read_text()
 
 
-def fork(tests: tuple[str, ...], mutant: Mutant | None) -> int:
-    """A process that ends with pytest's exit status; with its output if there is no mutant."""
+def fork(mutant: Mutant) -> int:
+    """A process that runs the tests of a mutant's module and ends with pytest's exit status."""
     if pid := os.fork():
         return pid
     status = 1
     try:
         os.setsid()  # a time limit ends what it started, too
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        if mutant is not None:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            os.dup2(1, 2)
-            sys.meta_path.insert(0, Instead(mutant))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        sys.meta_path.insert(0, Instead(mutant))
         import pytest
 
-        status = int(pytest.main(["-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]))
+        status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests_of(mutant.module)]))
     finally:
         os._exit(status)
 
@@ -211,13 +210,14 @@ def tests_of(module: str) -> tuple[str, ...]:
     return there
 
 
-def check_unbroken(tests: tuple[str, ...]) -> float:
-    """Seconds that tests take; the run ends if one fails."""
-    start = time.monotonic()
-    _, status = os.waitpid(fork(tests, None), 0)
+def limit(module: str) -> float:
+    """Seconds that a mutant may take, from what the module takes as it is; the run ends if a test fails."""
+    start, text = time.monotonic(), (ROOT / module).read_text()
+    unchanged = Mutant(module, 0, 0, "", "", compile(ast.parse(text), str(ROOT / module), "exec"))
+    _, status = os.waitpid(fork(unchanged), 0)
     if status:
-        raise SystemExit(f"{' '.join(tests)}: fails without any change")
-    return time.monotonic() - start
+        raise SystemExit(f"{module} fails without any change: pytest {' '.join(tests_of(module))}")
+    return 10 + 5 * (time.monotonic() - start)
 
 
 def run(work: list[Mutant], limits: dict[str, float]) -> list[Mutant]:
@@ -226,7 +226,7 @@ def run(work: list[Mutant], limits: dict[str, float]) -> list[Mutant]:
     while waiting or running:
         while waiting and len(running) < WORKERS:
             mutant = waiting.pop()
-            running[fork(tests_of(mutant.module), mutant)] = (mutant, time.monotonic())
+            running[fork(mutant)] = (mutant, time.monotonic())
         time.sleep(0.02)
         for pid, (mutant, start) in list(running.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
@@ -255,8 +255,7 @@ def main(chosen: list[str]) -> int:
     for library in LIBRARIES:
         importlib.import_module(library)
     gc.freeze()  # no collection of a fork copies these pages
-    took = {tests: check_unbroken(tests) for tests in sorted({tests_of(m) for m in modules})}
-    survivors = run(work, {m: 10 + 5 * took[tests_of(m)] for m in modules})
+    survivors = run(work, {module: limit(module) for module in modules})
 
     print(f"\n{'module':44} mutants caught   share")
     for module in [*modules, ""]:
