@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 IN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test storm lint types check bench clean
+.PHONY: help install demo test storm mutants lint types check bench clean
 
 help:  ## List these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ test: install  ## Run the tests
 
 storm: install  ## Run what `make test` leaves out: kills and full disks at every point drawn, S3
 	@$(IN) pytest -q -m storm -n 3 --dist loadscope --no-loadscope-reorder
+
+mutants: install  ## Break every formula once and see a test fail (minutes; not in CI)
+	@$(IN) python tests/mutants.py
 
 lint: install  ## Check style and format, of the Dockerfile too
 	@$(IN) ruff check .

@@ -13,7 +13,26 @@ PARAMS = Irn(threshold_foreground=0.3, threshold_plain=0.2, threshold_background
 def test_combine():
     foreground = np.uint8([[3, 0, 0, 3]])
     background = np.uint8([[3, 0, 3, 0]])
-    np.testing.assert_array_equal(irn.combine(foreground, background), [[3, 0, 255, 3]])
+    found = irn.combine(foreground, background)
+    np.testing.assert_array_equal(found, [[3, 0, 255, 3]])
+    assert found.dtype == np.uint8
+
+
+def test_the_three_runs_start_from_labels_at_their_thresholds(monkeypatch):
+    """A probability of .7 for the label at a threshold, .15 for each of the two others."""
+    starts = []
+
+    def results(picture, unaries, classes, crf):
+        starts.extend(np.exp(-unary) for unary in unaries)
+        return np.uint8([[6, 0, 9, 0]]), np.uint8([[6, 0, 0, 9]]), np.uint8([[1, 2, 3, 4]])
+
+    monkeypatch.setattr(irn, "infer_labels", results)
+    maps = np.float32([[[0.4, 0.25, 0.1, 0.01]], [[0.2, 0.28, 0.02, 0.02]]])
+    affinity, plain = irn.labels(maps, np.array([6, 9]), np.zeros((1, 4, 3), np.uint8), PARAMS, CRF)
+    for start, labels in zip(starts, ([1, 0, 0, 0], [1, 2, 1, 0], [1, 2, 0, 0]), strict=True):
+        wanted = np.where(np.arange(3)[:, None] == np.array(labels), 0.7, 0.15)
+        np.testing.assert_allclose(start, wanted, rtol=1e-5)
+    assert affinity.tolist() == [[6, 0, 9, 255]] and plain.tolist() == [[1, 2, 3, 4]]
 
 
 def test_three_bands_of_the_first_of_two_classes():

@@ -36,6 +36,21 @@ def test_soft_unary_equals_pydensecrf():
     np.testing.assert_array_equal(result, plainly(picture, utils.unary_from_softmax(scores, clip=1e-5)))
 
 
+def test_soft_unary_by_hand_as_pydensecrf_wants_it():
+    """No score is above 1 or below 1e-5; float32, row by row, also of an array in another order."""
+    scores = np.asfortranarray([[[0.5, 1.5], [0, 1]], [[0.25, 1e-6], [1e-5, 0.1]]])
+    unary = crf.unary_from_scores(scores)
+    assert unary.dtype == np.float32 and unary.flags.c_contiguous
+    np.testing.assert_allclose(np.exp(-unary), [[0.5, 1, 1e-5, 1], [0.25, 1e-5, 1e-5, 0.1]], rtol=1e-5)
+
+
+def test_label_unary_by_hand():
+    unary = crf.unary_from_labels(np.array([[0, 2], [1, 1]]), 3, 0.7)
+    assert unary.dtype == np.float32
+    wanted = [[0.7, 0.15, 0.15, 0.15], [0.15, 0.15, 0.7, 0.7], [0.15, 0.7, 0.15, 0.15]]
+    np.testing.assert_allclose(np.exp(-unary), wanted, rtol=1e-5)
+
+
 def test_label_unary_equals_pydensecrf():
     picture, scores = picture_and_scores()
     labels = scores.argmax(0)
@@ -62,16 +77,17 @@ def test_a_picture_that_is_a_view():
 
 def test_labels_are_class_indices():
     picture, scores = picture_and_scores()
-    scores = np.eye(3, dtype=np.float32)[:, :, None] * np.ones((1, 1, 27), np.float32)  # three even rows
-    picture = np.zeros((3, 27, 3), np.uint8) + np.uint8([[[0]], [[120]], [[240]]])
+    scores = np.eye(3, dtype=np.float32).repeat(2, 1)[:, :, None].repeat(27, 2)  # three even stripes
+    picture = np.uint8([0, 0, 120, 120, 240, 240])[:, None, None].repeat(27, 1).repeat(3, 2)
     labels = crf.infer_labels(picture, [crf.unary_from_scores(scores)], np.array([5, 11]), PARAMS)[0]
     assert labels.dtype == np.uint8
-    np.testing.assert_array_equal(labels[:, 0], [0, 5, 11])
+    np.testing.assert_array_equal(labels[:, 0], [0, 0, 5, 5, 11, 11])
 
 
 def test_background_alone_is_certain():
     picture, _ = picture_and_scores()
     unary = crf.unary_from_labels(np.zeros((20, 27), int), 1, 0.7)
+    assert unary.shape == (1, 540) and unary.dtype == np.float32 and not unary.any()
     np.testing.assert_allclose(crf.infer(picture, [unary], PARAMS)[0], 1)
 
 

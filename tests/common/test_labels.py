@@ -38,6 +38,11 @@ def test_threshold_labels_without_classes_are_background():
 def test_alpha_scores():
     scores = alpha_scores(np.array([[[-0.5, 0.25, 1.0]], [[-0.1, 0.5, 0.0]]]), 2)
     np.testing.assert_allclose(scores, [[[1, 0.25, 0]], [[0, 0.25, 1]], [[0, 0.5, 0]]])
+    assert scores.dtype == np.float32
+
+
+def test_alpha_scores_take_more_than_one_for_one():
+    np.testing.assert_array_equal(alpha_scores(np.array([[[1.5, 0.5]]]), 2), [[[0, 0.25]], [[1, 0.5]]])
 
 
 @pytest.mark.parametrize(
@@ -69,6 +74,12 @@ def test_seed_labels():
     labels = seed_labels(np.array([[first], [second]]), np.array([4, 9]), 0.5)
     np.testing.assert_array_equal(labels, [[255, 9, 4, 255, 255, 0]])
     assert labels.dtype == np.uint8
+
+
+def test_a_seed_is_at_the_share_of_its_own_maps_peak():
+    """The peak is .5, half of it .25: a value of just that is a seed, less is none."""
+    maps = np.array([[[0.5, 0.25, 0.24, -0.1]]])
+    np.testing.assert_array_equal(seed_labels(maps, np.array([3]), 0.5), [[3, 3, 255, 0]])
 
 
 def test_seed_labels_give_equal_areas_to_the_first_class():

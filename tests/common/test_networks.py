@@ -17,8 +17,11 @@ def saved(tmp_path):
 
 
 def test_what_was_saved_is_loaded(saved):
-    model = networks.load_into(nn.Conv2d(3, 2, 1), saved)
-    assert not model.training and networks.read_config(saved, "classes") == {"classes": ["a"]}
+    model = nn.Conv2d(3, 2, 1).train()
+    networks.save_network(saved, model, {"classes": ["a"]}, HISTORY)
+    found = networks.load_into(nn.Conv2d(3, 2, 1), saved)
+    assert torch.equal(found.weight, model.weight) and torch.equal(found.bias, model.bias)
+    assert not found.training and networks.read_config(saved, "classes") == {"classes": ["a"]}
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "header", "pickle"])

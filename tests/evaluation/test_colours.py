@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.common.artifacts import palette
-from stages.evaluation.colours import class_colours, colour, css
+from stages.evaluation.colours import NONE, class_colours, colour, css
 
 EYES = {
     "normal": np.eye(3),
@@ -51,3 +51,12 @@ def test_no_two_indices_are_alike_and_the_format_keeps_its_own() -> None:
     assert len(np.unique(class_colours(), axis=0)) == 256
     assert colour(0) == (0, 0, 0) and css(colour(1)) == "#4b69ff"
     assert palette()[1].tolist() == [128, 0, 0]
+
+
+def test_black_is_the_background_and_the_listed_colours_follow_then_those_of_the_format() -> None:
+    colours = class_colours()
+    assert colours[:3].tolist() == [[0, 0, 0], [0x4B, 0x69, 0xFF], [0xC3, 0, 0]]
+    assert colours[48].tolist() == [0xB4, 0xA5, 0x2D] and colours[255].tolist() == list(NONE)
+    np.testing.assert_array_equal(colours[49:255], palette()[49:255])
+    assert not colours.flags.writeable  # it is shared
+    assert colour(2) == (0xC3, 0, 0) and css((1, 2, 255)) == "#0102ff"

@@ -1,10 +1,12 @@
 """Names of any script in drawings: no two may look alike."""
 
+import io
 import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from stages.evaluation import drawing
 from stages.evaluation.heat_map import heat_map
@@ -83,3 +85,58 @@ def test_plain_text_needs_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "_file", lambda text: pytest.fail(text))
     assert drawing.shorten("a long name", 40, 13).endswith("…")
     assert drawing.text_width("name", 13) > 10
+
+
+def test_a_text_is_as_wide_as_its_font_says_to_the_next_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    font = type("Font", (), {"getlength": lambda self, text: 7.25 * len(text)})()
+    monkeypatch.setattr(drawing, "font", lambda size, text: font)
+    assert drawing.text_width("abc", 13) == 22 and drawing.text_width("abcd", 13) == 29
+
+
+@pytest.mark.parametrize("width", range(0, 60, 7))
+def test_a_cut_text_is_the_longest_that_fits(width: int) -> None:
+    text = "a name"
+    fits = [s for n in range(6) if drawing.text_width(s := text[:n] + "…", 13) <= width]
+    whole = drawing.text_width(text, 13)
+    assert drawing.shorten(text, width, 13) == (text if whole <= width else max([*fits, "…"], key=len))
+    assert drawing.shorten(text, whole, 13) == text and drawing.shorten(text, whole - 1, 13) != text
+
+
+@pytest.mark.parametrize(
+    ("letter", "plain"), [(" ", 1), ("~", 1), ("…", 1), ("\x1f", 0), ("\x7f", 0), ("é", 0)]
+)
+def test_plain_letters_are_those_of_ascii_and_the_ellipsis(letter: str, plain: int) -> None:
+    assert drawing._is_plain("a" + letter) == bool(plain)
+
+
+def test_fonts_that_are_regular_come_first_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = ["/f/A-Bold.ttf", "/g/C-Regular.ttf", "/f/B-Italic.ttf", "/h/b-regular.ttf"]
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: files)
+    names = [file.name for file in drawing._installed.__wrapped__()]
+    assert names == ["C-Regular.ttf", "b-regular.ttf", "A-Bold.ttf", "B-Italic.ttf"]
+
+
+def test_a_file_that_is_no_font_has_no_letters(tmp_path: Path) -> None:
+    (tmp_path / "no.ttf").write_text("no font")
+    assert drawing._letters(tmp_path / "no.ttf") == frozenset() == drawing._letters(tmp_path / "away.ttf")
+    letters = drawing._letters(drawing._dejavu())
+    assert {ord("a"), 0x3C1} < letters and ord("裂") not in letters  # a Greek letter, but no Chinese one
+
+
+def test_letters_without_a_font_are_drawn_with_dejavu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_file", lambda text: None)
+    drawing.font.cache_clear()
+    try:
+        font = drawing.font(21, "裂")
+    finally:
+        drawing.font.cache_clear()
+    assert isinstance(font, ImageFont.FreeTypeFont) and (font.getname()[0], font.size) == ("DejaVu Sans", 21)
+
+
+def test_writing_is_what_pillow_draws() -> None:
+    image, draw = drawing.canvas(90, 30)
+    drawing.write(draw, (45, 15), "name", drawing.FAINT, 14, anchor="mm")
+    again = Image.new("RGB", (90, 30), (250, 250, 248))
+    ImageDraw.Draw(again).text((45, 15), "name", (120, 124, 130), ImageFont.load_default(14), anchor="mm")
+    assert image.tobytes() == again.tobytes()
+    assert Image.open(io.BytesIO(drawing.png(image))).tobytes() == image.tobytes()

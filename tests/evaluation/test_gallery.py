@@ -1,12 +1,14 @@
 import io
+import itertools
+import math
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from stages.evaluation import gallery
+from stages.evaluation import drawing, gallery
 from stages.evaluation.colours import HATCH, class_colours
-from stages.evaluation.heat_map import heat_map
 
 CLASSES = ("background", "cat", "dog")
 
@@ -57,6 +59,25 @@ def test_right_pixels_are_the_grey_picture():
     np.testing.assert_array_equal(gallery.errors(picture, labels, labels)[..., 0], [[80, 80], [150, 150]])
 
 
+def test_an_error_lets_a_fifth_of_the_dim_picture_through():
+    grey = np.full((1, 2, 3), 200, np.uint8)  # dim: 80, a fifth of it 16
+    shown = gallery.errors(grey, np.uint8([[1, 0]]), np.uint8([[2, 1]]))[0]
+    wanted = 16 + 0.8 * np.array([gallery.WRONG, gallery.OVER])
+    np.testing.assert_array_equal(shown, wanted.astype(np.uint8))
+
+
+def test_void_is_hatched_along_diagonals():
+    labels = np.full((2, 7), 255, np.uint8)
+    shown = gallery.errors(np.zeros((2, 7, 3), np.uint8), labels, labels)
+    paper = [[True, True, False, False, False, False, True], [True, *[False] * 4, True, True]]
+    np.testing.assert_array_equal(shown, np.where(np.array(paper)[..., None], gallery.VOID, HATCH))
+
+
+def test_outlines_lie_above_and_left_of_a_change():
+    labels = np.uint8([[1, 1, 2], [1, 1, 2], [3, 3, 3]])
+    np.testing.assert_array_equal(gallery.outlines(labels), [[0, 1, 0], [1, 1, 1], [0, 0, 0]])
+
+
 def test_sheet_has_a_row_per_picture_and_four_columns():
     one = _open(gallery.sheet("seeds", [_row("a")], CLASSES))
     three = _open(gallery.sheet("seeds", [_row("a"), _row("b"), _row("c")], CLASSES))
@@ -82,13 +103,125 @@ def test_same_rows_same_bytes():
     assert gallery.sheet("t", rows, CLASSES) == gallery.sheet("t", rows, CLASSES)
 
 
-def test_an_empty_sheet_is_a_picture():
-    assert _open(gallery.sheet("seeds", [], CLASSES)).width > 0
+def width(text, size=13):
+    return math.ceil(ImageFont.load_default(size).getlength(text))
 
 
-@pytest.mark.parametrize("number", [2, 21, 81])
-def test_heat_map_of_any_number_of_classes(number):
-    table = np.eye(number, number + 1, dtype=np.int64)
-    table[0] = 0  # a class without a pixel
-    picture = _open(heat_map("seeds: confusion", table, [f"class {i}" for i in range(number)]))
-    assert 100 < picture.width < 1500
+def _write(draw, x, y, text, colour, size=13):
+    draw.text((x, y), text, colour, ImageFont.load_default(size))
+
+
+def _key(draw, x, y, name, shade):
+    draw.rectangle((x, y + 3, x + 9, y + 12), shade, outline=(120, 124, 130))
+    _write(draw, x + 14, y, name, (40, 42, 46))
+    return x + 14 + width(name, 13) + 14
+
+
+def test_the_sheet_is_what_pillow_draws_at_places_worked_out_by_hand():
+    """A picture that grows to 240 x 180, then one without truth that shrinks to 150 x 240."""
+    small, large = _row("a small one"), _row("b", (400, 250), scored=False)
+    large.result[large.result == 2] = 1
+    image = Image.new("RGB", (32 + 4 * 240 + 3 * 8, 32 + 28 + 20 + (22 + 180 + 8) + (22 + 240 + 8) + 34))
+    image.paste((250, 250, 248), (0, 0, *image.size))
+    draw, ink, faint = ImageDraw.Draw(image), (40, 42, 46), (120, 124, 130)
+    _write(draw, 16, 12, "crf, split train", ink, 18)
+    for n, name in enumerate(("picture", "truth", "result", "errors")):
+        _write(draw, 16 + 248 * n, 44, name, faint)
+    for y, row, classes in ((64, small, (1, 2)), (274, large, (1,))):
+        _write(draw, 16, y + 3, row.id, ink)
+        x = 32 + width(row.id, 13)
+        for index in classes:
+            x = _key(draw, x, y + 3, CLASSES[index], tuple(class_colours()[index].tolist()))
+    picture = cv2.resize(small.picture, (240, 180), interpolation=cv2.INTER_CUBIC)
+    truth, result = (
+        cv2.resize(a, (240, 180), interpolation=cv2.INTER_NEAREST) for a in (small.truth, small.result)
+    )
+    marked = gallery.overlay(picture, result)
+    cells = [picture, gallery.overlay(picture, truth), marked, gallery.errors(picture, truth, result)]
+    picture = cv2.resize(large.picture, (150, 240), interpolation=cv2.INTER_AREA)
+    result = cv2.resize(large.result, (150, 240), interpolation=cv2.INTER_NEAREST)
+    empty = np.full((240, 150, 3), 235, np.uint8)
+    for n, cell in enumerate(cells):
+        image.paste(Image.fromarray(cell), (16 + 248 * n, 86))
+    for n, cell in enumerate([picture, empty, gallery.overlay(picture, result), empty]):
+        image.paste(Image.fromarray(cell), (16 + 248 * n, 296))
+    x = 16
+    for name, shade in gallery.ERRORS.items():
+        x = _key(draw, x, 274 + 270 + 6, name, shade)
+    found = _open(gallery.sheet("crf, split train", [small, large], CLASSES))
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(image))
+
+
+def test_classes_that_do_not_fit_behind_the_name_are_dots():
+    """Two columns are 520 pixels wide; the name has 260, of the classes as many as end before 504."""
+    labels = np.arange(48, dtype=np.uint8).repeat(4).reshape(12, 16)
+    classes = ["background", *(f"class {n}" for n in range(1, 48))]
+    row = gallery.Row(
+        "a name that is wider than 260 pixels in letters of 13", np.zeros((12, 16, 3), np.uint8), labels, None
+    )
+    found = np.asarray(_open(gallery.sheet("crf", [row], classes)))[64:86]
+    image = Image.new("RGB", (520, 22), (250, 250, 248))
+    draw = ImageDraw.Draw(image)
+    name = next(s for n in range(len(row.id), 0, -1) if width(s := row.id[:n] + "…") <= 260)
+    _write(draw, 16, 3, name, (40, 42, 46))
+    x, index = 32 + width(name), 1
+    while x + 16 + width(classes[index]) <= 504:
+        x = _key(draw, x, 3, classes[index], tuple(class_colours()[index].tolist()))
+        index += 1
+    _write(draw, x, 3, "…", (120, 124, 130))
+    assert 2 < index < 8
+    np.testing.assert_array_equal(found, np.asarray(image))
+
+
+def test_a_class_that_just_fits_is_named():
+    """The last name ends at the margin, in a sheet as wide as it takes: one pixel less, and it is dots."""
+    for more, wanted in ((0, True), (1, False)):
+        picture, draw = drawing.canvas(16 + 16 + width("id") + 16 + 16 + width("cat") - more, 22)
+        gallery._caption(
+            draw, gallery.Row("id", np.zeros((1, 1, 3)), np.uint8([[1]]), None), 0, picture.width, CLASSES
+        )
+        square = picture.getpixel((32 + width("id") + 4, 10))
+        assert (square == tuple(class_colours()[1].tolist())) == wanted
+
+
+@pytest.mark.parametrize("wide", [100, 272, 520, 760, 1016])
+def test_the_legend_is_broken_where_the_next_name_would_not_fit(wide):
+    lines = gallery._legend_lines(wide)
+    assert [name for line in lines for name in line] == list(gallery.ERRORS)
+
+    def end(names):
+        return 16 + sum(28 + width(name) for name in names)
+
+    assert all(end(line) <= wide - 16 or len(line) == 1 for line in lines)
+    assert all(end([*line, after[0]]) > wide - 16 for line, after in itertools.pairwise(lines))
+
+
+def test_a_legend_that_just_fits_has_one_line():
+    needed = 32 + sum(28 + width(name) for name in gallery.ERRORS)
+    assert [len(gallery._legend_lines(needed - more)) for more in (0, 1)] == [1, 2]
+
+
+def test_a_legend_of_several_lines_has_room_for_each():
+    """Of a picture 20 wide and 240 high the columns are narrow: the legend takes several lines."""
+    sheet = _open(gallery.sheet("crf", [_row("a", (240, 20))], CLASSES))
+    lines = gallery._legend_lines(sheet.width)
+    assert sheet.width == 32 + 4 * 20 + 3 * 8 and len(lines) > 2
+    assert sheet.height == 32 + 28 + 20 + 22 + 240 + 8 + 34 * len(lines)
+    pixels = np.asarray(sheet)
+    for n, line in enumerate(lines):  # inside the first square of each line
+        y = 16 + 28 + 20 + 22 + 240 + 8 + 34 * n + 6 + 6
+        assert tuple(pixels[y, 18].tolist()) == gallery.ERRORS[line[0]]
+
+
+@pytest.mark.parametrize(
+    ("size", "cell"),
+    [((48, 64), (240, 180)), ((64, 48), (180, 240)), ((1, 900), (240, 1)), ((900, 1), (1, 240))],
+)
+def test_a_cell_has_the_shape_of_its_picture(size, cell):
+    assert gallery._cell_size(np.zeros((*size, 3))) == cell
+
+
+def test_an_empty_sheet_has_a_title_and_the_names_of_its_columns():
+    sheet = _open(gallery.sheet("seeds", [], CLASSES))
+    assert sheet.size == (32 + 2 * 240 + 8, 32 + 28 + 20)
+    assert (np.asarray(sheet)[:30] != 250).any() and (np.asarray(sheet)[44:60, 264:] < 200).any()

@@ -33,6 +33,20 @@ def test_metrics_by_hand():
     assert metrics.pixel_accuracy(TABLE) == pytest.approx(5 / 8)  # the void pixel is not one of the 8
 
 
+def test_metrics_of_one_class_by_hand():
+    tp, fp, fn = np.array([5, 0]), np.array([2, 0]), np.array([3, 0])
+    wanted = {"miou": 5 / 10, "precision": 5 / 7, "recall": 5 / 8, "over_segmentation": 2 / 10,
+              "under_segmentation": 3 / 10}  # fmt: skip
+    assert list(wanted) == list(metrics.METRICS)
+    for name, metric in metrics.METRICS.items():
+        np.testing.assert_allclose(metric(tp, fp, fn), [wanted[name], 0])  # 0 / 0 is 0
+
+
+def test_a_class_of_one_pixel_occurs():
+    found = metrics.means(np.array([[1, 0, 0], [1, 0, 0]]))  # background 1 of 2, class 1 0 of 1
+    assert found["miou"] == 1 / 4 and found["recall"] == 1 / 2
+
+
 def test_unknown_is_wrong_and_never_background():
     truth = np.array([[0, 0, 1, 1]], np.uint8)
     undecided = metrics.confusion(truth, np.array([[0, 255, 1, 255]], np.uint8), 2)
@@ -72,11 +86,13 @@ def test_another_size():
 
 
 def test_means_carry_leading_dimensions():
-    stack = np.stack([TABLE, TABLE[::1] * 3, np.zeros_like(TABLE) + 1])
+    stack = np.stack([TABLE, TABLE[::-1] * 3, np.zeros_like(TABLE) + 1])
     means = metrics.means(stack)
     for row, table in enumerate(stack):
         for name, value in metrics.means(table).items():
             assert means[name][row] == value
+        assert metrics.pixel_accuracy(stack)[row] == metrics.pixel_accuracy(table)
+    assert len(set(means["miou"].tolist())) == 3
 
 
 def test_equals_torchmetrics():

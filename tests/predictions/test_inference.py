@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn import functional as F
 
 from stages.predictions.inference import probabilities
 
@@ -17,7 +18,15 @@ def test_flip_and_scales_are_averaged_probabilities():
     torch.testing.assert_close(found, (plain + mirrored) / 2)
     torch.testing.assert_close(probabilities(scores, pictures, [1.0], flip=False), plain)
     many = probabilities(scores, pictures, [0.5, 1.0, 2.0], flip=True)
-    torch.testing.assert_close(many.sum(1), torch.ones(1, 4, 6))
+    wanted = (plain + mirrored) / 2
+    for size in ((2, 3), (8, 12)):  # scores, not probabilities, grow to the picture's size
+        inputs = F.interpolate(pictures, size, mode="bilinear", antialias=True)
+        for turn in (lambda x: x, lambda x: x.flip(3)):
+            wanted = (
+                wanted + turn(F.interpolate(scores(turn(inputs)), (4, 6), mode="bilinear").softmax(1)) / 2
+            )
+    torch.testing.assert_close(many, wanted / 3)
+    assert (many - found).abs().max() > 0.01
 
 
 def test_one_pixel_high():

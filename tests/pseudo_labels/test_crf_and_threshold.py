@@ -31,3 +31,19 @@ def test_seed_rule_by_hand():
     labels = seed_rule.labels(maps, CLASSES, (1, 4), SeedRule(k=0.4), CRF)
     # seeds of 4: two pixels, of 9: one, which wins the shared one; both negative; below k of both
     np.testing.assert_array_equal(labels, [[4, 0, 9, 255]])
+
+
+def test_crf_knows_no_label_beyond_the_pictures_classes(monkeypatch):
+    """The three labels share what the marked one leaves: .7, .15 and .15."""
+    given = []
+    monkeypatch.setattr(
+        crf, "infer_labels", lambda picture, unaries, *rest: given.extend(unaries) or ["labels"]
+    )
+    found = crf.labels(MAPS, CLASSES, (1, 2), CrfMethod(threshold=0.4, gt_prob=0.7), CRF, np.zeros((1, 2, 3)))
+    assert found == "labels"
+    np.testing.assert_allclose(np.exp(-given[0]), [[0.15, 0.15], [0.7, 0.15], [0.15, 0.7]], rtol=1e-5)
+
+
+def test_what_is_read_beside_the_seeds():
+    assert crf.needs(CrfMethod(threshold=0.4, gt_prob=0.7)) == {"picture"}
+    assert threshold.needs(Threshold(threshold=0.4)) == seed_rule.needs(SeedRule(k=0.4)) == set()

@@ -142,7 +142,7 @@ def test_any_picture_size(size, grid, background):
         seeds.astype(np.float16), np.array([1, 2]), size, params, CRF, picture, affinity(*grid)
     )
     assert labels.shape == size
-    assert set(np.unique(labels)) <= {0, 1, 2}
+    assert {1, 2} <= set(np.unique(labels)) <= {0, 1, 2}
 
 
 def test_a_label_free_picture_is_background():
@@ -153,6 +153,62 @@ def test_a_label_free_picture_is_background():
         assert (labels == 0).all()
 
 
+def test_the_picture_is_read_for_the_crf_alone():
+    assert random_walk.needs(PARAMS) == {"affinity"}
+    assert random_walk.needs(PARAMS.model_copy(update={"crf": True})) == {"affinity", "picture"}
+
+
+def test_negative_contributions_do_not_walk():
+    """Two cells of affinity 1: half of the first map reaches both, as none of the second's negatives does."""
+    given = {"affinities": np.float16([[[1, 0]]]), "offsets": np.int8([[0, 1]])}
+    maps = np.float32([[[1, -1]], [[0.4, 0.4]]])
+    params = PARAMS.model_copy(update={"steps": 1})
+    labels = random_walk.labels(maps, np.array([5, 6]), (1, 2), params, CRF, affinity=given)
+    np.testing.assert_array_equal(labels, [[5, 5]])
+
+
+def test_affinities_whose_power_is_tiny_are_left_out():
+    """1e-3 to the 8th is 1e-24, .05 to the 8th 4e-11, which stays."""
+    given = {"affinities": np.float16([[[1e-3, 0.05, 0]]]), "offsets": np.int8([[0, 1]])}
+    matrix = random_walk.transition(**given, beta=8)
+    assert matrix.nnz == 5 and matrix.indices.dtype == np.int32
+    np.testing.assert_allclose(matrix.toarray()[1, 1:], [1, 0.05**8], rtol=5e-3)
+    assert matrix.toarray()[0].tolist() == [1, 0, 0]
+
+
+def test_constant_background_is_a_share_of_the_largest_value_of_all_maps():
+    found = random_walk.constant_background(np.float32([[[1, 4]], [[0, 2]]]), 0.25)
+    np.testing.assert_allclose(found, [[[0.25, 0.25]], [[0.25, 1]], [[0, 0.5]]])
+    np.testing.assert_allclose(random_walk.constant_background(np.zeros((1, 1, 2), np.float32), 0.25)[1], 0)
+
+
+def test_the_crf_starts_from_shares_of_the_walked_scores(monkeypatch):
+    """Scores .25 of background, 1 of 5 and .5 of 6 in both cells: of 1.75, a seventh, four and two."""
+    given = []
+    monkeypatch.setattr(
+        random_walk, "infer_labels", lambda picture, unaries, *rest: given.extend(unaries) or [8]
+    )
+    params = PARAMS.model_copy(update={"steps": 1, "crf": True})
+    affinities = {"affinities": np.float16([[[1, 0]]]), "offsets": np.int8([[0, 1]])}
+    maps = np.float32([[[1, 1]], [[0, 1]]])
+    assert (
+        random_walk.labels(maps, np.array([5, 6]), (1, 2), params, CRF, np.zeros((1, 2, 3)), affinities) == 8
+    )
+    np.testing.assert_allclose(np.exp(-given[0]), np.float32([[1, 1], [4, 4], [2, 2]]) / 7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (3, 3)])
+def test_one_side_that_is_coarser_is_enough_for_area_averages(shape):
+    maps = np.random.default_rng(0).random((2, 2, 2) if shape == (3, 3) else (2, 4, 4)).astype(np.float16)
+    found = random_walk.resize(maps, shape)
+    if shape == (3, 3):
+        np.testing.assert_allclose(found, upsample(maps, shape))
+    else:
+        mean = maps.astype(float).mean(1 if shape[0] == 1 else 2, keepdims=True)
+        np.testing.assert_allclose(found, mean, rtol=1e-3)
+    assert found.dtype == np.float32
+
+
 def test_resize_to_a_finer_and_a_coarser_grid():
     maps = np.float16([[[0, 1, 2, 3]]])
     np.testing.assert_allclose(random_walk.resize(maps, (1, 2)), [[[0.5, 2.5]]])
@@ -160,5 +216,5 @@ def test_resize_to_a_finer_and_a_coarser_grid():
 
 
 def test_shares():
-    scores = np.float32([[[0, 1, 3]], [[0, 0, 1]]])
-    np.testing.assert_allclose(random_walk.shares(scores), [[[0.5, 1, 0.75]], [[0.5, 0, 0.25]]])
+    scores = np.float32([[[0, 1, 0.3, 3]], [[0, 0, 0.1, 1]]])
+    np.testing.assert_allclose(random_walk.shares(scores), [[[0.5, 1, 0.75, 0.75]], [[0.5, 0, 0.25, 0.25]]])

@@ -18,7 +18,8 @@ SCORED = {
 }
 SEEDS = SCORED | {"miou_best_threshold": 43.1, "threshold": 0.25, "best_threshold": 0.31}
 NO_TRUTH = {"split": "val", "images": 0}
-RUNGS = {"seeds": SEEDS, "crf": SCORED, "pseudo_labels": SCORED, "predictions": NO_TRUTH}
+CRF, PSEUDO = SCORED | {"miou": 44.25, "images": 479}, SCORED | {"miou": 48.0, "precision": 61.5}
+RUNGS = {"seeds": SEEDS, "crf": CRF, "pseudo_labels": PSEUDO, "predictions": NO_TRUTH}
 
 
 @pytest.fixture
@@ -28,7 +29,8 @@ def project(tmp_path, monkeypatch):
     Path("params.yaml").write_text(f"evaluation: {{threshold: 0.3, rungs: {{{named}}}}}\n")
     for name, values in RUNGS.items():
         write_json(Path(f"reports/rungs/{name}/metrics.json"), values)
-        rows = "" if values is NO_TRUTH else "background,90.10,1\ncat,41.20,2\n"
+        miou = values.get("miou", 0)
+        rows = "" if values is NO_TRUTH else f"background,{miou + 40:.2f},1\ncat,{miou:.2f},2\n"
         write_atomic(Path(f"reports/rungs/{name}/per_class.csv"), f"class,iou,pixels\n{rows}")
 
 
@@ -36,8 +38,8 @@ def test_columns_and_cells():
     assert ladder.rows(RUNGS) == [
         ("rung", "split", "miou", "miou_best_threshold", "precision", "recall", "images"),
         ("seeds", "train", "41.20", "43.10", "60.00", "55.55", "480"),
-        ("crf", "train", "41.20", "", "60.00", "55.55", "480"),
-        ("pseudo_labels", "train", "41.20", "", "60.00", "55.55", "480"),
+        ("crf", "train", "44.25", "", "60.00", "55.55", "479"),
+        ("pseudo_labels", "train", "48.00", "", "61.50", "55.55", "480"),
         ("predictions", "val", "", "", "", "", "0"),
     ]
 
@@ -61,7 +63,7 @@ def test_markdown_is_aligned():
 
 
 def test_the_step_writes_all_tables(project):
-    assert report.main() == "report: mIoU seeds 41.20, crf 41.20, pseudo_labels 41.20 %"
+    assert report.main() == "report: mIoU seeds 41.20, crf 44.25, pseudo_labels 48.00 %"
     with Path("reports/ladder.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["rung"] for row in rows] == list(RUNGS)
@@ -69,8 +71,8 @@ def test_the_step_writes_all_tables(project):
     assert json.loads(Path("reports/metrics.json").read_text()) == ladder.headline(RUNGS)
     assert Path("reports/per_class.csv").read_text() == (
         "class,seeds,crf,pseudo_labels,predictions\n"
-        "background,90.10,90.10,90.10,\n"
-        "cat,41.20,41.20,41.20,\n"
+        "background,81.20,84.25,88.00,\n"
+        "cat,41.20,44.25,48.00,\n"
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ CLASSES = torch.tensor([[0, 3], [2, 2]])
 def model() -> ClassifierNet:
     torch.manual_seed(0)
     net = ClassifierNet(TinyEncoder(), 4)
+    nn.init.normal_(net.head.weight)  # it starts at 0, where every formula gives 0
     net.encoder[1].running_mean.uniform_(-0.5, 0.5)  # a batch norm that does something
     net.encoder[1].running_var.uniform_(0.5, 2)
     return net.double().eval()
@@ -51,7 +52,9 @@ def pictures() -> torch.Tensor:
 
 def test_score_is_mean_of_cam(model, pictures):
     maps = cam.attribution(model, pictures, CLASSES, "last")
-    torch.testing.assert_close(maps.mean((2, 3)), model(pictures).gather(1, CLASSES))
+    scores = model(pictures)
+    assert scores.abs().min() > 0
+    torch.testing.assert_close(maps.mean((2, 3)), scores.gather(1, CLASSES))
 
 
 def test_grad_cam_before_the_head_is_cam_up_to_a_constant(model, pictures):
@@ -81,6 +84,13 @@ def test_grad_cam_equals_the_library(model, pictures, layer):
             # the library scales to 0..1 before and after its resize; both have a zero here
             mine, theirs = minmax(mine), torch.from_numpy(wanted)
             assert (mine - theirs).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("method", [grad_cam, vgatt])
+def test_one_picture_and_one_class_have_one_map_without_a_graph(model, pictures, method):
+    for layer, grid in (("encoder.2", (24, 32)), ("last", (6, 8))):
+        maps = method.attribution(model, pictures[:1], CLASSES[:1, :1], layer)
+        assert maps.shape == (1, 1, *grid) and not maps.requires_grad and maps.abs().max() > 0
 
 
 def minmax(maps: torch.Tensor) -> torch.Tensor:

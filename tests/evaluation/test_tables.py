@@ -1,0 +1,77 @@
+"""The files of numbers, character by character, of a table worked out by hand."""
+
+import numpy as np
+
+from stages.evaluation import tables
+
+CLASSES = ("background", "cat", "=dog", "ant")
+# background: 2 right, 1 called cat, 1 unknown; cat: 3 right, 1 called background; =dog: never found; no ant
+TABLE = np.array([[2, 1, 0, 0, 1], [1, 3, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 0, 0]])
+# TP 2 3 0, FP 1 3 0, FN 2 1 2: IoU 2/5 3/7 0, precision 2/3 1/2 0, recall 1/2 3/4 0
+
+
+def test_percent_has_two_decimals():
+    assert type(tables.percent(np.float32(0.5))) is float  # which JSON has a word for
+    assert [tables.percent(x) for x in (0, 1, 1 / 3, 0.98765, np.float64(0.5))] == [0, 100, 33.33, 98.77, 50]
+
+
+def test_summary_by_hand():
+    assert tables.summary(TABLE, CLASSES) == {
+        "miou": 27.62,
+        "precision": 38.89,
+        "recall": 41.67,
+        "over_segmentation": 20.95,  # (1/5 + 3/7) / 3
+        "under_segmentation": 51.43,  # (2/5 + 1/7 + 1) / 3
+        "pixel_accuracy": 50.0,
+        "iou": {"background": 40.0, "cat": 42.86, "=dog": 0.0},
+    }
+
+
+def test_a_row_per_class_and_empty_cells_where_it_occurs_nowhere():
+    assert tables.per_class(TABLE, CLASSES).splitlines() == [
+        "class,iou,precision,recall,over,under,pixels",
+        "background,40.00,66.67,50.00,20.00,40.00,4",
+        "cat,42.86,50.00,75.00,42.86,14.29,4",
+        "'=dog,0.00,0.00,0.00,0.00,100.00,2",
+        "ant,,,,,,0",
+    ]
+    assert tables.per_class(None, CLASSES) == "class,iou,precision,recall,over,under,pixels\n"
+
+
+def test_a_class_that_is_only_marked_occurs():
+    marked = np.array([[4, 1, 0], [0, 0, 0]])
+    assert tables.per_class(marked, CLASSES[:2]).splitlines()[2] == "cat,0.00,0.00,0.00,100.00,0.00,0"
+    assert tables.summary(marked, CLASSES[:2])["iou"] == {"background": 80.0, "cat": 0.0}
+
+
+def test_a_class_occurs_whatever_its_errors_add_up_to():
+    """Background: TP 1, FP 1, FN 2; cat: never found; dog: TP 1, FP 1."""
+    table = np.array([[1, 0, 1, 1], [1, 0, 0, 0], [0, 0, 1, 0]])
+    wanted = {"background": 25.0, "cat": 0.0, "dog": 50.0}
+    assert tables.summary(table, list(wanted))["iou"] == wanted
+
+
+def test_a_row_per_picture():
+    assert tables.picture("=1", TABLE) == ("'=1", "27.62", "38.89", "41.67", "20.95", "51.43")
+    assert tables.picture("void", np.zeros((2, 3), np.int64)) == ("void", "", "", "", "", "")
+
+
+def test_confusion_names_truth_down_and_result_across():
+    assert tables.confusion(TABLE, CLASSES).splitlines() == [
+        "truth,background,cat,'=dog,ant,unknown",
+        "background,2,1,0,0,1",
+        "cat,1,3,0,0,0",
+        "'=dog,0,2,0,0,0",
+        "ant,0,0,0,0,0",
+    ]
+    assert tables.confusion(None, CLASSES) == "truth,background,cat,'=dog,ant,unknown\n"
+
+
+def test_a_row_per_threshold():
+    perfect = np.array([[3, 0, 0, 0, 0], [0, 1, 0, 0, 0], *np.zeros((2, 5), int)])
+    assert tables.curve([0.0, 0.25], np.stack([TABLE, perfect])).splitlines() == [
+        "threshold,miou,precision,recall,over,under",
+        "0,27.62,38.89,41.67,20.95,51.43",
+        "0.25,100.00,100.00,100.00,0.00,0.00",
+    ]
+    assert tables.curve([None], TABLE[None]).splitlines()[1] == ",27.62,38.89,41.67,20.95,51.43"
