@@ -3,9 +3,11 @@ import torch
 
 from stages.common.params import ParameterError, check
 from stages.seeds.__main__ import by_size, padded
-from stages.seeds.multi_scale import fitting, multi_scale, normalise, oriented
+from stages.seeds.grid import Grid
+from stages.seeds.multi_scale import fitting, multi_scale, normalise, oriented, reading
 from stages.seeds.params import Seeds
 
+EVERY_EIGHTH = Grid(8, 0.0)
 VALUES = {
     "method": "cam", "layer": "last", "scales": [1.0], "flip": False,
     "negatives": "drop", "normaliser": "max", "precision": "fp32",
@@ -18,7 +20,7 @@ def params(**changes) -> Seeds:
 
 def test_a_picture_that_fits_keeps_its_map():
     maps = torch.rand(1, 2, 3, 5, generator=torch.Generator().manual_seed(0))
-    found = multi_scale(lambda x: maps, torch.zeros(1, 3, 17, 33), params(), 8)
+    found = multi_scale(lambda x: maps, torch.zeros(1, 3, 17, 33), params(), EVERY_EIGHTH, EVERY_EIGHTH)
     assert found.shape == (1, 2, 3, 5)
     assert found.amax((2, 3)).tolist() == [[1, 1], [1, 1]][:1]
 
@@ -33,7 +35,9 @@ def test_cells_stay_where_they_are():
         return smooth[:, :, ::8, ::8]
 
     full = torch.nn.functional.interpolate(
-        multi_scale(strided, x, params(scales=[1.0, 2.0]), 8), (65, 65), mode="bilinear"
+        multi_scale(strided, x, params(scales=[1.0, 2.0]), EVERY_EIGHTH, EVERY_EIGHTH),
+        (65, 65),
+        mode="bilinear",
     )[0, 0]
     rows, columns = torch.meshgrid(torch.arange(65.0), torch.arange(65.0), indexing="ij")
     assert (full * rows).sum() / full.sum() == pytest.approx(32, abs=1)
@@ -60,14 +64,26 @@ def test_normalisers_by_hand():
     assert normalise(maps, "max")[1].max() <= 0  # no positive evidence: never seeded
 
 
-def test_sizes_are_one_more_than_a_multiple_of_the_stride():
-    assert fitting((375, 500), 1.0, 16) == (369, 497)
-    assert fitting((1, 3), 0.5, 16) == (1, 1)
+def test_sizes_put_the_first_and_the_last_cell_alike():
+    assert fitting((375, 500), 1.0, Grid(16, 0.0)) == (369, 497)
+    assert fitting((1, 3), 0.5, Grid(16, 0.0)) == (1, 1)
+    assert fitting((375, 500), 1.0, Grid(16, 7.5)) == (368, 496)
+    assert fitting((1, 3), 0.5, Grid(16, 7.5)) == (16, 16)
+    assert fitting((128, 128), 1.0, Grid(16, 3.5)) == (136, 136)  # 3.5 + 8 * 16 + 3.5, and the pixel itself
+
+
+def test_cells_are_read_where_they_lie():
+    """Two pixels a place: the places' centres are pixels .5, 2.5, 4.5, 6.5; the cells' are 1.5 and 5.5."""
+    assert reading(4, 8, 2, Grid(4, 1.5)).tolist() == [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
 
 
 def test_one_pixel_high_picture():
     found = multi_scale(
-        lambda x: x[:, :1, ::8, ::8], torch.rand(1, 3, 1, 40), params(scales=[0.5, 1.0, 2.0]), 8
+        lambda x: x[:, :1, ::8, ::8],
+        torch.rand(1, 3, 1, 40),
+        params(scales=[0.5, 1.0, 2.0]),
+        EVERY_EIGHTH,
+        EVERY_EIGHTH,
     )
     assert found.shape == (1, 1, 1, 5) and torch.isfinite(found).all()
 
