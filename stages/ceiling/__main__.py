@@ -23,7 +23,7 @@ from stages.evaluation.rungs import REPORTS
 from stages.predictions.params import Predictions
 from stages.predictions.pictures.labeller import Labeller
 from stages.segmenter.__main__ import cross_entropy
-from stages.segmenter.network import build_segmenter
+from stages.segmenter.network import build_segmenter, saved_config
 from stages.segmenter.params import Segmenter
 
 MASKS, OUT = Path("data/masks"), Path("data/ceiling")
@@ -38,9 +38,7 @@ def main() -> str:
     model = build_segmenter(params.network, params.encoder, len(pictures.classes), params.options)
     samples, key = MaskedSamples(train, params, MASKS), training_key(params, train)
     history = training.fit("ceiling", model, samples, cross_entropy, params, key)
-    config = {"classes": list(pictures.classes)}
-    config |= params.model_dump(include={"network", "options", "encoder"})
-    networks.save_network(OUT, model, config, history)
+    networks.save_network(OUT, model, saved_config(params, pictures.classes), history)
     values = score(val, pictures, load("predictions", Predictions, "ceiling"))
     return f"ceiling: mIoU {values['miou']:.2f} % of val, {len(val)} pictures, trained on {len(train)} masks"
 

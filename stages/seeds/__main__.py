@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from stages.common.augment import normalise
 from stages.common.device import device
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
+from stages.seeds import bias, cuts
+from stages.seeds.grid import Grid, grids
+from stages.seeds.layers import LAST
 from stages.seeds.multi_scale import multi_scale
 from stages.seeds.params import Seeds
 
@@ -38,6 +42,7 @@ def main() -> str:
     items.single_thread()  # the processes are the parallelism; workers inherit the loaded network
     compute = SeedMaps(params, str(place))
     compute.prepare()
+    check_layer(params, str(place))
     on_gpu = place.type != "cpu"
     return items.map_items(
         "seeds", OUT, work, compute, batches=by_size if on_gpu else None, processes=0 if on_gpu else None
@@ -56,13 +61,14 @@ class SeedMaps:
 
     def __call__(self, pictures: list[Picture]) -> list[items.Files]:
         model = self.prepare()
+        inputs, cells = _grids(self.place, self.params.layer)
         config = networks.read_config(CLASSIFIER)["encoder"]
         arrays = [normalise(read_picture(p.path), config["mean"], config["std"]) for p in pictures]
         classes = padded([p.labels for p in pictures])
         method = importlib.import_module(f"stages.seeds.{self.params.method}")
         attribution = functools.partial(self._attribution, method, model, classes.to(self.place))
         batch = torch.from_numpy(np.stack(arrays)).to(self.place)
-        maps = multi_scale(attribution, batch, self.params, config["output_stride"]).cpu().numpy()
+        maps = multi_scale(attribution, batch, self.params, inputs, cells).cpu().numpy()
         return [self._files(p, maps[row, : len(p.labels)]) for row, p in enumerate(pictures)]
 
     def _attribution(
@@ -86,6 +92,27 @@ class SeedMaps:
 def _classifier(place: str) -> ClassifierNet:
     model = networks.load_into(rebuild_classifier(networks.read_config(CLASSIFIER)), CLASSIFIER)
     return model.to(place)  # type: ignore[return-value]
+
+
+@functools.cache
+def _grids(place: str, layer: str) -> tuple[Grid, Grid]:
+    return grids(_classifier(place), layer)
+
+
+def check_layer(params: Seeds, place: str) -> None:
+    """Once per run: the layer must be a cut of the network; vgatt says where its theory does not hold.
+
+    On noise: both are properties of the network, and noise excites all of it. ValueError for no cut.
+    """
+    model = _classifier(place)
+    noise = torch.Generator().manual_seed(0)
+    side = 4 * int(model.encoder.output_stride) + 1  # type: ignore[arg-type]
+    pictures = torch.randn(2, 3, side, side, generator=noise).to(place)
+    cuts.require_cut(model, params.layer, pictures)
+    if params.method == "vgatt" and params.layer != LAST:
+        classes = torch.arange(min(4, model.head.out_channels), device=place).expand(2, -1)
+        if line := bias.remark(model, pictures, classes, params.layer):
+            print(f"warning: {line}", file=sys.stderr)
 
 
 def padded(labels: list[tuple[int, ...]]) -> torch.Tensor:

@@ -4,22 +4,22 @@ import torch
 from torch import Tensor
 
 from stages.classifier.network import ClassifierNet
-from stages.seeds.layers import LAST, gradients, head_maps, values_and_scores
+from stages.seeds.layers import LAST, gradients, head_maps, stored, values_and_scores
 
 
 def attribution(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:
     """Signed maps [B, K, h, w] of the classes [B, K] (0-based) at `layer`.
 
-    The ReLU of Grad-CAM is the step's `negatives: drop`. Before the pooled linear head the
-    gradient is the head's weight over h * w, so Grad-CAM is CAM up to that constant, and the
-    normalised maps are equal: no backward pass is run.
+    The ReLU of Grad-CAM is the step's `negatives: drop`. Gradients of a pooled head shrink with the
+    number of cells, so maps are multiplied by it: those of two scales weigh alike. Then Grad-CAM
+    before the head is CAM, and no backward pass is run.
     """
     if layer == LAST:
         return head_maps(model, pictures, classes)
     with torch.enable_grad():
         values, scores = values_and_scores(model, pictures, layer)
         maps = [
-            (gradient.mean((2, 3), keepdim=True) * values).sum(1)
+            (gradient.sum((2, 3), keepdim=True) * values).sum(1)  # the mean times the cells
             for gradient in gradients(values, scores, classes)
         ]
-    return torch.stack(maps, 1).detach()
+    return stored(model, torch.stack(maps, 1).detach(), layer)

@@ -1,14 +1,16 @@
 """Values and gradients of a named layer of the classifier."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from stages.classifier.network import ClassifierNet
 
 LAST = "last"
+INPUT = "input"  # the pictures themselves
 
 
 def find_layer(model: ClassifierNet, name: str) -> nn.Module:
@@ -34,27 +36,55 @@ def head_maps(model: ClassifierNet, pictures: Tensor, classes: Tensor) -> Tensor
 
 def values_and_scores(model: ClassifierNet, pictures: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     """The layer's values [B, D, h, w] and the scores [B, C] computed from them, with a graph."""
+    if layer == INPUT:
+        values = pictures.detach().requires_grad_()
+        return values, model(values.clone())
     if layer == LAST:
         values = model.features(pictures).detach().requires_grad_()
         return values, model.pool(values)
     caught: list[Tensor] = []
 
-    def catch(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        if not isinstance(output, Tensor) or output.ndim != 4:
-            raise ValueError(f"seeds.layer {layer}: its output is no feature map")
+    def catch(output: Tensor) -> Tensor:
         # A leaf in the layer's place: the graph begins here. The clone keeps the values, which
         # an in-place ReLU after the layer would overwrite.
         caught.append(output.detach().requires_grad_())
         return caught[-1].clone()
 
-    handle = find_layer(model, layer).register_forward_hook(catch)
+    features = with_layer(model, pictures, layer, catch)
+    return caught[0], model.pool(features)
+
+
+def with_layer(
+    model: ClassifierNet, pictures: Tensor, layer: str, change: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """The last features, computed with `change` of the layer's values in the place of them.
+
+    Raises ValueError where the layer has no feature map, or does not run once.
+    """
+    times = 0
+
+    def hook(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        nonlocal times
+        times += 1
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            raise ValueError(f"seeds.layer {layer}: its output is no feature map")
+        return change(output)
+
+    handle = find_layer(model, layer).register_forward_hook(hook)
     try:
-        scores = model(pictures)
+        features = model.features(pictures)
     finally:
         handle.remove()
-    if len(caught) != 1:
-        raise ValueError(f"seeds.layer {layer}: runs {len(caught)} times in a forward pass, not once")
-    return caught[0], scores
+    if times != 1:
+        raise ValueError(f"seeds.layer {layer}: runs {times} times in a forward pass, not once")
+    return features
+
+
+def stored(model: ClassifierNet, maps: Tensor, layer: str) -> Tensor:
+    """Maps as they leave a method: those at the pixels averaged to cells of the encoder's stride."""
+    if layer != INPUT:
+        return maps
+    return F.avg_pool2d(maps, int(model.encoder.output_stride), ceil_mode=True)  # type: ignore[arg-type]
 
 
 def gradients(values: Tensor, scores: Tensor, classes: Tensor) -> Iterator[Tensor]:

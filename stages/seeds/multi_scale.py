@@ -7,33 +7,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stages.seeds.grid import Grid
 from stages.seeds.params import Seeds
 
 Attribution = Callable[[Tensor], Tensor]
 """Pictures [B, 3, h, w] -> signed maps [B, K, h', w']."""
 
 
-def multi_scale(attribution: Attribution, pictures: Tensor, params: Seeds, align: int) -> Tensor:
-    """Normalised maps [B, K, h, w] on the layer's grid at scale 1.
+def multi_scale(
+    attribution: Attribution, pictures: Tensor, params: Seeds, inputs: Grid, cells: Grid
+) -> Tensor:
+    """Normalised maps [B, K, h, w] on the layer's grid at scale 1: h = ceil(H / stride).
 
-    Inputs are resized to sides of n * align + 1 (align: the encoder's output stride): then the
-    cells of a strided convolution with odd kernels lie on every align-th pixel, first and last
-    included, and the maps grow back with aligned corners. Other sizes shift them by up to half a cell.
+    Pictures are resized to sides that fit the grid `inputs`: then cells lie alike at both ends, and those of
+    a mirrored picture on those of the picture. The maps have the grid `cells`, and are read where it lies.
     """
     size = (pictures.shape[2], pictures.shape[3])
-    grid: tuple[int, int] | None = None
-    total: Tensor | None = None
-    for scale in sorted(params.scales, key=lambda s: abs(s - 1)):  # nearest to 1 first: it sets the grid
-        inputs = resize(pictures, fitting(size, scale, align))
-        maps = oriented(attribution, inputs, params)
-        if grid is None:
-            longest, cells = max(inputs.shape[2:]), max(maps.shape[2:])
-            stride = max(1, round((longest - 1) / (cells - 1) / scale)) if cells > 1 else align
-            grid = (math.ceil(size[0] / stride), math.ceil(size[1] / stride))
-        full = F.interpolate(maps, size, mode="bilinear", align_corners=True)
-        total = full if total is None else total + full
-    assert total is not None and grid is not None
-    return normalise(F.interpolate(total, grid, mode="bilinear", align_corners=False), params.normaliser)
+    height, width = (math.ceil(side / cells.stride) for side in size)
+    total = torch.zeros((), device=pictures.device)
+    for scale in params.scales:
+        scaled = resize(pictures, fitting(size, scale, inputs))
+        maps = oriented(attribution, scaled, params)
+        rows = reading(height, scaled.shape[2], maps.shape[2], cells).to(maps)
+        columns = reading(width, scaled.shape[3], maps.shape[3], cells).to(maps)
+        total = total + rows @ maps @ columns.T
+    return normalise(total, params.normaliser)
 
 
 def oriented(attribution: Attribution, inputs: Tensor, params: Seeds) -> Tensor:
@@ -46,10 +44,27 @@ def oriented(attribution: Attribution, inputs: Tensor, params: Seeds) -> Tensor:
     return maps
 
 
-def fitting(size: tuple[int, int], scale: float, align: int) -> tuple[int, int]:
-    """The size nearest to scale * size whose sides are n * align + 1 (n >= 0)."""
-    height, width = (max(0, round((side * scale - 1) / align)) * align + 1 for side in size)
+def fitting(size: tuple[int, int], scale: float, grid: Grid) -> tuple[int, int]:
+    """The size nearest to scale * size of which the grid's first and last cell are as far from the borders.
+
+    Sides are n * stride + 2 * offset + 1 (n >= 0): n * stride + 1 where the offset is 0, multiples of the
+    stride where it is (stride - 1) / 2.
+    """
+    least = round(2 * grid.offset) + 1
+    height, width = (
+        max(0, round((side * scale - least) / grid.stride)) * grid.stride + least for side in size
+    )
     return height, width
+
+
+def reading(places: int, side: int, count: int, cells: Grid) -> Tensor:
+    """Weights [places, count] that read a row of cells at the centres of `places` equal parts of the picture.
+
+    Linear between two cells; beyond the first and the last their values. `side` is the picture's, in pixels.
+    """
+    pixels = (torch.arange(places) + 0.5) * (side / places) - 0.5
+    where = ((pixels - cells.offset) / cells.stride).clamp(0, count - 1)
+    return (1 - (where[:, None] - torch.arange(count)).abs()).clamp_min(0)
 
 
 def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:

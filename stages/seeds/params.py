@@ -12,7 +12,7 @@ class Seeds(Section):
     cam: Empty | None = None  # dvc.yaml declares the chosen method's keys only
     grad_cam: Empty | None = None
     vgatt: Empty | None = None
-    layer: str  # a module path of the classifier, or last
+    layer: str  # a module path of the classifier, last, or input (the pixels)
     scales: Annotated[list[Positive], Field(min_length=1)]
     flip: bool
     negatives: Literal["drop", "keep"]  # drop: ReLU at each scale (PSA, IRN); keep: signed (CHEN)
@@ -24,5 +24,5 @@ class Seeds(Section):
         if self.negatives == "keep" and self.normaliser == "min_max":
             raise ValueError("min_max shifts the zero, so negatives: keep needs normaliser: max")
         if self.method == "cam" and self.layer != "last":
-            raise ValueError("cam reads the last layer: use grad_cam or vgatt at others")
+            raise ValueError(f"cam reads the last layer, not {self.layer}: use grad_cam or vgatt there")
         return self

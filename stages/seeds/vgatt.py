@@ -4,26 +4,26 @@ import torch
 from torch import Tensor
 
 from stages.classifier.network import ClassifierNet
-from stages.seeds.layers import LAST, gradients, head_maps, values_and_scores
+from stages.seeds.layers import LAST, gradients, head_maps, stored, values_and_scores
 
 
 def attribution(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:
     """Contributions [B, K, h, w] of each place of `layer` to the scores of the classes [B, K].
 
-    At the last layer the gradient is the head's weight over h * w (CAM is the special case that
-    CHEN names after Eq. 4.13), so no backward pass is run.
+    They are multiplied by the number of places, as CAM is: their mean and the bias give the score, at
+    every scale. At the last layer they are CAM (the special case that CHEN names after Eq. 4.13), so no
+    backward pass is run.
     """
     if layer == LAST:
-        maps = head_maps(model, pictures, classes)
-        return maps / maps[0, 0].numel()
+        return head_maps(model, pictures, classes)
     with torch.enable_grad():
         values, scores = values_and_scores(model, pictures, layer)
         parts = [(gradient * values).sum(1) for gradient in gradients(values, scores, classes)]
-    return torch.stack(parts, 1).detach()
+    return stored(model, torch.stack(parts, 1).detach() * values[0, 0].numel(), layer)
 
 
 def bias(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:
     """The bias term [B, K] (CHEN Eq. 4.12) of the affine function that the network is above `layer`."""
     with torch.no_grad():
         scores = model(pictures).gather(1, classes)
-    return scores - attribution(model, pictures, classes, layer).sum((2, 3))
+    return scores - attribution(model, pictures, classes, layer).mean((2, 3))

@@ -15,7 +15,7 @@ from stages.common.device import training_place
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.samples import MaskedSamples
-from stages.segmenter.network import build_segmenter
+from stages.segmenter.network import build_segmenter, saved_config
 from stages.segmenter.params import Segmenter
 
 DATA, OUT = Path("data"), Path("data/segmenter")
@@ -30,11 +30,7 @@ def main() -> str:
     labels = DATA / str(params.labels)
     samples, key = MaskedSamples(train, params, labels), training_key(params, train, labels)
     history = training.fit("segmenter", model, samples, cross_entropy, params, key)
-    config = {
-        "classes": list(pictures.classes),
-        **params.model_dump(include={"network", "options", "encoder"}),
-    }
-    networks.save_network(OUT, model, config, history)
+    networks.save_network(OUT, model, saved_config(params, pictures.classes), history)
     return f"segmenter: {params.network} on {params.encoder.name}, loss {history[-1]['loss']:.3f}"
 
 

@@ -60,7 +60,8 @@ def test_of_many_masks_some_are_looked_at(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_share_of_the_pixels_and_more_than_half_of_the_pictures(tmp_path: Path) -> None:
     """995 of 1000 pixels are nearly all, 994 are not; two of four pictures are not most."""
     look = emptiness.sample(
-        dict.fromkeys(masks(tmp_path, [[995, 5], [994, 6], [1000], [500, 500]]), (1,)), RUNG, tmp_path
+        dict.fromkeys(masks(tmp_path, [[995, 5], [994, 6], [1000], [500, 500]]), (1,)),
+        rung("predictions", tmp_path),
     )
     assert (look.looked, look.empty, look.total) == (4, 2, 4)
     assert emptiness.words("predictions", look, CLASSES) == []
@@ -70,13 +71,13 @@ def test_a_share_of_the_pixels_and_more_than_half_of_the_pictures(tmp_path: Path
 def test_void_pixels_count_as_nothing(tmp_path: Path) -> None:
     counts = [4, 1] + [0] * 253 + [995]
     ids = masks(tmp_path, [counts, [0] * 255 + [1000], [1] + [0] * 254 + [999]])
-    look = emptiness.sample(dict.fromkeys(ids, (1,)), RUNG, tmp_path)
+    look = emptiness.sample(dict.fromkeys(ids, (1,)), rung("predictions", tmp_path))
     assert (look.empty, look.classes) == (1, {0, 1})  # four of five known pixels, none, one of one
 
 
 def test_a_missing_mask_is_none(tmp_path: Path) -> None:
     masks(tmp_path, [[900, 100]])
-    look = emptiness.sample({"0": (1,), "9": (2,)}, RUNG, tmp_path)
+    look = emptiness.sample({"0": (1,), "9": (2,)}, rung("predictions", tmp_path))
     assert (look.looked, look.total, look.named, look.classes) == (1, 2, {1}, {0, 1})
 
 
@@ -85,7 +86,7 @@ def test_those_looked_at_are_evenly_spaced_over_the_sorted_names(
 ) -> None:
     monkeypatch.setattr(emptiness, "LOOKED", 4)
     ids = masks(tmp_path, [[900, 100]] * 10)
-    look = emptiness.sample({name: (int(name),) for name in reversed(ids)}, RUNG, tmp_path)
+    look = emptiness.sample({name: (int(name),) for name in reversed(ids)}, rung("predictions", tmp_path))
     assert (look.looked, look.named) == (4, {0, 2, 5, 7})  # every 2.5th
 
 

@@ -53,7 +53,7 @@ def spec(tmp_path: Path) -> dict[str, object]:
         "a": str(tmp_path / "a"),
         "b": str(tmp_path / "b"),
         "thresholds": {"a": 0.5, "b": 0.7},
-        "results": dict.fromkeys("ab", {"seeds": "seeds", "pseudo_labels": "pseudo_labels"}),
+        "results": {key: {"seeds": "seeds", "pseudo_labels": "pseudo_labels"} for key in "ab"},
         "rungs": {"pseudo_labels": ["x"]},
         "side": SIZE,
         "out": str(tmp_path / "out"),

@@ -5,9 +5,11 @@ from PIL import Image
 
 from stages.common.params import ParameterError, check
 from stages.seeds.__main__ import by_size, padded
-from stages.seeds.multi_scale import fitting, multi_scale, normalise, oriented, resize
+from stages.seeds.grid import Grid
+from stages.seeds.multi_scale import fitting, multi_scale, normalise, oriented, reading, resize
 from stages.seeds.params import Seeds
 
+EVERY_EIGHTH = Grid(8, 0.0)
 VALUES = {
     "method": "cam", "layer": "last", "scales": [1.0], "flip": False,
     "negatives": "drop", "normaliser": "max", "precision": "fp32",
@@ -20,7 +22,7 @@ def params(**changes) -> Seeds:
 
 def test_a_picture_that_fits_keeps_its_map():
     maps = torch.rand(1, 2, 3, 5, generator=torch.Generator().manual_seed(0))
-    found = multi_scale(lambda x: maps, torch.zeros(1, 3, 17, 33), params(), 8)
+    found = multi_scale(lambda x: maps, torch.zeros(1, 3, 17, 33), params(), EVERY_EIGHTH, EVERY_EIGHTH)
     assert found.shape == (1, 2, 3, 5)
     assert found.amax((2, 3)).tolist() == [[1, 1], [1, 1]][:1]
 
@@ -35,7 +37,9 @@ def test_cells_stay_where_they_are():
         return smooth[:, :, ::8, ::8]
 
     full = torch.nn.functional.interpolate(
-        multi_scale(strided, x, params(scales=[1.0, 2.0]), 8), (65, 65), mode="bilinear"
+        multi_scale(strided, x, params(scales=[1.0, 2.0]), EVERY_EIGHTH, EVERY_EIGHTH),
+        (65, 65),
+        mode="bilinear",
     )[0, 0]
     rows, columns = torch.meshgrid(torch.arange(65.0), torch.arange(65.0), indexing="ij")
     assert (full * rows).sum() / full.sum() == pytest.approx(32, abs=1)
@@ -43,33 +47,31 @@ def test_cells_stay_where_they_are():
 
 
 @pytest.mark.parametrize(
-    ("size", "scale", "step", "grid"),
-    [((33, 50), 1.0, 2, (17, 25)), ((50, 33), 1.0, 2, (25, 17)), ((33, 50), 0.5, 2, (9, 13)),
-     ((8, 9), 1.0, 8, (1, 2)), ((5, 5), 1.0, 1, (1, 1)), ((17, 17), 1.0, 1, (17, 17))],
-)  # fmt: skip
-def test_the_grid_has_the_layers_cells_at_scale_one(size, scale, step, grid):
-    """Cells lie every `step` pixels of the input; one that is a single cell has the encoder's stride."""
+    ("size", "stride", "grid"),
+    [((33, 50), 2, (17, 25)), ((50, 33), 8, (7, 5)), ((8, 9), 8, (1, 2)), ((5, 5), 16, (1, 1))],
+)
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_the_grid_has_a_place_for_each_stride_at_any_scale(size, stride, grid, scale):
     x = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-    assert multi_scale(lambda x: x[:, :1, ::step, ::step], x, params(scales=[scale]), 8).shape[2:] == grid
+    cells = Grid(stride, 0.0)
+    found = multi_scale(lambda x: x[:, :1, ::stride, ::stride], x, params(scales=[scale]), cells, cells)
+    assert found.shape[2:] == grid
 
 
-def test_the_cells_distance_is_rounded_and_one_pixel_at_least():
-    """48 pixels over 23 cells, and two cells a pixel."""
-    x = torch.rand(1, 3, 33, 50, generator=torch.Generator().manual_seed(0))
-    assert multi_scale(lambda x: torch.rand(1, 1, 16, 24), x, params(), 8).shape[2:] == (17, 25)
-    finer = multi_scale(lambda x: torch.rand(1, 1, 33, 33), torch.rand(1, 3, 17, 17), params(), 8)
-    assert finer.shape[2:] == (17, 17)
-
-
-def test_the_scale_nearest_to_one_sets_the_grid():
-    seen = []
+def test_scales_are_summed():
+    """Of maps that are the same everywhere at each scale: the sum of both, before it is normalised."""
+    cells = Grid(4, 0.0)
+    by_side = {17: torch.tensor([1.0, 0.0]), 33: torch.tensor([0.0, 3.0])}
 
     def attribution(x):
-        seen.append(x.shape[3])
-        return x[:, :1, ::4, ::4]
+        return by_side[x.shape[3]].view(1, 2, 1, 1).expand(1, 2, *(side // 4 + 1 for side in x.shape[2:]))
 
-    found = multi_scale(attribution, torch.rand(1, 3, 33, 33), params(scales=[2.0, 0.5, 1.25]), 8)
-    assert seen == [41, 17, 65] and found.shape[2:] == (11, 11)  # 40 pixels, 10 steps, 1.25: every third
+    x = torch.rand(1, 3, 17, 17, generator=torch.Generator().manual_seed(0))
+    keep = params(scales=[1.0, 2.0], normaliser="max")
+    total = multi_scale(lambda x: attribution(x).sum(1, keepdim=True), x, keep, cells, cells)
+    assert torch.equal(total, torch.ones(1, 1, 5, 5))
+    both = multi_scale(attribution, x, keep, cells, cells)
+    assert torch.equal(both, torch.ones(1, 2, 5, 5))
 
 
 def test_the_mirrored_picture_is_what_the_flip_shows():
@@ -120,16 +122,28 @@ def test_normalisers_by_hand():
     assert normalise(torch.full((1, 2, 2), 3.0), "min_max").tolist() == [[[0, 0], [0, 0]]]
 
 
-def test_sizes_are_one_more_than_a_multiple_of_the_stride():
-    assert fitting((375, 500), 1.0, 16) == (369, 497)
-    assert fitting((1, 3), 0.5, 16) == (1, 1)
-    assert fitting((375, 500), 2.0, 16) == (753, 993)
-    assert fitting((12, 13), 1.0, 8) == (9, 17)  # 11 / 8 steps, and 12 / 8
+def test_sizes_put_the_first_and_the_last_cell_alike():
+    assert fitting((375, 500), 1.0, Grid(16, 0.0)) == (369, 497)
+    assert fitting((1, 3), 0.5, Grid(16, 0.0)) == (1, 1)
+    assert fitting((375, 500), 2.0, Grid(16, 0.0)) == (753, 993)
+    assert fitting((12, 13), 1.0, Grid(8, 0.0)) == (9, 17)  # 11 / 8 steps, and 12 / 8
+    assert fitting((375, 500), 1.0, Grid(16, 7.5)) == (368, 496)
+    assert fitting((1, 3), 0.5, Grid(16, 7.5)) == (16, 16)
+    assert fitting((128, 128), 1.0, Grid(16, 3.5)) == (136, 136)  # 3.5 + 8 * 16 + 3.5, and the pixel itself
+
+
+def test_cells_are_read_where_they_lie():
+    """Two pixels a place: the places' centres are pixels .5, 2.5, 4.5, 6.5; the cells' are 1.5 and 5.5."""
+    assert reading(4, 8, 2, Grid(4, 1.5)).tolist() == [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
 
 
 def test_one_pixel_high_picture():
     found = multi_scale(
-        lambda x: x[:, :1, ::8, ::8], torch.rand(1, 3, 1, 40), params(scales=[0.5, 1.0, 2.0]), 8
+        lambda x: x[:, :1, ::8, ::8],
+        torch.rand(1, 3, 1, 40),
+        params(scales=[0.5, 1.0, 2.0]),
+        EVERY_EIGHTH,
+        EVERY_EIGHTH,
     )
     assert found.shape == (1, 1, 1, 5) and torch.isfinite(found).all()
 
