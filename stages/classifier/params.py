@@ -1,6 +1,6 @@
 """Parameters of the step `classifier`."""
 
-from stages.common.training_params import Training
+from stages.common.training.params import Training
 
 
 class Classifier(Training):

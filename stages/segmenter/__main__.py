@@ -6,17 +6,16 @@ The last epoch is kept: choosing an epoch by a mask would be supervision by pixe
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
-from stages.common import door, fingerprint, networks, training
-from stages.common.artifacts import UNKNOWN
+from stages.common import door, fingerprint, networks
 from stages.common.device import training_place
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
-from stages.common.samples import MaskedSamples
-from stages.segmenter.network import build_segmenter
+from stages.common.training.loop import fit
+from stages.common.training.samples import MaskedSamples
+from stages.common.training.strategy import MAIN
 from stages.segmenter.params import Segmenter
+from stages.segmenter.strategy import strategy
 
 LABELS, OUT = Path("data/pseudo_labels"), Path("data/segmenter")
 
@@ -26,22 +25,15 @@ def main() -> str:
     pictures = load_pictures()
     train = pictures.split("train")
     torch.manual_seed(params.seed)
-    model = build_segmenter(params.network, params.encoder, len(pictures.classes), params.options)
+    learning = strategy(params, len(pictures.classes))
     samples, key = MaskedSamples(train, params, LABELS), training_key(params, train)
-    history = training.fit("segmenter", model, samples, cross_entropy, params, key)
+    history = fit("segmenter", learning, samples, params, key)
     config = {
         "classes": list(pictures.classes),
         **params.model_dump(include={"network", "options", "encoder"}),
     }
-    networks.save_network(OUT, model, config, history)
+    networks.save_network(OUT, learning.networks[MAIN], config, history)
     return f"segmenter: {params.network} on {params.encoder.name}, loss {history[-1]['loss']:.3f}"
-
-
-def cross_entropy(model: torch.nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-    """Pixel-wise cross-entropy; pixels labelled 255 never count (a batch of nothing else costs 0)."""
-    pictures, labels = batch
-    total = F.cross_entropy(model(pictures).float(), labels, ignore_index=UNKNOWN, reduction="sum")
-    return {"loss": total / (labels != UNKNOWN).sum().clamp_min(1)}
 
 
 def training_key(params: Segmenter, train: list[Picture]) -> str:

@@ -21,7 +21,7 @@ from torch import nn
 
 from stages.common import training
 from stages.common.params import check
-from stages.common.training_params import Training
+from stages.common.training.params import Training
 
 CHANNELS = {"mean": [0.5] * 3, "std": [0.5] * 3}
 ENCODER = {"name": "small", "output_stride": 8, "weights": {"source": "none", "name": "", "sha256": ""},
