@@ -66,7 +66,9 @@ def _launched(count: int, batch: int, accelerator: str, precision: Any, static: 
         accelerator=accelerator,
         devices=count,
         precision=precision,
-        strategy=DDPStrategy(static_graph=static, find_unused_parameters=not static, broadcast_buffers=False),
+        strategy=DDPStrategy(
+            static_graph=static, find_unused_parameters=not static, forward_sync_buffers=False
+        ),
         plugins=[LightningEnvironment()],
     )
     fabric.launch()

@@ -1,10 +1,14 @@
 """A turn moves the network that learns and nothing else; a loss can call networks and nothing else."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from stages.common.training import checkpoint
+from stages.common.training import learners
+from stages.common.training.batches import Order
 from stages.common.training.loop import fit
 from stages.common.training.strategy import Strategy, Turn, one
 from tests.common.training.tiny import (
@@ -79,9 +83,8 @@ def test_the_gradient_of_a_frozen_network_reaches_the_learner_and_no_other_weigh
     x = found[0]
     helper(torch.cat([net(x)] * 5, 1))["size"][0].backward()
     assert net.head.weight.grad.abs().max() > 1e-4
-    torch.testing.assert_close(
-        strategy.networks["main"].head.weight, Net().head.weight - net.head.weight.grad
-    )
+    wanted = Net().head.weight - net.head.weight.grad
+    torch.testing.assert_close(strategy.networks["main"].head.weight, wanted)
     assert all(p.grad is None for p in strategy.networks["helper"].parameters())
 
 
@@ -90,7 +93,8 @@ def test_turns_of_a_step_see_what_the_turn_before_made():
     strategy = pair()
     once(strategy)
     net, eraser = strategy.networks["main"].eval(), Eraser().train()
-    x = torch.stack([Noise().sample(i, _rng(i))[0] for i in _order()])
+    (order,) = Order(13, 13, 1, seed=0)
+    x = torch.stack([Noise().sample(n, np.random.default_rng((0, 0, n)))[0] for _, n in order])
     optimizer = torch.optim.AdamW([
         {"params": [p for p in eraser.parameters() if p.ndim > 1], "lr": 0.1, "weight_decay": 0.01},
         {"params": [p for p in eraser.parameters() if p.ndim <= 1], "lr": 0.2, "weight_decay": 0.0},
@@ -102,44 +106,22 @@ def test_turns_of_a_step_see_what_the_turn_before_made():
         torch.testing.assert_close(found[name], tensor, rtol=1e-5, atol=1e-6)
 
 
-def _order():
-    from stages.common.training.batches import Order
-
-    return [index for _, index in next(iter(Order(13, 13, 1, 0)))]
-
-
-def _rng(index):
-    import numpy as np
-
-    return np.random.default_rng((0, 0, index))
-
-
 def test_a_network_that_is_not_due_holds_still_and_its_schedule_counts_its_own_updates(monkeypatch):
-    monkeypatch.setattr(checkpoint, "CHECKPOINT_SECONDS", float("inf"))
-    rates = []
-    strategy = pair(due=lambda step: step in (1, 2, 5, 8))
+    strategy, done, seen = pair(due=lambda step: step in (1, 2, 5, 8)), [], []
+    known = learners.set_rate
+    monkeypatch.setattr(learners, "set_rate", lambda *args: (done.append(args[1:]), known(*args)))
 
-    def spied(networks, batch, done):
-        groups = [o for o in _optimizers if isinstance(o, torch.optim.AdamW)][0].param_groups
-        rates.append((done, groups[0]["lr"], bytes_of(strategy)["eraser.layers.0.weight"]))
-        return adversary(networks, batch, done)
+    def spied(networks, batch, ramp):
+        seen.append((ramp, bytes_of(strategy)["eraser.layers.0.weight"]))
+        return adversary(networks, batch, ramp)
 
-    _optimizers, step = [], torch.optim.Optimizer.__init__
-    monkeypatch.setattr(
-        torch.optim.Optimizer,
-        "__init__",
-        lambda self, *a, **k: (_optimizers.append(self), step(self, *a, **k))[1],
-    )
-    turns = (strategy.turns[0], Turn("eraser", spied, strategy.turns[1].optimizer, strategy.turns[1].due))
+    turns = (strategy.turns[0], replace(strategy.turns[1], loss=spied))
     fit("a", Strategy(strategy.networks, turns), Noise(), params(), "key")  # nine steps
-    assert [done for done, _, _ in rates] == [
-        1 / 9,
-        2 / 9,
-        5 / 9,
-        8 / 9,
-    ]  # a ramp counts the training's steps
-    assert [rate for _, rate, _ in rates] == pytest.approx([0.1 * (1 - n / 4) ** 0.9 for n in range(4)])
-    assert torch.equal(rates[0][2], Eraser().layers[0].weight)  # nothing moved it before
+    assert [ramp for ramp, _ in seen] == [1 / 9, 2 / 9, 5 / 9, 8 / 9]  # a ramp counts the training's steps
+    assert [share for chosen, share in done if chosen.name == "adamw"] == [0, 1 / 4, 2 / 4, 3 / 4]
+    assert [share for chosen, share in done if chosen.name == "sgd"] == [n / 9 for n in range(9)]
+    assert torch.equal(seen[0][1], Eraser().layers[0].weight)  # nothing moved it before
+    assert not torch.equal(seen[1][1], seen[0][1])
 
 
 def test_a_row_has_a_column_for_each_loss_and_nan_where_no_turn_was_due():
@@ -173,19 +155,16 @@ def test_after_a_training_all_networks_are_in_eval_mode_and_can_learn_again():
 
 
 @pytest.mark.parametrize("name", ["main", "helper"])
-@pytest.mark.parametrize(
-    "use", [lambda net: net.encoder, lambda net: net.parameters(), lambda net: net.eval()]
-)
+@pytest.mark.parametrize("use", ["encoder", "parameters", "eval", "weight"])
 def test_a_loss_can_only_call_a_network(name, use):
     strategy = pair()
 
     def other(networks, batch, done):
-        use(networks[name])
+        getattr(networks[name], use)
         return erased(networks, batch, done)
 
-    message = (
-        rf"networks\['{name}'\]\.\w+: a loss can only call networks\['{name}'\]\(x\).*let `forward` return"
-    )
+    which = rf"networks\['{name}'\]"
+    message = rf"{which}\.{use}: a loss can only call {which}\(x\).*let `forward` return what the loss needs"
     with pytest.raises(AttributeError, match=message):
         once(Strategy(strategy.networks, (Turn("main", other),)))
 
@@ -207,35 +186,27 @@ class Shapes(nn.Module):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_network_computes_in_the_same_precision_whether_it_learns_or_not(kind, precision):
     """And gives float32, whatever its outputs are."""
-    seen = {}
+    seen, part = {}, {"tensor": ..., "tuple": 0, "dict": "y"}[kind]
 
     def of(learner):
         def loss(networks, batch, done):
             x = batch[0] / 10 + 0.1234567
             for name in networks:
                 out = networks[name](x, kind=kind)
-                y = {
-                    "tensor": lambda out=out: out,
-                    "tuple": lambda out=out: out[0],
-                    "dict": lambda out=out: out["y"],
-                }[kind]()
-                seen[learner, name] = y.detach().clone()
+                seen[learner, name] = out[part].detach().clone()
             return {"loss": networks[learner](x).square().mean()}
 
         return loss
 
-    networks = {"main": Shapes(), "other": Shapes()}
-    fixed = {**OPTIMIZER, "lr": 1e-30, "weight_decay": 0, "momentum": 0}
-    once(
-        Strategy(networks, (Turn("main", of("main")), Turn("other", of("other")))),
-        precision=precision,
-        optimizer=fixed,
+    strategy = Strategy(
+        {"main": Shapes(), "other": Shapes()}, (Turn("main", of("main")), Turn("other", of("other")))
     )
+    still = {**OPTIMIZER, "lr": 1e-30, "weight_decay": 0, "momentum": 0}
+    once(strategy, precision=precision, optimizer=still)
     first, *others = seen.values()
     assert len(others) == 3 and first.dtype == torch.float32
     assert all(torch.equal(first, other) and other.dtype == torch.float32 for other in others)
-    exact = bool((first == first.bfloat16().float()).all())
-    assert exact == (precision == "bf16")
+    assert torch.equal(first, first.bfloat16().float()) == (precision == "bf16")
 
 
 def test_a_network_without_an_encoder_can_be_main():
