@@ -22,11 +22,11 @@ from benchmarks.common import save
 from stages.classifier.network import build_classifier
 from stages.common import items, networks
 from stages.common.artifacts import read_npz
-from stages.common.augment import normalise
 from stages.common.device import device
 from stages.common.params import check
 from stages.common.pictures import Picture
-from stages.common.training_params import Encoder
+from stages.common.training.augment import normalise
+from stages.common.training.params import Encoder
 from stages.seeds import __main__ as step
 from stages.seeds.params import Seeds
 

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("seeds", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
-COMMON = ("stages/common/crf.py", "stages/common/labels.py", "stages/common/augment.py")
+COMMON = ("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py")
 IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone
     "stages/seeds/__main__.py": ("padded", "by_size"),

@@ -10,19 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from stages.affinity.loss import affinity_loss, grid_labels, pair_kinds
 from stages.affinity.network import AffinityNet, affinities, build_affinity_net, rebuild_affinity_net
 from stages.affinity.offsets import forward_offsets
 from stages.affinity.params import Affinity
-from stages.common import door, fingerprint, items, networks, training
+from stages.common import door, fingerprint, items, networks
 from stages.common.artifacts import npz_bytes, read_picture
-from stages.common.augment import normalise
 from stages.common.device import device, training_place
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
-from stages.common.samples import MaskedSamples
+from stages.common.training.augment import normalise
+from stages.common.training.loop import fit
+from stages.common.training.samples import MaskedSamples
+from stages.common.training.strategy import MAIN, Batch, Losses, Networks, one
 
 LABELS, OUT = Path("data/affinity_labels/affinity"), Path("data/affinity")
 NETWORKS = items.SCRATCH / "affinity_network"  # trained networks, where worker processes find them
@@ -37,7 +38,7 @@ def main() -> str:
     model = build_affinity_net(params.encoder, params.levels, params.channels, params.grid_stride)
     offsets = offset_list(params.radius)
     loss = functools.partial(batch_loss, offsets, params.grid_stride, classes)
-    history = training.fit("affinity", model, MaskedSamples(train, params, LABELS), loss, params, key)
+    history = fit("affinity", one(model, loss), MaskedSamples(train, params, LABELS), params, key)
     config = params.model_dump(include={"encoder", "levels", "channels", "grid_stride", "radius"})
     NETWORKS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=NETWORKS) as network:  # of this process: .scratch may be shared
@@ -49,10 +50,10 @@ def main() -> str:
 
 
 def batch_loss(
-    offsets: list[tuple[int, int]], cell: int, classes: int, model: torch.nn.Module, batch: tuple[Tensor, ...]
-) -> dict[str, Tensor]:
+    offsets: list[tuple[int, int]], cell: int, classes: int, called: Networks, batch: Batch, _: float
+) -> Losses:
     pictures, labels = batch
-    values, inside = affinities(model(pictures), offsets)
+    values, inside = affinities(called[MAIN](pictures), offsets)
     return affinity_loss(values, pair_kinds(grid_labels(labels, cell, classes), offsets, inside))
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.common.encoders import build_encoder
-from stages.common.training_params import Encoder
+from stages.common.training.params import Encoder
 
 
 class AffinityNet(nn.Module):

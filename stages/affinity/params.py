@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stages.common.params import Count
-from stages.common.training_params import Training
+from stages.common.training.params import Training
 
 
 class Affinity(Training):

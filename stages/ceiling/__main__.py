@@ -11,20 +11,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stages.common import door, fingerprint, networks, training
+from stages.common import door, fingerprint, networks
 from stages.common.artifacts import read_mask, read_picture, write_atomic, write_json
 from stages.common.device import device, training_place
 from stages.common.params import load
 from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.progress import track
-from stages.common.samples import MaskedSamples
+from stages.common.training.loop import fit
+from stages.common.training.samples import MaskedSamples
+from stages.common.training.strategy import MAIN
 from stages.evaluation import metrics, tables
 from stages.evaluation.rungs import REPORTS
 from stages.predictions.params import Predictions
 from stages.predictions.pictures.labeller import Labeller
-from stages.segmenter.__main__ import cross_entropy
-from stages.segmenter.network import build_segmenter, saved_config
+from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
+from stages.segmenter.strategy import loss_module, strategy
 
 MASKS, OUT = Path("data/masks"), Path("data/ceiling")
 WHOLE = 1 << 30  # pixels, the side from which a picture would be cut into tiles: none is
@@ -35,10 +37,10 @@ def main() -> str:
     pictures = load_pictures()
     train, val = (with_masks(pictures, split) for split in ("train", "val"))
     torch.manual_seed(params.seed)
-    model = build_segmenter(params.network, params.encoder, len(pictures.classes), params.options)
+    learning = strategy(params, len(pictures.classes))
     samples, key = MaskedSamples(train, params, MASKS), training_key(params, train)
-    history = training.fit("ceiling", model, samples, cross_entropy, params, key)
-    networks.save_network(OUT, model, saved_config(params, pictures.classes), history)
+    history = fit("ceiling", learning, samples, params, key)
+    networks.save_network(OUT, learning.networks[MAIN], saved_config(params, pictures.classes), history)
     values = score(val, pictures, load("predictions", Predictions, "ceiling"))
     return f"ceiling: mIoU {values['miou']:.2f} % of val, {len(val)} pictures, trained on {len(train)} masks"
 
@@ -56,7 +58,7 @@ def with_masks(pictures: Pictures, split: str) -> list[Picture]:
 def training_key(params: Segmenter, train: list[Picture]) -> str:
     hashed = fingerprint.file_hash
     files = [(p.id, hashed(p.path), hashed(MASKS / f"{p.id}.png")) for p in train]
-    code = fingerprint.code_hash("stages.ceiling.__main__")
+    code = fingerprint.code_hash("stages.ceiling.__main__", loss_module(params))
     return fingerprint.key(code, params.model_dump(), files, training_place())
 
 

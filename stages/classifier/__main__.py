@@ -1,6 +1,7 @@
 """Train the classifier on image-level labels: data/dataset -> data/classifier."""
 
 import functools
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages.classifier.network import ClassifierNet, build_classifier
+from stages.classifier.network import ClassifierNet
 from stages.classifier.params import Classifier
 from stages.classifier.scores import classification_metrics
-from stages.common import augment, door, fingerprint, networks, training
+from stages.common import door, fingerprint, networks
 from stages.common.artifacts import read_picture, write_json
 from stages.common.device import device, training_place
 from stages.common.params import load
 from stages.common.pictures import Picture, Pictures, load_pictures
-from stages.common.samples import LabelledSamples
+from stages.common.training import augment
+from stages.common.training.loop import fit
+from stages.common.training.samples import LabelledSamples
+from stages.common.training.strategy import MAIN
 
 OUT = Path("data/classifier")
 METRICS = Path("reports/classifier/metrics.json")
@@ -26,12 +30,13 @@ def main() -> str:
     params = load("classifier", Classifier)
     pictures = load_pictures()
     torch.manual_seed(params.seed)
-    model = build_classifier(params.encoder, len(pictures.classes) - 1)
+    strategy = importlib.import_module(method(params)).strategy(params, len(pictures.classes) - 1)
     train = pictures.split("train")
     samples = LabelledSamples(train, params, len(pictures.classes) - 1)
     key = training_key(params, train, pictures.split("val"))
     watch = functools.partial(curve, pictures, params)
-    history = training.fit("classifier", model, samples, soft_margin, params, key, watch)
+    history = fit("classifier", strategy, samples, params, key, watch)
+    model: ClassifierNet = strategy.networks[MAIN]  # type: ignore[assignment]
     metrics = validate(model, pictures, params)
     config = {"classes": list(pictures.classes), "encoder": params.encoder.model_dump()}
     networks.save_network(OUT, model, config, history)
@@ -41,15 +46,15 @@ def main() -> str:
     return f"classifier: mAP {metrics['map']:.2f} %, F1 {metrics['f1']:.2f} % on val"
 
 
-def soft_margin(model: torch.nn.Module, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
-    """Multi-label soft-margin loss (ZHANG Eq. 2.14)."""
-    return {"loss": F.multilabel_soft_margin_loss(model(batch[0]), batch[1])}
+def method(params: Classifier) -> str:
+    """The module of the training strategy: `strategy(params, classes) -> Strategy`."""
+    return f"stages.classifier.{params.method}"
 
 
 def training_key(params: Classifier, train: list[Picture], val: list[Picture]) -> str:
     """Of val as well: its scores after each epoch are in the history."""
     files = [[(p.id, fingerprint.file_hash(p.path), p.labels) for p in split] for split in (train, val)]
-    code = fingerprint.code_hash("stages.classifier.__main__")
+    code = fingerprint.code_hash("stages.classifier.__main__", method(params))
     return fingerprint.key(code, params.model_dump(), files, training_place())
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.common.encoders import build_encoder
-from stages.common.training_params import Encoder
+from stages.common.training.params import Encoder
 
 
 class ClassifierNet(nn.Module):

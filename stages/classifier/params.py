@@ -3,7 +3,7 @@
 from typing import Literal
 
 from stages.common.params import Empty
-from stages.common.training_params import Training
+from stages.common.training.params import Training
 
 
 class Classifier(Training):

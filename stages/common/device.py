@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from stages.common.training_params import devices_asked
+from stages.common.training.params import devices_asked
 
 
 def device() -> torch.device:

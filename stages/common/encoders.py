@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stages.common import networks, small_encoder, training_params, vgg19_chen
+from stages.common import networks, small_encoder, vgg19_chen
+from stages.common.training import params as training_params
 from stages.common.weights import find_weights
 
 NESTED = ("state_dict", "model_state_dict", "model_state", "model", "network", "net", "teacher", "params")

@@ -8,7 +8,7 @@ from pathlib import Path
 from stages.common import door
 from stages.common.artifacts import write_atomic
 from stages.common.params import check, read_yaml
-from stages.common.training_params import Training, devices_asked
+from stages.common.training.params import Training, devices_asked
 from stages.common.weights import find_weights
 from stages.parameters.params import Parameters
 

@@ -10,12 +10,12 @@ from torch import nn
 
 from stages.common import door, fingerprint, items, networks
 from stages.common.artifacts import mask_bytes, read_picture
-from stages.common.augment import normalise
 from stages.common.crf import infer, unary_from_scores
 from stages.common.crf_params import Crf
 from stages.common.device import device
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
+from stages.common.training.augment import normalise
 from stages.predictions.inference import probabilities
 from stages.predictions.params import Predictions
 from stages.segmenter.network import rebuild_segmenter, scores

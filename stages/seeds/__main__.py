@@ -13,10 +13,10 @@ import torch
 from stages.classifier.network import ClassifierNet, rebuild_classifier
 from stages.common import door, fingerprint, items, networks
 from stages.common.artifacts import npz_bytes, read_picture
-from stages.common.augment import normalise
 from stages.common.device import device
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
+from stages.common.training.augment import normalise
 from stages.seeds import bias, cuts
 from stages.seeds.grid import Grid, grids
 from stages.seeds.layers import LAST

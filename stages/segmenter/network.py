@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.common import encoders
-from stages.common.training_params import Encoder
+from stages.common.training.params import Encoder
 from stages.segmenter.params import Segmenter
 
 DILATED = ("deeplabv3", "deeplabv3plus")  # the networks that take an output stride

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from stages.common.params import Empty
-from stages.common.training_params import Training
+from stages.common.training.params import Training
 
 
 class Segmenter(Training):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from stages.affinity.network import AffinityNet, affinities, build_affinity_net, rebuild_affinity_net
-from stages.common.training_params import Encoder
+from stages.common.training.params import Encoder
 
 ENCODER = Encoder(
     name="small", output_stride=8, mean=[0.0] * 3, std=[1.0] * 3, freeze=[], batch_norm="train",

@@ -3,7 +3,7 @@ import torch
 
 from stages.classifier.network import build_classifier, rebuild_classifier
 from stages.classifier.scores import classification_metrics
-from stages.common.training_params import Encoder
+from stages.common.training.params import Encoder
 
 
 def encoder(name: str = "small", stride: int = 8) -> Encoder:

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from stages.common.encoders import build_encoder, read_weights
-from stages.common.training_params import Encoder
+from stages.common.training.params import Encoder
 
 
 def params(encoder: str, stride: int, **weights: str) -> Encoder:

@@ -12,7 +12,7 @@ from stages.classifier.network import build_classifier
 from stages.common import networks
 from stages.common.params import check
 from stages.common.pictures import Picture
-from stages.common.training_params import Encoder
+from stages.common.training.params import Encoder
 from stages.seeds import __main__ as step
 from stages.seeds.params import Seeds
 

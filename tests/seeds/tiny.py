@@ -3,7 +3,7 @@
 import torch
 
 from stages.classifier.network import ClassifierNet, build_classifier
-from stages.common.training_params import Encoder
+from stages.common.training.params import Encoder
 
 
 def encoder(name: str, stride: int) -> Encoder:

@@ -11,7 +11,7 @@ import torch
 
 from stages.common import networks
 from stages.common.artifacts import csv_text, write_json
-from stages.common.augment import normalise
+from stages.common.training.augment import normalise
 from stages.segmenter import export
 from stages.segmenter.network import rebuild_segmenter, scores
 from tests.segmenter.tiny import CONFIG, MEAN, STD, save_segmenter

@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from stages.common.params import ParameterError, check, read_yaml
-from stages.common.training_params import Encoder
-from stages.segmenter.__main__ import cross_entropy
+from stages.common.training.params import Encoder
 from stages.segmenter.network import build_segmenter, scores
 from stages.segmenter.params import Segmenter
 
@@ -40,19 +39,6 @@ def test_options_reach_the_network_and_unknown_ones_are_errors():
     assert size(16) < size(64)
     with pytest.raises(ValueError, match="decoder_chanels"):
         build_segmenter("deeplabv3plus", encoder("small", 8), 3, {"decoder_chanels": 16})
-
-
-def test_unknown_pixels_never_count():
-    class Fixed(torch.nn.Module):
-        def forward(self, x):
-            return x
-
-    x = torch.randn(1, 3, 2, 2)
-    labels = torch.tensor([[[0, 255], [2, 255]]])
-    chosen = x.log_softmax(1)
-    wanted = -(chosen[0, 0, 0, 0] + chosen[0, 2, 1, 0]) / 2
-    torch.testing.assert_close(cross_entropy(Fixed(), (x, labels))["loss"], wanted)
-    assert cross_entropy(Fixed(), (x, torch.full((1, 2, 2), 255)))["loss"] == 0
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from stages.common import networks
-from stages.common.augment import normalise
 from stages.common.crf import infer, unary_from_scores
+from stages.common.training.augment import normalise
 from stages.predictions.__main__ import refined
 from stages.predictions.inference import probabilities
 from stages.predictions.params import Predictions

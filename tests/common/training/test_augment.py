@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.common.augment import augment, fill_colour, jitter, normalise, resize
-from stages.common.training_params import Augment
+from stages.common.training.augment import augment, fill_colour, jitter, normalise, resize
+from stages.common.training.params import Augment
 
 FILL = np.uint8([7, 8, 9])
 

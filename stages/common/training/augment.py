@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from stages.common.artifacts import UNKNOWN
-from stages.common.training_params import Augment
+from stages.common.training.params import Augment
 
 Array = np.ndarray
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.common import augment
 from stages.common.artifacts import read_mask, read_picture
 from stages.common.pictures import Picture
-from stages.common.training_params import Training
+from stages.common.training import augment
+from stages.common.training.params import Training
 
 CACHE_BYTES = 1 << 30
 

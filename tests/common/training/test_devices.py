@@ -19,20 +19,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from stages.common import training
-from stages.common.params import check
-from stages.common.training_params import Training
+from stages.common.training.loop import fit
+from stages.common.training.params import Optimizer
+from stages.common.training.strategy import Strategy, Turn, one
+from tests.common.training import tiny
 
-CHANNELS = {"mean": [0.5] * 3, "std": [0.5] * 3}
-ENCODER = {"name": "small", "output_stride": 8, "weights": {"source": "none", "name": "", "sha256": ""},
-           **CHANNELS, "freeze": [], "batch_norm": "frozen"}
-OPTIMIZER = {"name": "sgd", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.01, "decay_bias": False,
-             "poly_power": 0.9, "warmup": 0.0, "head_multiple": 10, "bias_multiple": 2}
-AUGMENT = {"longest_side": None, "scale": None, "crop": 16, "flip": 0.5, "jitter": [0, 0, 0, 0]}
-PARAMS = {"encoder": ENCODER, "optimizer": OPTIMIZER, "augment": AUGMENT, "batch": 4, "epochs": 6,
-          "precision": "fp32", "threads": 1, "seed": 0}
 MODE = sys.argv[1]
 RANK = int(os.environ.get("LOCAL_RANK", 0))
+OPTIMIZER = {**tiny.OPTIMIZER, "lr": 0.01}
+PARAMS = tiny.params(optimizer=OPTIMIZER, encoder={**tiny.ENCODER, "batch_norm": "frozen"}, epochs=6)
 
 
 class Net(nn.Module):
@@ -44,6 +39,18 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.head(self.encoder(x))
+
+
+class Eraser(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(5, 6), nn.LayerNorm(6), nn.Linear(6, 5))
+        self.norm = nn.BatchNorm1d(5)
+        self.second = nn.Linear(5, 1)
+
+    def forward(self, x):
+        mask = torch.sigmoid(self.layers(x))
+        return {"mask": mask, "size": (mask.mean(), self.norm(x)), "unused": self.second(x)}
 
 
 class Noise:
@@ -65,23 +72,66 @@ class Noise:
         return x, x.sum(0, keepdim=True)
 
 
-def loss(model, batch):
-    loss = (model(batch[0]) - batch[1]).square().mean() / 100
+def loss(networks, batch, done):
+    loss = (networks["main"](batch[0]) - batch[1]).square().mean() / 100
     if MODE == "explode" and RANK == 1 and Noise.drawn > 6:
         loss = loss * float("nan")
     return {"loss": loss, "twice": 2 * loss}
 
 
-torch.manual_seed(0)
-model = Net()
+def twice(networks, batch, done):
+    # As Puzzle does: the learner computes two kinds of input.
+    x, target = batch
+    whole, part = networks["main"](x), networks["main"](x[:, [1, 0, 2, 4, 3]])
+    with torch.no_grad():
+        mask = networks["eraser"](x)["mask"]
+    erased = networks["helper"](x * mask + part)["mask"]
+    fit = (whole - target).square().mean() / 100
+    return {"loss": fit + done * (whole - part).abs().mean() / 10 + erased.mean(), "fit": fit}
+
+
+def adversary(networks, batch, done):
+    x = batch[0]
+    out, other = networks["eraser"](x), networks["eraser"](x + 1)
+    left = networks["main"](x * out["mask"]).abs().mean() / 10
+    return {"loss": left + done * (out["size"][0] + other["size"][0])}
+
+
+def strategy():
+    torch.manual_seed(0)
+    if MODE.startswith("turns"):
+        own = Optimizer.model_validate({**OPTIMIZER, "lr": 0.02})
+        networks = {"main": Net(), "eraser": Eraser(), "helper": Eraser()}
+        due = lambda step: step % 4 != 1
+        return Strategy(networks, (Turn("main", twice), Turn("eraser", adversary, own, due)))
+    if MODE == "puzzle":
+        return Strategy({"main": Net(), "eraser": Eraser(), "helper": Eraser()}, (Turn("main", twice),))
+    return one(Net(), loss)
+
+
+# "turns": batch norm is frozen, so that two devices give what one gives. "turns-norm": it trains.
+if MODE in ("turns-norm", "puzzle"):
+    PARAMS = PARAMS.model_copy(update={"encoder": PARAMS.encoder.model_copy(update={"batch_norm": "train"})})
+chosen = strategy()
+if MODE.startswith("turns") or MODE == "puzzle":  # what each rank has in the end, before it leaves
+    from stages.common.training import learners
+
+    end = learners.Learners.end
+
+    def told(self):
+        end(self)
+        tensors = {name: net.state_dict() for name, net in self.strategy.networks.items()}
+        torch.save(tensors, f"all{RANK}.pt")
+
+    learners.Learners.end = told
 try:
-    history = training.fit("a", model, Noise(), loss, check(Training, PARAMS, "test"), "key")
+    history = fit("a", chosen, Noise(), PARAMS, "key")
 except ValueError as error:
     print(f"error: {error}", file=sys.stderr)
     raise SystemExit(2) from None
 Path(f"history{RANK}.json").write_text(json.dumps(history))
 assert "WSSS_RANK_ZERO" not in os.environ  # or what this process starts would end as a rank
-torch.save(model.state_dict(), f"weights{RANK}.pt")
+torch.save(chosen.networks["main"].state_dict(), f"weights{RANK}.pt")
 """
 
 
@@ -187,3 +237,49 @@ def test_a_loss_that_is_not_finite_in_one_rank_is_an_error_of_the_training(start
     err = child.communicate(timeout=120)[1]
     assert child.returncode == 2 and err.count("not finite in epoch 2, step 3") == 1
     assert not marked.left(2)
+
+
+def turned(root, folder):
+    """The tensors of all networks, by rank."""
+    files = sorted((root / folder).glob("all*.pt"))
+    return [
+        {
+            f"{name}.{key}": tensor
+            for name, network in torch.load(file).items()
+            for key, tensor in network.items()
+        }
+        for file in files
+    ]
+
+
+def test_two_networks_in_turn_train_on_two_devices_as_on_one(root, start, marked):
+    found, rows = {}, {}
+    for devices in (1, 2):
+        child = start(devices, f"turns{devices}", "turns")
+        err = child.communicate(timeout=120)[1]
+        assert child.returncode == 0, err
+        assert not marked.left(2)
+        found[devices], rows[devices] = turned(root, f"turns{devices}"), result(root / f"turns{devices}")[1]
+    first, second = found[2]
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    exact = {name: tensor for name, tensor in found[1][0].items() if not name.startswith("eraser.norm")}
+    torch.testing.assert_close({name: first[name] for name in exact}, exact, rtol=1e-4, atol=1e-4)
+    for row, wanted in zip(rows[2], rows[1], strict=True):
+        assert row == pytest.approx(wanted, rel=1e-3, abs=1e-5)
+    assert list(rows[2][0]) == ["epoch", "lr", "loss", "fit", "eraser.loss"]
+    assert rows[2][-1]["fit"] < rows[2][0]["fit"] / 2
+
+
+@pytest.mark.parametrize("mode", ["turns-norm", "puzzle"])
+def test_ranks_have_the_same_weights_and_statistics_where_batch_norm_trains(root, start, marked, mode):
+    """Although each has another half of the batch, and a network is called twice before the gradient."""
+    child = start(2, mode, mode)
+    err = child.communicate(timeout=120)[1]
+    assert child.returncode == 0, err
+    assert not marked.left(2)
+    first, second = turned(root, mode)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert first["main.encoder.1.running_mean"].abs().max() > 0.1
+    assert first["main.encoder.1.num_batches_tracked"] == 36  # eighteen steps of two calls
+    moved = first["eraser.norm.running_mean"].abs().max() > 0.1
+    assert moved == (mode == "turns-norm")  # only where it learns

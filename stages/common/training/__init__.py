@@ -1,0 +1,1 @@
+"""One training loop for any strategy: networks that learn in turn, resumable at any step."""

@@ -1,0 +1,1 @@
+"""Losses of the segmenter, of scores and labels; one a file."""
