@@ -20,7 +20,7 @@ from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.training import augment
 from stages.common.training.loop import fit
 from stages.common.training.samples import LabelledSamples
-from stages.common.training.strategy import MAIN
+from stages.common.training.strategy import MAIN, Strategy
 
 OUT = Path("data/classifier")
 METRICS = Path("reports/classifier/metrics.json")
@@ -30,7 +30,7 @@ def main() -> str:
     params = load("classifier", Classifier)
     pictures = load_pictures()
     torch.manual_seed(params.seed)
-    strategy = importlib.import_module(method(params)).strategy(params, len(pictures.classes) - 1)
+    strategy: Strategy = importlib.import_module(method(params)).strategy(params, len(pictures.classes) - 1)
     train = pictures.split("train")
     samples = LabelledSamples(train, params, len(pictures.classes) - 1)
     key = training_key(params, train, pictures.split("val"))

@@ -17,9 +17,8 @@ from stages.common.device import device
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.training.augment import normalise
-from stages.seeds import bias, cuts
+from stages.seeds import cuts
 from stages.seeds.grid import Grid, grids
-from stages.seeds.layers import LAST
 from stages.seeds.multi_scale import multi_scale
 from stages.seeds.params import Seeds
 
@@ -100,18 +99,20 @@ def _grids(place: str, layer: str) -> tuple[Grid, Grid]:
 
 
 def check_layer(params: Seeds, place: str) -> None:
-    """Once per run: the layer must be a cut of the network; vgatt says where its theory does not hold.
+    """Once per run: the layer must be a cut of the network; a method says where its theory does not hold.
 
-    On noise: both are properties of the network, and noise excites all of it. ValueError for no cut.
+    A method may have `remark(model, pictures, classes, layer) -> str` for that. Noise serves as pictures: both
+    are properties of the network, and noise excites all of it. ValueError for no cut.
     """
     model = _classifier(place)
     noise = torch.Generator().manual_seed(0)
     side = 4 * int(model.encoder.output_stride) + 1  # type: ignore[arg-type]
     pictures = torch.randn(2, 3, side, side, generator=noise).to(place)
     cuts.require_cut(model, params.layer, pictures)
-    if params.method == "vgatt" and params.layer != LAST:
+    remark = getattr(importlib.import_module(f"stages.seeds.{params.method}"), "remark", None)
+    if remark is not None:
         classes = torch.arange(min(4, model.head.out_channels), device=place).expand(2, -1)
-        if line := bias.remark(model, pictures, classes, params.layer):
+        if line := remark(model, pictures, classes, params.layer):
             print(f"warning: {line}", file=sys.stderr)
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from stages.classifier.network import ClassifierNet
-from stages.seeds import vgatt
 from stages.seeds.layers import values_and_scores
 
 CLOSE = 0.01  # of the largest score or bias
@@ -87,11 +86,11 @@ def relu6(out: Tensor, x: Tensor, inplace: bool = False) -> Tensor:
 RULES = {rule.__name__: rule for rule in (conv2d, linear, batch_norm, hardtanh, relu6)}
 
 
-def remark(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> str:
-    """One line where the network is not piece-wise affine above `layer`; "" where it is."""
-    left = vgatt.bias(model, pictures, classes, layer)
-    own = bias_of_parameters(model, pictures, classes, layer)
-    scores = vgatt.attribution(model, pictures, classes, layer).mean((2, 3)) + left
+def remark(own: Tensor, left: Tensor, scores: Tensor, layer: str) -> str:
+    """One line where the bias `own` of the parameters is not what contributions leave over; "" where it is.
+
+    `left` is what they leave of `scores`; all are [B, K]. Then the network is not piece-wise affine above it.
+    """
     size = torch.maximum(scores.abs(), torch.maximum(left.abs(), own.abs()))
     apart = (left - own).abs().flatten()
     if apart.max() <= CLOSE * size.max():

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from stages.classifier.network import ClassifierNet
+from stages.seeds import bias as biases
 from stages.seeds.layers import LAST, gradients, head_maps, stored, values_and_scores
 
 
@@ -27,3 +28,11 @@ def bias(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) ->
     with torch.no_grad():
         scores = model(pictures).gather(1, classes)
     return scores - attribution(model, pictures, classes, layer).mean((2, 3))
+
+
+def remark(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> str:
+    """Where the theory does not hold: the network is not piece-wise affine above `layer`; "" where it is."""
+    if layer == LAST:
+        return ""
+    scores, left = model(pictures).gather(1, classes).detach(), bias(model, pictures, classes, layer)
+    return biases.remark(biases.bias_of_parameters(model, pictures, classes, layer), left, scores, layer)

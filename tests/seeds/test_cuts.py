@@ -32,7 +32,7 @@ def test_the_bias_by_contributions_is_the_bias_by_parameters(name, layer):
     if layer != "input":  # 33 pixels are no whole cells
         torch.testing.assert_close(found.mean((2, 3)) + own, scores, rtol=1e-8, atol=1e-10)
         torch.testing.assert_close(vgatt.bias(model, x, CLASSES, layer), own, rtol=1e-8, atol=1e-10)
-    assert layer == "input" or bias.remark(model, x, CLASSES, layer) == ""
+    assert layer == "input" or vgatt.remark(model, x, CLASSES, layer) == ""
 
 
 def test_saturated_units_count():
@@ -61,7 +61,7 @@ def test_a_network_that_is_not_piece_wise_affine_is_said_in_one_line(layer):
     assert (
         vgatt.bias(model, x, CLASSES, layer) - bias.bias_of_parameters(model, x, CLASSES, layer)
     ).abs().max() > 0.01
-    line = bias.remark(model, x, CLASSES, layer)
+    line = vgatt.remark(model, x, CLASSES, layer)
     assert "not piece-wise affine above encoder.levels." in line and "\n" not in line
 
 
