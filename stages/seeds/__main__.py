@@ -101,8 +101,8 @@ def _grids(place: str, layer: str) -> tuple[Grid, Grid]:
 def check_layer(params: Seeds, place: str) -> None:
     """Once per run: the layer must be a cut of the network; a method says where its theory does not hold.
 
-    A method may have `remark(model, pictures, classes, layer) -> str` for that. Noise serves as pictures: both
-    are properties of the network, and noise excites all of it. ValueError for no cut.
+    A method may have `remark(model, pictures, classes, layer) -> str` for that. Noise serves as pictures: it
+    excites all of the network, of which both are properties. ValueError for no cut.
     """
     model = _classifier(place)
     noise = torch.Generator().manual_seed(0)
