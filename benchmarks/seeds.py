@@ -20,9 +20,10 @@ from torch.nn import functional as F
 import stages  # noqa: F401  # before torchvision
 from benchmarks.common import save
 from stages.classifier.network import build_classifier
-from stages.common import items, networks
+from stages.common import items
 from stages.common.artifacts import read_npz
 from stages.common.device import device
+from stages.common.networks import store
 from stages.common.params import check
 from stages.common.pictures import Picture
 from stages.common.training.augment import normalise
@@ -54,7 +55,7 @@ def measure() -> list[tuple[str, float]]:
     torch.nn.init.normal_(model.head.weight)
     names = ["background", *(f"class{n}" for n in range(CLASSES))]
     config = {"classes": names, "encoder": ENCODER.model_dump()}
-    networks.save_network(step.CLASSIFIER, model, config, [{"epoch": 1, "loss": 0.0}])
+    store.save_network(step.CLASSIFIER, model, config, [{"epoch": 1, "loss": 0.0}])
     plain_seconds, plain_bytes = plain(model, pictures)
     rows = []
     for precision in ("fp32", "bf16"):

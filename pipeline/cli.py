@@ -339,7 +339,7 @@ def predict(
     numbers = {"tile": tile, "overlap": overlap, "batch": batch}
     options += [f"--{name}={number}" for name, number in numbers.items() if number is not None]
     paths = [text if ":/" in text else str(Path(text).absolute()) for text in pictures]
-    raise SystemExit(children.run(find_root(), "stages.predictions.pictures", [*options, "--", *paths]))
+    raise SystemExit(children.run(find_root(), "stages.commands.predict", [*options, "--", *paths]))
 
 
 @app.command(rich_help_panel=RESULTS, epilog="Example: `wsss diff main HEAD --html diff.html`")
@@ -392,7 +392,7 @@ def export(
         options.append(f"--model={model.absolute()}")
     if size:
         options += ["--size", *map(str, size)]
-    raise SystemExit(children.run(find_root(), "stages.segmenter.export", options))
+    raise SystemExit(children.run(find_root(), "stages.commands.export", options))
 
 
 def _text(value: Any) -> str:

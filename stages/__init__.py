@@ -2,7 +2,8 @@
 
 import sys
 
-from stages.common import processes, torchvision_ops
+from stages.common import processes
+from stages.common.networks import torchvision_ops
 
 # While Python looks for the module that -m names, which is a step. Here and not in its door, for a
 # step's imports take seconds, in which it would outlive a killed run.

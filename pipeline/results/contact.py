@@ -17,7 +17,7 @@ LIMIT = 300_000  # bytes of all sheets as text: Prefect keeps them in its databa
 SIDES = (144, 112, 96, 80, 64, 48)  # pixels of a cell, the first that fits
 COLOURS = 96
 GAP, HEADER = 4, 16
-# Of stages/evaluation/gallery.py.
+# Of stages/common/drawing/sheet.py.
 MARGIN, CELL_GAP, PAPER = 16, 8, (250, 250, 248)
 COLUMNS = (("picture", "truth", "result", "errors"), ("picture", "result"))
 STRIP, LOWEST = 40, 24  # pixels of a cell's edge that are looked at, and of the lowest cell

@@ -30,7 +30,7 @@ def main(root: Path, identifier: str, html: Path | None, png: Path | None) -> in
         arguments = [f"--tiles={place}", *([f"--png={png}"] if png else [])]
         arguments += [f"--note={step}={why}" for step, why in of_other_runs(root).items()]
         arguments += ["--", identifier]
-        if code := children.run(root, "stages.report.show", arguments):
+        if code := children.run(root, "stages.commands.show", arguments):
             return code
         shown = json.loads((Path(place) / "steps.json").read_text())
         if html:

@@ -15,9 +15,10 @@ from stages.affinity.loss import affinity_loss, grid_labels, pair_kinds
 from stages.affinity.network import AffinityNet, affinities, build_affinity_net, rebuild_affinity_net
 from stages.affinity.offsets import forward_offsets
 from stages.affinity.params import Affinity
-from stages.common import door, fingerprint, items, networks
+from stages.common import door, fingerprint, items
 from stages.common.artifacts import npz_bytes, read_picture
 from stages.common.device import device, training_place
+from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.training.augment import normalise
@@ -42,7 +43,7 @@ def main() -> str:
     config = params.model_dump(include={"encoder", "levels", "channels", "grid_stride", "radius"})
     NETWORKS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=NETWORKS) as network:  # of this process: .scratch may be shared
-        networks.write_network(Path(network), model, config, history)
+        store.write_network(Path(network), model, config, history)
         line = save_maps(params, train, key, network)
     items.remove_unused(NETWORKS)
     last = history[-1]
@@ -97,7 +98,7 @@ class AffinityMaps:
 
     @torch.inference_mode()
     def _one(self, picture: Picture) -> items.Files:
-        config = networks.read_config(Path(self.network))["encoder"]
+        config = store.read_config(Path(self.network))["encoder"]
         x = torch.from_numpy(normalise(read_picture(picture.path), config["mean"], config["std"]))
         offsets = offset_list(self.radius)
         values, _ = affinities(self.prepare()(x[None].to(self.place)), offsets)
@@ -111,7 +112,7 @@ class AffinityMaps:
 
 @functools.cache
 def _network(place: str, folder: Path) -> AffinityNet:
-    model = networks.load_into(rebuild_affinity_net(networks.read_config(folder)), folder)
+    model = store.load_into(rebuild_affinity_net(store.read_config(folder)), folder)
     return model.to(place)  # type: ignore[return-value]
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.common.encoders import build_encoder
+from stages.common.networks.encoders import build_encoder
 from stages.common.training.params import Encoder
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stages.common import door, fingerprint, networks
+from stages.common import door, fingerprint
 from stages.common.artifacts import read_mask, read_picture, write_atomic, write_json
 from stages.common.device import device, training_place
+from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.progress import track
@@ -22,8 +23,8 @@ from stages.common.training.samples import MaskedSamples
 from stages.common.training.strategy import MAIN
 from stages.evaluation import metrics, tables
 from stages.evaluation.rungs import REPORTS
+from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
-from stages.predictions.pictures.labeller import Labeller
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import loss_module, strategy
@@ -40,7 +41,7 @@ def main() -> str:
     learning = strategy(params, len(pictures.classes))
     samples, key = MaskedSamples(train, params, MASKS), training_key(params, train)
     history = fit("ceiling", learning, samples, params, key)
-    networks.save_network(OUT, learning.networks[MAIN], saved_config(params, pictures.classes), history)
+    store.save_network(OUT, learning.networks[MAIN], saved_config(params, pictures.classes), history)
     values = score(val, pictures, load("predictions", Predictions, "ceiling"))
     return f"ceiling: mIoU {values['miou']:.2f} % of val, {len(val)} pictures, trained on {len(train)} masks"
 

@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from stages.classifier.network import ClassifierNet
 from stages.classifier.params import Classifier
 from stages.classifier.scores import classification_metrics
-from stages.common import door, fingerprint, networks
+from stages.common import door, fingerprint
 from stages.common.artifacts import read_picture, write_json
 from stages.common.device import device, training_place
+from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.training import augment
@@ -39,7 +40,7 @@ def main() -> str:
     model: ClassifierNet = strategy.networks[MAIN]  # type: ignore[assignment]
     metrics = validate(model, pictures, params)
     config = {"classes": list(pictures.classes), "encoder": params.encoder.model_dump()}
-    networks.save_network(OUT, model, config, history)
+    store.save_network(OUT, model, config, history)
     write_json(METRICS, metrics)
     if "map" not in metrics:
         return "classifier: no picture of val has a class, so there is no mAP"

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from stages.common.encoders import build_encoder
+from stages.common.networks.encoders import build_encoder
 from stages.common.training.params import Encoder
 
 

@@ -1,7 +1,7 @@
 """Score one rung of the ladder against the masks: `python -m stages.evaluation RUNG FOLDER-OF-DATA`.
 
 Writes reports/rungs/<rung>/: metrics.json (percent with two decimals, so that `dvc metrics diff` reads as
-papers do), per_class.csv, per_picture.csv, confusion.csv and .png, curve.csv and gallery.png.
+papers do), per_class.csv, per_picture.csv, confusion.csv and .png, curve.csv and sheet.png.
 data/masks/index.csv says which pictures have a truth: exactly these are scored, and one that cannot be
 is an error.
 """
@@ -15,12 +15,13 @@ import numpy as np
 
 from stages.common import door
 from stages.common.artifacts import csv_text, read_mask, read_picture, write_atomic, write_json
+from stages.common.drawing import sheet
+from stages.common.drawing.heat_map import heat_map
 from stages.common.labels import threshold_labels
 from stages.common.params import load
 from stages.common.pictures import Pictures, load_pictures
 from stages.common.progress import track
-from stages.evaluation import curve, emptiness, gallery, metrics, tables
-from stages.evaluation.heat_map import heat_map
+from stages.evaluation import curve, emptiness, metrics, tables
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_labels, read_maps
 from stages.evaluation.rungs import SCORES, Rung, rung, split_of
@@ -163,16 +164,16 @@ def _draw(
     """The gallery; of maps it shows the labels at the fixed threshold."""
     paths = {picture.id: picture.path for picture in pictures.all}
     rows = []
-    for identifier in gallery.choose(ids, params.gallery):
+    for identifier in sheet.choose(ids, params.gallery):
         file = found.file(identifier)
         _require([file], f"results of rung {name}")
         picture = read_picture(paths[identifier])
         result = read_labels(file, picture.shape[:2], len(pictures.classes), params.threshold)
         truth = read_mask(MASKS / f"{identifier}.png") if scored else None
-        rows.append(gallery.Row(identifier, picture, result, truth))
+        rows.append(sheet.Row(identifier, picture, result, truth))
     at = f" at threshold {params.threshold:g}" if found.maps else ""
     title = f"{name}{at}, split {split}"
-    write_atomic(SCORES / name / "gallery.png", gallery.sheet(title, rows, pictures.classes))
+    write_atomic(SCORES / name / "gallery.png", sheet.sheet(title, rows, pictures.classes))
 
 
 if __name__ == "__main__":

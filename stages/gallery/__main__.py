@@ -20,6 +20,7 @@ from stages.common.artifacts import (
     read_picture,
     write_atomic,
 )
+from stages.common.drawing.tiles import choose, tiles
 from stages.common.params import Fraction, load
 from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.progress import track
@@ -27,7 +28,6 @@ from stages.evaluation.params import Rungs
 from stages.evaluation.results import read_labels
 from stages.evaluation.rungs import REPORTS, SCORES, Rung, rung
 from stages.gallery.params import Gallery
-from stages.gallery.tiles import choose, tiles
 
 MASKS, OUT = Path("data/masks"), REPORTS / "gallery"
 COLUMNS = ("id", "split", "width", "height", "labels", "chosen", "miou")

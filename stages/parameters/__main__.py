@@ -7,9 +7,9 @@ from pathlib import Path
 
 from stages.common import door
 from stages.common.artifacts import write_atomic
+from stages.common.networks.weights import find_weights
 from stages.common.params import check, read_yaml
 from stages.common.training.params import Training, devices_asked
-from stages.common.weights import find_weights
 from stages.parameters.params import Parameters
 
 OURS = ("small", "vgg19_chen")  # encoders of this project
@@ -42,7 +42,7 @@ def check_encoders(params: Parameters) -> None:
     ):
         try:
             if encoder.name not in OURS:
-                from stages.common.encoders import check_name  # only now: the library takes seconds
+                from stages.common.networks.encoders import check_name  # only now: the library takes seconds
 
                 check_name(encoder.name)
             if encoder.weights.source == "file":

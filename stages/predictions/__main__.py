@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from stages.common import door, fingerprint, items, networks
+from stages.common import door, fingerprint, items
 from stages.common.artifacts import mask_bytes, read_picture
 from stages.common.crf import infer, unary_from_scores
 from stages.common.crf_params import Crf
 from stages.common.device import device
+from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.training.augment import normalise
@@ -27,7 +28,7 @@ def main() -> str:
     params = load("predictions", Predictions)
     place = device()
     weights = fingerprint.file_hash(SEGMENTER / "weights.safetensors")
-    config = networks.read_config(SEGMENTER, "network", "options", "encoder", "classes")
+    config = store.read_config(SEGMENTER, "network", "options", "encoder", "classes")
     base = (fingerprint.code_hash("stages.predictions.__main__"), params.model_dump(), weights, config)
     val = load_pictures().split("val")
     work = [items.Item(p.id, fingerprint.key(base, fingerprint.file_hash(p.path)), p) for p in val]
@@ -54,7 +55,7 @@ class PredictMasks:
     @torch.inference_mode()
     def mask(self, picture: np.ndarray) -> np.ndarray:
         """Class indices, uint8 [H, W], of an RGB picture uint8 [H, W, 3]."""
-        encoder = networks.read_config(SEGMENTER)["encoder"]
+        encoder = store.read_config(SEGMENTER)["encoder"]
         x = torch.from_numpy(normalise(picture, encoder["mean"], encoder["std"]))[None].to(self.place)
         half = self.params.precision == "bf16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
@@ -75,7 +76,7 @@ def refined(picture: np.ndarray, chances: np.ndarray, labels: np.ndarray, params
 
 @functools.cache
 def _segmenter(place: str) -> nn.Module:
-    model = networks.load_into(rebuild_segmenter(networks.read_config(SEGMENTER)), SEGMENTER)
+    model = store.load_into(rebuild_segmenter(store.read_config(SEGMENTER)), SEGMENTER)
     return model.to(place)
 
 

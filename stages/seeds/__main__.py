@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from stages.classifier.network import ClassifierNet, rebuild_classifier
-from stages.common import door, fingerprint, items, networks
+from stages.common import door, fingerprint, items
 from stages.common.artifacts import npz_bytes, read_picture
 from stages.common.device import device
+from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.training.augment import normalise
@@ -32,7 +33,7 @@ def main() -> str:
     module = f"stages.seeds.{params.method}"
     place = device()
     weights = fingerprint.file_hash(CLASSIFIER / "weights.safetensors")
-    config = networks.read_config(CLASSIFIER, "encoder", "classes")
+    config = store.read_config(CLASSIFIER, "encoder", "classes")
     base = (fingerprint.code_hash("stages.seeds.__main__", module), params.model_dump(), weights, config)
     work = [
         items.Item(p.id, fingerprint.key(base, fingerprint.file_hash(p.path), p.labels), p)
@@ -61,7 +62,7 @@ class SeedMaps:
     def __call__(self, pictures: list[Picture]) -> list[items.Files]:
         model = self.prepare()
         inputs, cells = _grids(self.place, self.params.layer)
-        config = networks.read_config(CLASSIFIER)["encoder"]
+        config = store.read_config(CLASSIFIER)["encoder"]
         arrays = [normalise(read_picture(p.path), config["mean"], config["std"]) for p in pictures]
         classes = padded([p.labels for p in pictures])
         method = importlib.import_module(f"stages.seeds.{self.params.method}")
@@ -89,7 +90,7 @@ class SeedMaps:
 
 @functools.cache
 def _classifier(place: str) -> ClassifierNet:
-    model = networks.load_into(rebuild_classifier(networks.read_config(CLASSIFIER)), CLASSIFIER)
+    model = store.load_into(rebuild_classifier(store.read_config(CLASSIFIER)), CLASSIFIER)
     return model.to(place)  # type: ignore[return-value]
 
 

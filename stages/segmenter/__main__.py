@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from stages.common import door, fingerprint, networks
+from stages.common import door, fingerprint
 from stages.common.device import training_place
+from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.training.loop import fit
@@ -29,7 +30,7 @@ def main() -> str:
     learning, labels = strategy(params, len(pictures.classes)), DATA / str(params.labels)
     samples, key = MaskedSamples(train, params, labels), training_key(params, train, labels)
     history = fit("segmenter", learning, samples, params, key)
-    networks.save_network(OUT, learning.networks[MAIN], saved_config(params, pictures.classes), history)
+    store.save_network(OUT, learning.networks[MAIN], saved_config(params, pictures.classes), history)
     return f"segmenter: {params.network} on {params.encoder.name}, loss {history[-1]['loss']:.3f}"
 
 

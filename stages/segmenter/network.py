@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stages.common import encoders
+from stages.common.networks import encoders
 from stages.common.training.params import Encoder
 from stages.segmenter.params import Segmenter
 

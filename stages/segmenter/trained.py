@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from stages.common import networks
+from stages.common.networks import store
 from stages.segmenter.network import rebuild_segmenter
 
 MODEL = Path("data/segmenter")
@@ -15,7 +15,7 @@ MODEL = Path("data/segmenter")
 def read_config(folder: Path) -> dict[str, Any]:
     """What rebuilds the network, and its classes. ValueError if the folder holds no trained segmenter."""
     missing = [name for name in ("config.json", "weights.safetensors") if not (folder / name).is_file()]
-    config = {} if missing else networks.read_config(folder, "encoder", "classes")
+    config = {} if missing else store.read_config(folder, "encoder", "classes")
     if missing or not {"network", "options"} <= config.keys():
         what = f"no {missing[0]}" if missing else "another network"
         raise ValueError(
@@ -32,4 +32,4 @@ def load_trained(folder: Path, place: str = "cpu") -> nn.Module:
 
 @functools.cache
 def _load(folder: Path, place: str) -> nn.Module:
-    return networks.load_into(rebuild_segmenter(read_config(folder)), folder).to(place)
+    return store.load_into(rebuild_segmenter(read_config(folder)), folder).to(place)

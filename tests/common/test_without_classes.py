@@ -6,14 +6,14 @@ import pytest
 from stages.affinity.offsets import forward_offsets
 from stages.affinity_labels import irn, psa
 from stages.affinity_labels.params import Irn, Psa
+from stages.commands.show.case import Case
+from stages.commands.show.sheet import sheet
+from stages.commands.show.steps import walked
 from stages.common.crf_params import Crf
 from stages.common.pictures import Picture
 from stages.evaluation import curve, metrics, tables
 from stages.pseudo_labels import crf, random_walk, seed_rule, threshold
 from stages.pseudo_labels.params import CrfMethod, RandomWalk, SeedRule, Threshold
-from stages.report.case import Case
-from stages.report.sheet import sheet
-from stages.report.steps import walked
 
 MAPS, CLASSES, SIZE = np.zeros((0, 3, 4), np.float16), np.zeros(0, np.int16), (20, 30)
 PICTURE = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)

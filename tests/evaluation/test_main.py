@@ -167,7 +167,7 @@ def test_same_inputs_same_bytes(project, monkeypatch):
 def test_the_gallery_shows_the_same_pictures_in_every_rung(project, monkeypatch):
     shown = []
     monkeypatch.setattr(
-        evaluation.gallery, "sheet", lambda title, rows, classes: shown.append([r.id for r in rows]) or b""
+        evaluation.sheet, "sheet", lambda title, rows, classes: shown.append([r.id for r in rows]) or b""
     )
     for rung in ("seeds", "crf", "pseudo_labels"):
         _run(monkeypatch, rung)

@@ -1,11 +1,60 @@
-from stages.evaluation.rungs import RUNGS
+"""Rungs as params.yaml names them, and the split that each is of."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.common.params import ParameterError
+from stages.common.pictures import Picture, Pictures
+from stages.evaluation.rungs import of_recipe, rung, split_of
 
 
-def test_maps_lie_in_npz_and_labels_in_png():
-    files = {name: str(rung.file("2007.1")) for name, rung in RUNGS.items()}
-    assert files == {
-        "seeds": "data/seeds/2007.1.npz",
-        "crf": "data/affinity_labels/crf/2007.1.png",
-        "pseudo_labels": "data/pseudo_labels/2007.1.png",
-        "predictions": "data/predictions/2007.1.png",
-    }
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def lay(*paths: str) -> None:
+    for path in paths:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+
+
+def pictures(**splits: str) -> Pictures:
+    found = tuple(Picture(i, Path(f"{i}.jpg"), split, 4, 4, (1,)) for i, split in splits.items())
+    return Pictures(("background", "cat"), found)
+
+
+def test_a_rung_of_maps_and_one_of_labels(folder: Path) -> None:
+    lay("data/seeds/a.npz", "data/affinity_labels/crf/a.png", "elsewhere/data/seeds/a.npz")
+    assert rung("seeds").maps and rung("seeds").file("b") == Path("data/seeds/b.npz")
+    labels = rung("affinity_labels/crf")
+    assert not labels.maps and labels.file("b") == Path("data/affinity_labels/crf/b.png")
+    assert rung("seeds", folder / "elsewhere").file("a") == folder / "elsewhere/data/seeds/a.npz"
+
+
+def test_the_split_is_that_of_the_pictures_with_a_result(folder: Path) -> None:
+    lay("data/one/a.png", "data/one/about.json", "data/both/a.png", "data/both/v.png", "data/none/x.png")
+    known = pictures(a="train", b="train", v="val")
+    assert split_of("one", rung("one"), known) == "train"
+    with pytest.raises(ValueError, match="rung both: data/both holds results of train and val"):
+        split_of("both", rung("both"), known)
+    with pytest.raises(ValueError, match="rung none: data/none holds no result"):
+        split_of("none", rung("none"), known)
+
+
+def test_the_rungs_of_a_recipe_keep_their_order(folder: Path) -> None:
+    Path("params.yaml").write_text(
+        "evaluation: {rungs: {z: seeds, a: affinity_labels/crf}, threshold: 0.3}\n"
+    )
+    assert list(of_recipe().items()) == [("z", "seeds"), ("a", "affinity_labels/crf")]
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "evaluation: {}", "evaluation: {rungs: {}}", "evaluation: {rungs: {a: ../masks}}"]
+)
+def test_a_recipe_must_name_its_rungs(folder: Path, text: str) -> None:
+    Path("params.yaml").write_text(text)
+    with pytest.raises(ParameterError, match=r"params.yaml, section evaluation: 1 problem\(s\)\n  rungs"):
+        of_recipe()

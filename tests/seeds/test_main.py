@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from stages.classifier.network import build_classifier
-from stages.common import networks
+from stages.common.networks import store
 from stages.common.params import check
 from stages.common.pictures import Picture
 from stages.common.training.params import Encoder
@@ -30,7 +30,7 @@ def pictures(tmp_path, monkeypatch):
     model = build_classifier(Encoder.model_validate(ENCODER), 3).eval()
     torch.nn.init.normal_(model.head.weight)
     config = {"classes": ["background", "a", "b", "c"], "encoder": ENCODER}
-    networks.save_network(step.CLASSIFIER, model, config, [{"epoch": 1, "loss": 0.0}])
+    store.save_network(step.CLASSIFIER, model, config, [{"epoch": 1, "loss": 0.0}])
     step._classifier.cache_clear()
     rng = np.random.default_rng(0)
     found = []

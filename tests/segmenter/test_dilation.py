@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stages.common import encoders
+from stages.common.networks import encoders
 from stages.common.params import check, read_yaml
 from stages.segmenter import network as networks
 from stages.segmenter.network import build_segmenter, rebuild_segmenter, saved_config

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from stages.common import networks
+from stages.common.networks import store
 from stages.segmenter.network import rebuild_segmenter
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
@@ -26,4 +26,4 @@ def save_segmenter(folder: Path) -> None:
     model = rebuild_segmenter(CONFIG).eval()
     with torch.no_grad():
         model.segmentation_head[0].bias -= model(torch.randn(4, 3, 64, 64)).mean((0, 2, 3))
-    networks.save_network(folder, model, CONFIG, [{"loss": 1.0}])
+    store.save_network(folder, model, CONFIG, [{"loss": 1.0}])

@@ -51,7 +51,7 @@ def draw(diff: Diff, place: Path, most: int) -> Sheet:
         "results": dict(zip("ab", results, strict=True)),
     }
     (place / "spec.json").write_text(json.dumps(spec))
-    if children.run(diff.pair[0].root, "stages.report.compare", [place / "spec.json"]):
+    if children.run(diff.pair[0].root, "stages.commands.compare", [place / "spec.json"]):
         return Sheet(notes=("no pictures: they could not be drawn, the reason was printed",))
     about = json.loads((place / "out" / "about.json").read_text())
     colours = [tuple((name, colour) for name, colour in about[what]) for what in ("errors", "classes")]

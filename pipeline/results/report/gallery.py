@@ -5,9 +5,9 @@ from typing import Any
 
 from pipeline.project.tables import read_csv
 from pipeline.results.pages import data_uri
-from stages.evaluation.colours import UNKNOWN_CSS, colour, css
+from stages.common.drawing.colours import UNKNOWN_CSS, colour, css
 
-ERRORS = {  # as stages/evaluation/gallery.py draws them
+ERRORS = {  # as stages/common/drawing/sheet.py draws them
     "marked, but background": "#ff9f1c",
     "missed": "#2e78e6",
     "wrong class": "#d628a0",

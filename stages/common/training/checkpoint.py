@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from stages.common import networks
 from stages.common.items import SCRATCH, touch
-from stages.common.networks import History
+from stages.common.networks import store
+from stages.common.networks.store import History
 from stages.common.training.learners import Learners
 
 CHECKPOINTS = SCRATCH / "training"  # <step>/<key>/last.pt
@@ -119,7 +119,7 @@ class State:
             shapes = {key: value.shape for key, value in wanted[name].network.state_dict().items()}
             if {key: value.shape for key, value in tensors.items()} != shapes:
                 raise ValueError("it is of another network")
-            if bad := networks.not_finite(tensors):
+            if bad := store.not_finite(tensors):
                 raise ValueError(f"{bad} is not finite")
         return state
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from stages.common import networks
+from stages.common.networks import store
 from stages.common.training.checkpoint import State
 from stages.common.training.learners import Learner
 from stages.common.training.params import Training
@@ -60,7 +60,7 @@ class Faults:
         The networks are the same in all ranks, so all end here together.
         """
         for name, learner in self.state.learners.of.items():
-            if bad := networks.not_finite(learner.network.state_dict()):
+            if bad := store.not_finite(learner.network.state_dict()):
                 of = "" if name == MAIN else f" of the network {name}"
                 self._stop(f"{bad}{of} is not finite after step {self.state.step}", learner)
 

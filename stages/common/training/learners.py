@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from stages.common import encoders
+from stages.common.networks import encoders
 from stages.common.training.optimiser import make_optimizer, set_rate
 from stages.common.training.params import Training
 from stages.common.training.strategy import Networks, Strategy, Turn

@@ -15,7 +15,7 @@ from torch import nn
 
 from stages.common import progress
 from stages.common.items import remove_unused
-from stages.common.networks import History
+from stages.common.networks.store import History
 from stages.common.training import ranks
 from stages.common.training.batches import Samples, batches, steps_per_epoch
 from stages.common.training.checkpoint import CHECKPOINTS, State, Termination

@@ -17,7 +17,7 @@ from torch import nn
 
 from stages.common import door
 from stages.common.device import device, device_count
-from stages.common.networks import History
+from stages.common.networks.store import History
 from stages.common.processes import die_with_parent
 from stages.common.training.params import Training
 

@@ -17,8 +17,8 @@ from pipeline.memory import plan
 from pipeline.memory.graph import Graph
 from pipeline.project.outcomes import Result
 from pipeline.results import contact
-from stages.evaluation import gallery
-from stages.evaluation.colours import colour
+from stages.common.drawing import sheet
+from stages.common.drawing.colours import colour
 from tests.conftest import Project
 from tests.pipeline import made_runs, stub
 from tests.pipeline.made_runs import Runs, entry
@@ -61,16 +61,14 @@ def about(root: Path) -> publish.About:
     return publish.About(root, "amber-fox", plan.Plan(Graph({}), rows), results)
 
 
-def sheet(sizes: Sequence[tuple[int, int]], label: int, scored: bool = True) -> bytes:
+def gallery(sizes: Sequence[tuple[int, int]], label: int, scored: bool = True) -> bytes:
     """A gallery of the evaluation: picture n is grey of SHADES[n], its result is `label` everywhere."""
     rows = []
     for shade, (height, width) in zip(SHADES, sizes, strict=False):
         labels = np.full((height, width), label, np.uint8)
         picture = np.full((height, width, 3), shade, np.uint8)
-        rows.append(
-            gallery.Row(f"picture {shade}", picture, labels, np.zeros_like(labels) if scored else None)
-        )
-    return gallery.sheet("seeds, split train", rows, ["background", "aeroplane", "bicycle"])
+        rows.append(sheet.Row(f"picture {shade}", picture, labels, np.zeros_like(labels) if scored else None))
+    return sheet.sheet("seeds, split train", rows, ["background", "aeroplane", "bicycle"])
 
 
 def test_the_report_says_what_ran_and_what_changed(project: Project) -> None:
@@ -107,7 +105,7 @@ def test_what_was_never_committed_has_no_change(project: Project) -> None:
 
 def test_the_sheet_shows_the_same_six_pictures_of_each_rung(project: Project) -> None:
     for rung, label in (("seeds", 1), ("predictions", 2)):
-        (project.root / "reports" / rung / "gallery.png").write_bytes(sheet([(128, 128)] * 8, label))
+        (project.root / "reports" / rung / "gallery.png").write_bytes(gallery([(128, 128)] * 8, label))
     text = publish.report(about(project.root), "HEAD").text
     uris = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
     assert len(uris) == 2 and sum(map(len, uris)) < 300_000
@@ -143,7 +141,7 @@ def middle(image: Image.Image, row: int, column: int) -> tuple[int, ...]:
     ],
 )
 def test_cells_keep_the_shape_of_their_picture(sizes: list[tuple[int, int]], scored: bool) -> None:
-    rows = contact.rows(Image.open(io.BytesIO(sheet(sizes, 1, scored))).convert("RGB"))
+    rows = contact.rows(Image.open(io.BytesIO(gallery(sizes, 1, scored))).convert("RGB"))
     assert len(rows) == len(sizes)
     for row, (height, width), shade in zip(rows, sizes, SHADES, strict=False):
         assert set(row) == ({"picture", "truth", "result", "errors"} if scored else {"picture", "result"})

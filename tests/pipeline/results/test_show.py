@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.results.show import rows
-from stages.report.show import read_case
+from stages.commands.show.__main__ import read_case
 from tests.conftest import Project
 from tests.pipeline.stub import wsss
 

@@ -110,7 +110,7 @@ def test_what_is_in_a_data_set() -> None:
 
 
 def test_the_legend_has_the_colours_of_the_drawings() -> None:
-    from stages.evaluation.gallery import ERRORS
+    from stages.common.drawing.sheet import ERRORS
 
     assert list(gallery.ERRORS) == list(ERRORS)
     for name, colour in ERRORS.items():

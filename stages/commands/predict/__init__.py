@@ -1,0 +1,1 @@
+"""The command `wsss predict`: `python -m stages.commands.predict`."""

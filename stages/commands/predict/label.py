@@ -1,0 +1,128 @@
+"""What `wsss predict` computes, once its arguments are known to be good; it loads torch."""
+
+import argparse
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stages.commands.predict.batch import FACTS, LabelPictures, shares
+from stages.commands.predict.found import names
+from stages.common import fingerprint, items
+from stages.common.artifacts import as_text, csv_text, output_folder, read_json
+from stages.common.device import device
+from stages.common.door import visible
+from stages.common.params import load
+from stages.common.pictures import ROOT
+from stages.dataset.depth import read_white
+from stages.dataset.params import Dataset
+from stages.predictions.labeller import Labeller
+from stages.predictions.params import Predictions
+from stages.segmenter.network import DIVISOR
+from stages.segmenter.params import Segmenter
+from stages.segmenter.trained import read_config
+
+AREAS = ("picture", "class", "pixels", "percent")
+PICTURES = ("picture", "file", "width", "height", "problem", "note")
+BATCH = 8  # pictures, or tiles, on a GPU
+
+
+def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) -> int:
+    """Label `files`, and list those of them that are `wrong` as they are; the exit status."""
+    config, place = read_config(asked.model), device()
+    batch = asked.batch or (1 if place.type == "cpu" else BATCH)
+    params = load("predictions", Predictions)
+    labeller = Labeller(asked.model, params, str(place), *tiling(asked.tile, asked.overlap), batch)
+    most, white = load("dataset", Dataset).max_megapixels, read_white(ROOT)
+    compute = LabelPictures(labeller, tuple(config["classes"]), most, white)
+    work = _work(files, wrong, compute, config)
+    items.single_thread()  # the processes are the parallelism
+    compute.prepare()
+    processes = None if place.type == "cpu" else 0
+    with output_folder(asked.out) as folder:
+        line = items.map_items(
+            "pictures",
+            folder,
+            [item for item in work if item.task not in wrong],
+            compute,
+            batches=compute.batches,
+            processes=processes,
+        )
+        problems, notes = _tables(folder, work, wrong, config["classes"])
+        (folder / ".gitignore").write_text("# Made by `wsss predict`: nothing here is for git.\n*\n")
+    done = len(files) - len(problems)
+    print(f"{done} of {len(files)} pictures are labelled; {line.split(', ', 1)[1]}")
+    print(f"{asked.out}: masks, overlays, areas.csv, pictures.csv", flush=True)
+    if notes:
+        print(f"{len(notes)} of {len(files)} are odd, so look at what they became:")
+        print("\n".join(visible(f"  {file}: {note}") for file, note in notes))
+    if problems:
+        print(f"{len(problems)} of {len(files)} could not be labelled:")
+        print("\n".join(visible(f"  {file}: {problem}") for file, problem in problems))
+    return 1 if problems else 0
+
+
+def tiling(tile: int | None, overlap: int | None) -> tuple[int, int]:
+    """Side and overlap of the tiles; what was not asked for: twice the training crop, and a quarter of it.
+
+    A network is best near the size that it was trained on: a mosaic of 10x15 pictures of the demo gives
+    mIoU 77.3 in tiles of 256 that overlap by 64, 74.7 without overlap, 61.4 in tiles of 1024, 58.3 whole.
+    """
+    tile = tile or 2 * load("segmenter", Segmenter).augment.crop
+    overlap = tile // 4 if overlap is None else overlap
+    if tile < 2 * DIVISOR or not 0 <= overlap <= tile // 2:
+        raise ValueError(
+            f"tiles of {tile} pixels that overlap by {overlap}: --tile must be {2 * DIVISOR} or more, "
+            "--overlap at most half of it"
+        )
+    return tile, overlap
+
+
+def _work(
+    files: list[Path], wrong: dict[Path, str], compute: LabelPictures, config: dict
+) -> list[items.Item]:
+    labeller = compute.labeller
+    base = (
+        fingerprint.code_hash("stages.commands.predict.label"), config,
+        compute.max_megapixels, asdict(compute.white),
+        fingerprint.file_hash(labeller.folder / "weights.safetensors"), labeller.params.model_dump(),
+        labeller.tile, labeller.overlap,
+    )  # fmt: skip
+    return [
+        items.Item(name, fingerprint.key(base, wrong.get(file) or _content(file)), file)
+        for name, file in zip(names(files), files, strict=True)
+    ]
+
+
+def _content(file: Path) -> str:
+    try:
+        return fingerprint.file_hash(file)
+    except OSError as error:  # asked for, so it will be named among the problems
+        return f"{file}: {error}"
+
+
+def _tables(
+    folder: Path, work: list[items.Item], wrong: dict[Path, str], classes: list[str]
+) -> tuple[list[tuple[Path, str]], list[tuple[Path, str]]]:
+    """Write areas.csv and pictures.csv in place of the facts; the files that have a problem, or are odd."""
+    areas: list[tuple] = [AREAS]
+    pictures: list[tuple] = [PICTURES]
+    problems, notes = [], []
+    for item in work:
+        known = item.task in wrong
+        facts: dict[str, Any] = (
+            {"problem": wrong[item.task]} if known else read_json(folder / FACTS / f"{item.id}.json")
+        )
+        problem = facts.get("problem", "")
+        name, counts = as_text(item.id), facts.get("pixels", [])
+        areas += [(name, as_text(classes[index]), *rest) for index, *rest in shares(counts)]
+        size, note = (facts.get("width", ""), facts.get("height", "")), facts.get("note", "")
+        pictures.append((name, item.task, *size, problem, note))
+        if note:
+            notes.append((item.task, note))
+        if problem:
+            problems.append((item.task, problem))
+    (folder / "areas.csv").write_text(csv_text(areas))
+    (folder / "pictures.csv").write_text(csv_text(pictures))
+    shutil.rmtree(folder / FACTS)
+    return problems, notes

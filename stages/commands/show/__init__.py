@@ -1,0 +1,1 @@
+"""The command `wsss show`: `python -m stages.commands.show`."""

@@ -1,0 +1,183 @@
+"""One picture through the recipe: what each step left of it, drawn, with its IoU.
+
+A step that the picture takes no part in, or whose result is missing, says so in place of its pictures.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.affinity_labels.params import AffinityLabels
+from stages.commands.show.case import Case, Step, Tile
+from stages.commands.show.heat import boundaries, entropy, heat, heat_over
+from stages.common.artifacts import UNKNOWN, read_mask, read_npz
+from stages.common.device import device
+from stages.common.drawing import sheet
+from stages.common.labels import alpha_scores, threshold_labels, to_classes, upsample
+from stages.common.params import load, read_yaml, value_of
+from stages.evaluation.params import Evaluation
+from stages.evaluation.results import read_maps
+from stages.evaluation.rungs import Rung
+from stages.predictions.labeller import Labeller
+from stages.predictions.params import Predictions
+from stages.pseudo_labels.params import PseudoLabels, RandomWalk
+from stages.pseudo_labels.random_walk import constant_background, resize, transition, walk
+from stages.seeds.params import Seeds
+from stages.segmenter.trained import MODEL, read_config
+
+AFFINITY, CONFIDENT = Path("data/affinity/maps"), Path("data/affinity_labels/affinity")
+SEEDS, CRF = Rung(Path("data/seeds"), True), Rung(Path("data/affinity_labels/crf"), False)
+PSEUDO_LABELS, PREDICTIONS = (Rung(Path(f"data/{step}"), False) for step in ("pseudo_labels", "predictions"))
+
+
+def all_steps(case: Case) -> list[Step]:
+    """Every step of the recipe, in order, the truth last; those absent for one reason as one."""
+    steps = [seeds, *_between(read_yaml(Path("params.yaml"))), pseudo_labels, predictions, truth]
+    found: list[Step] = []
+    for step in (make(case) for make in steps):
+        if found and step.absent and step.absent == found[-1].absent:
+            step = replace(step, name=f"{found.pop().name}, {step.name}")
+        found.append(step)
+    return found
+
+
+def _between(values: dict[str, Any]) -> Iterator[Callable[[Case], Step]]:
+    """The steps between the seeds and the pseudo-labels that a recipe may do without."""
+    if value_of(values, "affinity_labels.of"):
+        yield from (crf, affinity_labels)
+    if value_of(values, "affinity.of"):
+        yield affinity
+    if value_of(values, "pseudo_labels.method") == "random_walk":
+        yield random_walk
+
+
+def seeds(case: Case) -> Step:
+    file = SEEDS.file(case.picture.id)
+    if why := case.missing(file, "seeds"):
+        return Step("seeds", absent=why)
+    params, threshold = load("seeds", Seeds), load("evaluation", Evaluation).threshold
+    maps, present = read_maps(file, case.size, len(case.classes))
+    tiles = [
+        Tile(f"map of {case.classes[index]}", heat_over(case.rgb, one))
+        for one, index in zip(maps, present, strict=True)
+    ]
+    about = f"{params.method}, layer {params.layer}"
+    labels = threshold_labels(maps, present, threshold)
+    return case.step("seeds", about, labels, tiles, f"labels at threshold {threshold:g}")
+
+
+def crf(case: Case) -> Step:
+    file = CRF.file(case.picture.id)
+    if why := case.missing(file, "affinity_labels"):
+        return Step("crf", absent=why)
+    about = f"{load('affinity_labels', AffinityLabels).method}: dense CRF on the seeds"
+    return case.step("crf", about, read_mask(file))
+
+
+def affinity_labels(case: Case) -> Step:
+    """Confident labels; 255 is what AffinityNet does not learn from."""
+    file = CONFIDENT / f"{case.picture.id}.png"
+    if why := case.missing(file, "affinity_labels"):
+        return Step("affinity_labels", absent=why)
+    labels = read_mask(file)
+    decided = labels != UNKNOWN
+    about = f"{100 * (1 - decided.mean()):.1f} % unknown"
+    if case.truth is not None and (scored := decided & (case.truth != UNKNOWN)).any():
+        about += f", {100 * (labels == case.truth)[scored].mean():.1f} % of the rest right"
+    return case.step("affinity_labels", about, labels, title="confident labels, unknown regions")
+
+
+def affinity(case: Case) -> Step:
+    file = AFFINITY / f"{case.picture.id}.npz"
+    if why := case.missing(file, "affinity"):
+        return Step("affinity", absent=why)
+    arrays = read_npz(file)
+    values, offsets = arrays["affinities"], arrays["offsets"]
+    about = f"a grid of {values.shape[2]}x{values.shape[1]} cells, {2 * len(offsets)} neighbours each"
+    tiles = [Tile("1 - mean affinity", heat(boundaries(values, offsets, 1), case.size))]
+    params = load("pseudo_labels", PseudoLabels).random_walk
+    if params is not None:
+        field = boundaries(values, offsets, params.beta)
+        field = (field - field.min()) / max(np.ptp(field), 1e-6)
+        tiles.append(Tile(f"the same of affinity ^ {params.beta:g}, stretched", heat(field, case.size)))
+    return Step("affinity", about, tiles)
+
+
+def random_walk(case: Case) -> Step:
+    """The walk of the step `pseudo_labels` stopped at powers of two, before its CRF."""
+    file = AFFINITY / f"{case.picture.id}.npz"
+    params = load("pseudo_labels", PseudoLabels)
+    if params.random_walk is None:
+        return Step("random_walk", absent=f"pseudo_labels.method is {params.method}")
+    why = case.missing(file, "affinity") or case.missing(SEEDS.file(case.picture.id), "seeds")
+    if why:
+        return Step("random_walk", absent=why)
+    found = walked(read_npz(SEEDS.file(case.picture.id)), read_npz(file), case.size, params.random_walk)
+    tiles = [case.labelled(f"{steps} step{'s' * (steps > 1)}", labels) for steps, labels in found.items()]
+    return Step(
+        "random_walk", "labels before the CRF" if params.random_walk.crf else "", tiles, tiles[-1].iou
+    )
+
+
+def powers(steps: int) -> list[int]:
+    """1, 2, 4, ... and `steps` itself."""
+    return [*(2**k for k in range(steps.bit_length()) if 2**k < steps), steps]
+
+
+def walked(
+    seeds: dict[str, np.ndarray], affinity: dict[str, np.ndarray], size: tuple[int, int], params: RandomWalk
+) -> dict[int, np.ndarray]:
+    """Labels uint8 [H, W] by the number of steps that the maps have walked, as random_walk.labels does."""
+    matrix = transition(affinity["affinities"], affinity["offsets"], params.beta)
+    maps = np.maximum(resize(seeds["maps"], affinity["affinities"].shape[1:]), 0)
+    maps = alpha_scores(maps, params.alpha) if params.background == "alpha" else maps
+    found, done = {}, 0
+    for steps in powers(params.steps):
+        maps, done = walk(matrix, maps, steps - done), steps
+        scores = upsample(maps, size)
+        if params.background == "constant":
+            scores = constant_background(scores, params.threshold)
+        found[steps] = to_classes(scores.argmax(0), seeds["classes"])
+    return found
+
+
+def pseudo_labels(case: Case) -> Step:
+    file = PSEUDO_LABELS.file(case.picture.id)
+    if why := case.missing(file, "pseudo_labels"):
+        return Step("pseudo_labels", absent=why)
+    params = load("pseudo_labels", PseudoLabels)
+    after = params.random_walk is not None and params.random_walk.crf
+    about = params.method + (", then a dense CRF" if after else "")
+    return case.step("pseudo_labels", about, read_mask(file))
+
+
+def predictions(case: Case) -> Step:
+    """The stored mask of a val picture, else what the trained segmenter says now; and its entropy."""
+    try:
+        config = read_config(MODEL)
+    except ValueError as error:
+        return Step("predictions", absent=str(error))
+    params, place = load("predictions", Predictions), str(device())
+    labeller = Labeller(MODEL, params, place, tile=max(case.size), overlap=0, batch=1)
+    chances = labeller.chances([case.rgb])[0].cpu().numpy()
+    file = PREDICTIONS.file(case.picture.id)
+    stored = not case.missing(file, "predictions", "val")
+    labels = read_mask(file) if stored else labeller.labels([case.rgb])[0]
+    about = f"{config['network']} on {config['encoder']['name']}"
+    if case.picture.split == "train":
+        about += "; it was trained on this picture's pseudo-label"
+    elif not stored:
+        about += f"; computed now, for {file} is missing"
+    step = case.step("predictions", about, labels)
+    unsure = entropy(chances)
+    tile = Tile(f"entropy, mean {unsure.mean():.3f}", heat(unsure, case.size))
+    return replace(step, tiles=[*step.tiles, tile])
+
+
+def truth(case: Case) -> Step:
+    if case.truth is None:
+        return Step("truth", absent="data/masks has none of this picture")
+    return Step("truth", "only ever used to score", [Tile("labels", sheet.overlay(case.rgb, case.truth))])

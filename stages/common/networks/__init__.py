@@ -1,0 +1,1 @@
+"""Encoders, their initial weights, and networks as files."""

@@ -1,1 +1,0 @@
-"""The command `wsss predict`: `python -m stages.predictions.pictures`."""
