@@ -93,13 +93,13 @@ def test_a_text_is_as_wide_as_its_font_says_to_the_next_pixel(monkeypatch: pytes
     assert canvas.text_width("abc", 13) == 22 and canvas.text_width("abcd", 13) == 29
 
 
-@pytest.mark.parametrize("width", range(0, 60, 7))
-def test_a_cut_text_is_the_longest_that_fits(width: int) -> None:
+def test_a_cut_text_is_the_longest_that_fits() -> None:
     text = "a name"
-    fits = [s for n in range(6) if canvas.text_width(s := text[:n] + "…", 13) <= width]
     whole = canvas.text_width(text, 13)
-    assert canvas.shorten(text, width, 13) == (text if whole <= width else max([*fits, "…"], key=len))
-    assert canvas.shorten(text, whole, 13) == text and canvas.shorten(text, whole - 1, 13) != text
+    assert 20 < whole < 60
+    for width in range(60):
+        fits = [s for n in range(6) if canvas.text_width(s := text[:n] + "…", 13) <= width]
+        assert canvas.shorten(text, width, 13) == (text if whole <= width else max([*fits, "…"], key=len))
 
 
 @pytest.mark.parametrize(

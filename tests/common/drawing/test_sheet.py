@@ -60,9 +60,9 @@ def test_right_pixels_are_the_grey_picture():
 
 
 def test_an_error_lets_a_fifth_of_the_dim_picture_through():
-    grey = np.full((1, 2, 3), 200, np.uint8)  # dim: 80, a fifth of it 16
-    shown = sheet.errors(grey, np.uint8([[1, 0]]), np.uint8([[2, 1]]))[0]
-    wanted = 16 + 0.8 * np.array([sheet.WRONG, sheet.OVER])
+    grey = np.full((1, 3, 3), 200, np.uint8)  # dim: 80, a fifth of it 16
+    shown = sheet.errors(grey, np.uint8([[1, 2, 0]]), np.uint8([[2, 1, 1]]))[0]
+    wanted = 16 + 0.8 * np.array([sheet.WRONG, sheet.WRONG, sheet.OVER])
     np.testing.assert_array_equal(shown, wanted.astype(np.uint8))
 
 
@@ -96,6 +96,9 @@ def test_no_cell_is_larger_than_allowed(size):
 def test_without_truth_there_are_two_columns():
     made = _open(sheet.sheet("crf", [_row("a", scored=False)], CLASSES))
     assert made.width == 2 * sheet.MARGIN + 2 * sheet.CELL + sheet.GAP
+    row = sheet.Row("a", np.full((24, 24, 3), 100, np.uint8), np.ones((24, 24), np.uint8), None)
+    pixels = np.asarray(_open(sheet.sheet("crf", [row], CLASSES)))
+    assert (pixels[200, 20] == 100).all() and (pixels[200, 268] == 20 + 0.8 * class_colours()[1]).all()
 
 
 def test_same_rows_same_bytes():
@@ -159,7 +162,7 @@ def test_classes_that_do_not_fit_behind_the_name_are_dots():
     row = sheet.Row(
         "a name that is wider than 260 pixels in letters of 13", np.zeros((12, 16, 3), np.uint8), labels, None
     )
-    found = np.asarray(_open(sheet.sheet("crf", [row], classes)))[64:86]
+    found = np.asarray(_open(sheet.sheet("a long title " * 9, [row], classes)))[64:86]
     image = Image.new("RGB", (520, 22), (250, 250, 248))
     draw = ImageDraw.Draw(image)
     name = next(s for n in range(len(row.id), 0, -1) if width(s := row.id[:n] + "…") <= 260)
@@ -173,6 +176,16 @@ def test_classes_that_do_not_fit_behind_the_name_are_dots():
     np.testing.assert_array_equal(found, np.asarray(image))
 
 
+def test_a_long_title_ends_before_the_margin():
+    """In letters of 18, within 488 of 520 pixels."""
+    title = "a long title " * 9
+    found = np.asarray(_open(sheet.sheet(title, [], CLASSES)))[:44]
+    image = Image.new("RGB", (520, 44), (250, 250, 248))
+    short = next(s for n in range(len(title), 0, -1) if width(s := title[:n] + "…", 18) <= 488)
+    _write(ImageDraw.Draw(image), 16, 12, short, (40, 42, 46), 18)
+    np.testing.assert_array_equal(found, np.asarray(image))
+
+
 def test_a_class_that_just_fits_is_named():
     """The last name ends at the margin, in a sheet as wide as it takes: one pixel less, and it is dots."""
     for more, wanted in ((0, True), (1, False)):
@@ -182,6 +195,20 @@ def test_a_class_that_just_fits_is_named():
         )
         square = picture.getpixel((32 + width("id") + 4, 10))
         assert (square == tuple(class_colours()[1].tolist())) == wanted
+
+
+def test_classes_are_named_in_their_order_and_labels_that_are_none_not_at_all():
+    names = [f"c{n}" for n in range(10)]
+    again, pen = canvas.canvas(300, 22)
+    _write(pen, 16, 3, "id", (40, 42, 46))
+    x = 32 + width("id")
+    for index in (1, 8):
+        x = _key(pen, x, 3, names[index], tuple(class_colours()[index].tolist()))
+    for labels in ([8, 1], [0, 255, 1, 10, 8]):
+        image, draw = canvas.canvas(300, 22)
+        row = sheet.Row("id", np.zeros((1, 1, 3)), np.uint8([labels]), None)
+        sheet._caption(draw, row, 0, 300, names)
+        assert image.tobytes() == again.tobytes()
 
 
 @pytest.mark.parametrize("wide", [100, 272, 520, 760, 1016])
@@ -199,6 +226,15 @@ def test_the_legend_is_broken_where_the_next_name_would_not_fit(wide):
 def test_a_legend_that_just_fits_has_one_line():
     needed = 32 + sum(28 + width(name) for name in sheet.ERRORS)
     assert [len(sheet._legend_lines(needed - more)) for more in (0, 1)] == [1, 2]
+
+
+def test_a_sheet_that_is_just_wide_enough_has_a_legend_of_one_line():
+    """Four columns of 240 pixels' height: their width decides; one pixel less each, and it takes two."""
+    needed = 32 + sum(28 + width(name) for name in sheet.ERRORS)
+    cell = -(-(needed - 32 - 3 * 8) // 4)
+    for wide, lines in ((cell, 1), (cell - 1, 2)):
+        made = _open(sheet.sheet("crf", [_row("a", (240, wide))], CLASSES))
+        assert made.size == (32 + 4 * wide + 24, 32 + 28 + 20 + 22 + 240 + 8 + 34 * lines)
 
 
 def test_a_legend_of_several_lines_has_room_for_each():

@@ -66,7 +66,7 @@ def test_a_side_is_one_pixel_at_least():
         assert (mask == 1).sum() == 4
 
 
-@pytest.mark.parametrize(("width", "height"), [(3, 4), (20, 4), (3, 12), (20, 12), (10, 12), (20, 6)])
+@pytest.mark.parametrize(("width", "height"), [(3, 4), (20, 4), (3, 12), (8, 6), (20, 12), (10, 12), (20, 6)])
 def test_areas_are_averaged_where_a_side_shrinks(width, height):
     picture = rng().integers(0, 256, (6, 10, 3), np.uint8)
     how = cv2.INTER_AREA if width < 10 or height < 6 else cv2.INTER_LINEAR
