@@ -1,5 +1,7 @@
 """Layers beside a skip are refused; the bias of contributions is that of the parameters, or it is said."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -97,5 +99,10 @@ def test_the_step_asks_once_before_any_picture(monkeypatch, capsys):
         step.check_layer(asked("encoder"), "cpu")
     skip = classifier("resnet18", 32).float()
     monkeypatch.setattr(step, "_classifier", lambda place: skip)
+    monkeypatch.setattr(step, "load", lambda *_: asked("encoder.layer3.0.bn1"))
+    monkeypatch.setattr(step, "load_pictures", lambda: SimpleNamespace(split=lambda name: []))
+    monkeypatch.setattr(step.fingerprint, "file_hash", lambda path: "")
+    monkeypatch.setattr(step.networks, "read_config", lambda *_: {})
+    monkeypatch.setenv("WSSS_DEVICE", "cpu")
     with pytest.raises(ValueError, match="a skip passes it by"):
-        step.check_layer(asked("encoder.layer3.0.bn1"), "cpu")
+        step.main()
