@@ -221,26 +221,6 @@ def test_diffs_say_what_changed(project):
     assert read_json(project.root / "reports/rungs/seeds/metrics.json")["threshold"] == 0.6
 
 
-def test_documentation_page_add_a_method(project):
-    """docs/add-a-method.md, followed to the letter."""
-    page = (Path(__file__).parents[1] / "docs/add-a-method.md").read_text()
-    code = page.split("```python\n")[1].split("```")[0]
-    diff = page.split("```diff\n")[1].split("```")[0].splitlines()
-    (project.root / "stages/seeds/minmax_cam.py").write_text(code)
-    schema = project.root / "stages/seeds/params.py"
-    old, new = (next(line[1:] for line in diff if line[0] == sign) for sign in "-+")
-    assert old in schema.read_text()
-    schema.write_text(schema.read_text().replace(old, new))
-    assert project.stages_that_ran(project.run("dvc", "repro").stdout) == {"code", "parameters"}
-    text = (project.root / "params.yaml").read_text()
-    yaml = YAML()
-    assert yaml.load(text)["seeds"]["method"] == "cam"
-    project.change(seeds__method="minmax_cam")
-    before = hashes(project.root / "data/seeds")
-    ran = project.stages_that_ran(project.run("dvc", "repro", "seeds").stdout)
-    assert ran == {"code", "parameters", "seeds"} and hashes(project.root / "data/seeds") != before
-
-
 @pytest.mark.parametrize(
     ("key", "value", "stages"),
     drawn(

@@ -76,7 +76,8 @@ class SeedMaps:
     ) -> torch.Tensor:
         half = self.params.precision == "bf16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
-            maps: torch.Tensor = method.attribution(model, x, classes, self.params.layer)
+            options = getattr(self.params, self.params.method)
+            maps: torch.Tensor = method.attribution(model, x, classes, self.params.layer, options)
         return maps
 
     def _files(self, picture: Picture, maps: np.ndarray) -> items.Files:

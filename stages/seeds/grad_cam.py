@@ -4,10 +4,13 @@ import torch
 from torch import Tensor
 
 from stages.classifier.network import ClassifierNet
+from stages.common.params import Empty
 from stages.seeds.layers import LAST, gradients, head_maps, stored, values_and_scores
 
 
-def attribution(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:
+def attribution(
+    model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str, options: Empty | None = None
+) -> Tensor:
     """Signed maps [B, K, h, w] of the classes [B, K] (0-based) at `layer`.
 
     The ReLU of Grad-CAM is the step's `negatives: drop`. Gradients of a pooled head shrink with the

@@ -4,11 +4,14 @@ import torch
 from torch import Tensor
 
 from stages.classifier.network import ClassifierNet
+from stages.common.params import Empty
 from stages.seeds import bias as biases
 from stages.seeds.layers import LAST, gradients, head_maps, stored, values_and_scores
 
 
-def attribution(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:
+def attribution(
+    model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str, options: Empty | None = None
+) -> Tensor:
     """Contributions [B, K, h, w] of each place of `layer` to the scores of the classes [B, K].
 
     They are multiplied by the number of places, as CAM is: their mean and the bias give the score, at

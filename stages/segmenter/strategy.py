@@ -2,8 +2,11 @@
 
 import functools
 import importlib
-from types import ModuleType
+from collections.abc import Callable
 
+from torch import Tensor
+
+from stages.common.params import Section
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strategy, one
 from stages.segmenter.network import build_segmenter
 from stages.segmenter.params import Segmenter
@@ -12,18 +15,21 @@ from stages.segmenter.params import Segmenter
 def strategy(params: Segmenter, classes: int) -> Strategy:
     """A new network for `classes` classes, the background included; batches of MaskedSamples."""
     network = build_segmenter(params.network, params.encoder, classes, params.options)
-    return one(network, functools.partial(pixel_loss, loss_of(params)))
-
-
-def loss_of(params: Segmenter) -> ModuleType:
-    """The file of the chosen loss: `loss(scores [B, C, H, W], labels [B, H, W]) -> scalar`."""
-    return importlib.import_module(loss_module(params))
+    module = importlib.import_module(loss_module(params))
+    return one(network, functools.partial(pixel_loss, module.loss, getattr(params, params.loss)))
 
 
 def loss_module(params: Segmenter) -> str:
+    """Of the chosen loss: `loss(scores [B, C, H, W], labels [B, H, W], its section) -> scalar`."""
     return f"stages.segmenter.losses.{params.loss}"
 
 
-def pixel_loss(loss: ModuleType, networks: Networks, batch: Batch, _: float) -> Losses:
+def pixel_loss(
+    loss: Callable[[Tensor, Tensor, Section], Tensor],
+    options: Section,
+    networks: Networks,
+    batch: Batch,
+    _: float,
+) -> Losses:
     pictures, labels = batch
-    return {"loss": loss.loss(networks[MAIN](pictures), labels)}
+    return {"loss": loss(networks[MAIN](pictures), labels, options)}
