@@ -12,5 +12,5 @@ Seven rooms, each of which imports from those before it and from none behind (te
 - flows/    the same through Prefect: flow, tasks, worker, serve
 - upkeep/   doctor, checks/, prune
 
-cli.py is the door to all of them.
+cli/ is the door to all of them.
 """

@@ -5,22 +5,17 @@ is one `dvc --wait-for-lock repro --single-item` under supervisor.py. The recipe
 Prefect) and the flow (with it) both drive this module, so there is one engine.
 """
 
-import os
-import select
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.engine import leftovers, supervisor
-from pipeline.engine.output import BUSY, KILLED, Reader, judge
+from pipeline.engine import leftovers
+from pipeline.engine.child import Child
+from pipeline.engine.output import BUSY
 from pipeline.memory import attribution, lockfile, objects, plan, putback, runcache, users
 from pipeline.memory.graph import Stage
 from pipeline.project import gpus, ledger, locks, places
@@ -215,7 +210,9 @@ class Run:
         if time.monotonic() - one.looked > SOON:  # it waited for others, or is a retry
             one = replace(self._look(one.stage.name), entry=None)
         watched = attribution.Watched(self.root, one, self.name)
-        result, retry = self._child(one.stage, device, names, held, watched)
+        child = Child(self.root, self.grace, self.listener, self.cancelled, self.hurried)
+        forced = one.stage.name in self.force
+        result, retry = child.run(one.stage, forced, device, names, held, watched)
         if one.stage.name not in lockfile.stages(self.root):
             self._mend(one.stage.name)
         with self.dvc:
@@ -224,81 +221,6 @@ class Run:
                 runcache.save(self.root, one.stage.name)
         spoilt = bool(changed) and result.good
         return attribution.judged(result, changed), retry and not spoilt
-
-    def _child(
-        self,
-        stage: Stage,
-        device: str,
-        names: list[str],
-        held: list[locks.Lock],
-        watched: attribution.Watched,
-    ) -> tuple[Result, bool]:
-        """One child process. Returns what came out of it, and whether a retry makes sense."""
-        log = places.log(self.root, stage.name)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-I", "-S", supervisor.__file__]
-        command += [str(os.getpid()), str(self.grace), str(log)]
-        command += [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage.name]
-        command += ["--force"] if stage.name in self.force else []
-        marks = leftovers.marks(self.root, uuid.uuid4().hex)
-        process = subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=environment(names) | marks,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            pass_fds=[lock.handle for lock in held],
-        )
-        reader = Reader(stage.name, self.listener)
-        try:
-            timed_out = self._follow(process, reader, watched, stage.meta.timeout)
-        except BaseException:  # of the listener: nobody would look after the stage
-            self._end(process)
-            raise
-        if reader.code == KILLED:  # the supervisor: what it looked after may still be there
-            leftovers.end(leftovers.CHILD, marks[leftovers.CHILD], self.grace)
-        return judge(stage, reader, device, timed_out, self.stopped())
-
-    @staticmethod
-    def _end(process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        process.stdout.close()  # or it would wait for a reader
-        process.terminate()
-        process.wait()
-
-    def _follow(
-        self,
-        process: subprocess.Popen[bytes],
-        reader: "Reader",
-        watched: attribution.Watched,
-        timeout: float | None,
-    ) -> bool:
-        """Read its lines to the end; end it on a cancel or at its deadline. Whether the deadline came.
-
-        A second cancel gives it no time to save its work.
-        """
-        assert process.stdout is not None
-        handle = process.stdout.fileno()
-        deadline = time.monotonic() + (timeout or float("inf"))
-        asked = timed_out = killed = False
-        while True:
-            if not asked and (self.stopped() or time.monotonic() > deadline):
-                asked, timed_out = True, not self.stopped()
-                process.terminate()
-            watched.look()
-            if asked and not killed and self.hurried.is_set():
-                killed = True
-                process.send_signal(signal.SIGQUIT)
-            if not select.select([handle], [], [], 0.2)[0]:
-                continue
-            content = os.read(handle, 65536)
-            if not content:
-                break
-            reader.feed(content)
-        process.stdout.close()
-        process.wait()
-        reader.close()
-        return timed_out
 
     def _remember(self, result: Result) -> None:
         """The ledger, and a copy of dvc.lock while it is sound. A full disk must not hide the outcome."""
@@ -327,11 +249,3 @@ def message(error: Exception) -> str:
     """An error in one line; one that nobody has foreseen with its name."""
     text = str(error)
     return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"
-
-
-def environment(names: list[str]) -> dict[str, str]:
-    """What a stage's process sees: this interpreter first in PATH, its devices, progress as lines."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    values = {**os.environ, "PATH": path, "WSSS_PROGRESS": "lines", "PYTHONUNBUFFERED": "1"}
-    values |= {"DVC_NO_ANALYTICS": "1", "NO_COLOR": "1"}
-    return values | gpus.environment(names)

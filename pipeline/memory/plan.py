@@ -6,7 +6,6 @@ nobody knows yet, and may run: if what comes out above has equal bytes, the chan
 what ran is never less than "will run" and never more than "will run" and "may run".
 """
 
-import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,40 +13,47 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.memory import attribution, lockfile, objects
-from pipeline.memory.code import Code
-from pipeline.memory.files import Files, Found, written_now
-from pipeline.memory.graph import Graph, Stage, nodes, of_repo, open_repo
-from pipeline.memory.runcache import RunCache, always_runs, as_stage, by_git, is_kept, lock_entry
+from pipeline.memory import lockfile, objects
+from pipeline.memory.graph import Graph, Stage, of_repo, open_repo
+from pipeline.memory.runcache import as_stage, by_git, lock_entry
+from pipeline.memory.view import (
+    ALWAYS as ALWAYS,
+)
+from pipeline.memory.view import (
+    AT_REST as AT_REST,
+)
+from pipeline.memory.view import (
+    BLOCKED as BLOCKED,
+)
+from pipeline.memory.view import (
+    FROZEN as FROZEN,
+)
+from pipeline.memory.view import (
+    MAY_RUN as MAY_RUN,
+)
+from pipeline.memory.view import (
+    NEVER as NEVER,
+)
+from pipeline.memory.view import (
+    NOW as NOW,
+)
+from pipeline.memory.view import (
+    RESTORABLE as RESTORABLE,
+)
+from pipeline.memory.view import (
+    UNCHANGED as UNCHANGED,
+)
+from pipeline.memory.view import (
+    WILL_RUN as WILL_RUN,
+)
+from pipeline.memory.view import (
+    Row as Row,
+)
+from pipeline.memory.view import (
+    View,
+)
 from pipeline.project import ledger
-from pipeline.project.presets import leaves
 from stages.common.inputs import stamped
-
-UNCHANGED, RESTORABLE, WILL_RUN, MAY_RUN, BLOCKED, FROZEN = (
-    "unchanged", "restorable", "will run", "may run", "blocked", "frozen",
-)  # fmt: skip
-NEVER, ALWAYS, NOW = "never ran here", "always runs", "running now"
-AT_REST = (UNCHANGED, FROZEN)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a run would do with one stage."""
-
-    stage: str
-    state: str
-    why: tuple[str, ...] = ()
-    estimate: float | None = None  # seconds, from past runs
-    key: str | None = None  # of all inputs, where they are known
-
-    @property
-    def runs(self) -> bool:
-        return self.state in (WILL_RUN, MAY_RUN)
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to do; what always runs is never done, and no fault of a run."""
-        return self.state in AT_REST or ALWAYS in self.why
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def make(
         problem = parameter_problem(root, graph)
         if problem and "parameters" not in names:  # which would have refused them
             raise ValueError(problem)
-        view = _View(repo, ledger.typical_seconds(root))
+        view = View(repo, ledger.typical_seconds(root))
         for name in names:
             view.look(graph.stages[name], name in forced, problem)
         return Plan(graph, view.rows)
@@ -86,7 +92,7 @@ def make(
 def each(root: Path, names: Iterable[str]) -> dict[str, Row]:
     """Judge stages one by one, those of them that dvc.yaml has: what they read is taken as it lies there."""
     with open_repo(root) as repo:
-        stages, view = of_repo(repo).stages, _View(repo, {}, ahead=False)
+        stages, view = of_repo(repo).stages, View(repo, {}, ahead=False)
         return {name: view.look(stages[name], False, None) for name in names if name in stages}
 
 
@@ -121,7 +127,7 @@ def one(root: Path, name: str) -> One:
         graph = of_repo(repo)
         if name not in graph.stages:
             raise ValueError(f"stage {name} is gone from dvc.yaml")
-        view = _View(repo, {})
+        view = View(repo, {})
         row = view.look(graph.stages[name], False, None)
         node = view.nodes[name]
         found = One(
@@ -133,7 +139,7 @@ def one(root: Path, name: str) -> One:
         return replace(found, at_stake=tuple(_at_stake(view, node, row)), there=tuple(_there(view, node)))
 
 
-def _at_stake(view: "_View", node: Any, row: Row) -> list[objects.Copy]:
+def _at_stake(view: "View", node: Any, row: Row) -> list[objects.Copy]:
     """Of the result that a run would restore, and of all others: those of equal inputs, and the last one."""
     others = [as_stage(node, entry) for entry in view.cache.entries(row.key)] if row.key else []
     others += [view.cache.last(node)] if any(out.hash_info for out in node.outs) else []
@@ -141,7 +147,7 @@ def _at_stake(view: "_View", node: Any, row: Row) -> list[objects.Copy]:
     return objects.at_stake(view.repo, restored, others)
 
 
-def _there(view: "_View", node: Any) -> Iterator[str]:
+def _there(view: "View", node: Any) -> Iterator[str]:
     for out in node.outs:
         found = view.files.now(out) if out.hash_info else None
         if found is not None and found.hash == out.hash_info:
@@ -167,7 +173,7 @@ def _places(items: Iterable[Any]) -> tuple[Path, ...]:
 def cached_result(repo: Any, name: str) -> Any:
     """The run cache's result for a stage's inputs now, as a stage of DVC's: the newest that the cache has
     whole, or else the newest; None if none."""
-    view = _View(repo, {})
+    view = View(repo, {})
     row = view.look(of_repo(repo).stages[name], False, None)
     if not row.key:
         return None
@@ -188,211 +194,3 @@ def parameter_problem(root: Path, graph: Graph) -> str | None:
     except ParameterError as error:
         return str(error)
     return None
-
-
-@dataclass(frozen=True)
-class _Judgement:
-    state: str
-    why: Sequence[str] = ()
-    key: str | None = None
-    outs: Iterable[Any] = ()  # those whose hashes are known
-
-
-@dataclass
-class _Inputs:
-    """What a stage reads, against its last run."""
-
-    changes: dict[str, None] = field(default_factory=dict)  # in words, in order
-    unknown: dict[str, None] = field(default_factory=dict)  # stages whose output nobody knows yet
-    missing: list[str] = field(default_factory=list)  # in words
-    known: dict[str, Any] = field(default_factory=dict)  # hashes by path
-
-
-class _View:
-    """The stages that have been looked at so far, in the order of the graph."""
-
-    def __init__(self, repo: Any, seconds: dict[str, float], ahead: bool = True) -> None:
-        self.repo, self.seconds = repo, seconds
-        self.ahead = ahead  # look at what a run would find, not at what lies there
-        self.nodes = nodes(repo)
-        self.cache = RunCache(repo)
-        self.files = Files(repo)
-        self.suspects = attribution.suspects(Path(repo.root_dir))
-        self.written = written_now(Path(repo.tmp_dir))
-        self.rows: dict[str, Row] = {}
-        self.restored: dict[str, Any] = {}  # the result, as a stage of DVC's
-        self.unseen: dict[str, dict[str, Any]] = {}  # what can be restored, and DVC alone would not
-        self.code = Code(repo)
-
-    def look(self, stage: Stage, forced: bool, problem: str | None) -> Row:
-        node = self.nodes[stage.name]
-        found = self._judge(stage, node, forced, problem)
-        estimate = self.seconds.get(stage.name) if found.state in (WILL_RUN, MAY_RUN) else None
-        at_work = (NOW,) if self.written.intersection(out.fs_path for out in node.outs) else ()
-        row = Row(stage.name, found.state, (*at_work, *found.why), estimate, found.key)
-        if self.ahead:
-            self.rows[stage.name] = row
-            self._tell(stage, node, found)
-        return row
-
-    def _tell(self, stage: Stage, node: Any, found: _Judgement) -> None:
-        """What the stage's outputs will be, for those that read them."""
-        outs = {out.fs_path: Found(out.hash_info, out.meta) for out in found.outs}
-        if stage.meta.constant:
-            outs |= {out.fs_path: Found(out.hash_info, out.meta) for out in node.outs if out.hash_info}
-        if stage.meta.stamps:  # what it will write is known before it runs
-            outs = self.code.outputs()
-        for path in outs if stage.meta.stamps else (out.fs_path for out in node.outs):
-            self.files.tell(path, stage.name, outs.get(path), found.state in AT_REST)
-
-    def _judge(self, stage: Stage, node: Any, forced: bool, problem: str | None) -> _Judgement:
-        if stage.frozen:
-            return self._frozen(stage, node)
-        blockers = [name for name in stage.upstream if name in self.rows and self.rows[name].state == BLOCKED]
-        if blockers:
-            return _Judgement(BLOCKED, [f"needs {', '.join(blockers)}"])
-        if stage.name == "parameters" and problem:
-            return _Judgement(BLOCKED, problem.splitlines())
-        inputs = self._inputs(node)
-        if inputs.missing:
-            return _Judgement(BLOCKED, inputs.missing)
-        changes = list(inputs.changes)
-        if node.cmd_changed:
-            changes.insert(0, "the command changed")
-        if forced or always_runs(node):
-            return _Judgement(WILL_RUN, ["forced" if forced else ALWAYS, *changes])
-        if stage.name in self.suspects:
-            return _Judgement(MAY_RUN, ["what it reads changed while a killed run was at work"])
-        if inputs.unknown:
-            sure = changes and not (is_kept(node) and self.cache.may_have(node, inputs.known))
-            below = [] if changes == [NEVER] else [f"below {', '.join(inputs.unknown)}"]
-            return _Judgement(WILL_RUN if sure else MAY_RUN, changes + below)
-        return self._settled(node, changes)
-
-    def _settled(self, node: Any, changes: list[str]) -> _Judgement:
-        """All inputs are known."""
-        wrong = [] if changes else self._outputs(node)
-        if not changes and not wrong:
-            return _Judgement(UNCHANGED, outs=node.outs)
-        key = self.cache.key(node)
-        result = self._saved(node, key, bool(changes)) if is_kept(node) else None
-        if result is not None:
-            self.restored[node.name] = result
-            return _Judgement(RESTORABLE, changes or wrong, key, result.outs)
-        return _Judgement(WILL_RUN, changes or wrong, key)
-
-    def _saved(self, node: Any, key: str, changed: bool) -> Any:
-        """The result to restore: the last one where its inputs are those of now, else one by the key.
-
-        DVC looks at the last one only, though the cache may lack it and have another, made on this machine.
-        """
-        last = not changed and all(out.hash_info for out in node.outs)
-        if last and (kept := self.cache.last(node)).outs_cached():
-            return kept
-        entry = self.cache.newest(node, key)
-        if entry is None:
-            return None
-        if last or entry != next(self.cache.entries(key)):
-            self.unseen[node.name] = entry
-        return as_stage(node, entry)
-
-    def _frozen(self, stage: Stage, node: Any) -> _Judgement:
-        """DVC neither runs nor restores it."""
-        missing = [out.def_path for out in node.outs if not out.exists]
-        if missing:
-            do = f"`dvc checkout {missing[0]}`, or `dvc unfreeze {stage.name}`"
-            return _Judgement(BLOCKED, [f"frozen, and {missing[0]} is missing: {do}"])
-        wrong = [out.def_path for out in node.outs if out.hash_info and self._differs(out)]
-        for out in node.outs:
-            found = self.files.now(out)
-            assert found is not None
-            out.hash_info, out.meta = found.hash, found.meta
-        return _Judgement(FROZEN, [f"{path} was edited" for path in wrong], outs=node.outs)
-
-    def _inputs(self, node: Any) -> _Inputs:
-        """The node's dependencies then hold the hashes that a run would find."""
-        from dvc.dependency import ParamsDependency
-
-        inputs = _Inputs()
-        ran = any(item.hash_info for item in (*node.outs, *node.deps))
-        for dep in node.deps:
-            if isinstance(dep, ParamsDependency):
-                _parameters(dep, ran, inputs)
-                continue
-            below = self.files.unknown(dep.fs_path)
-            if below:
-                inputs.unknown |= below
-                continue
-            if not dep.hash_info:  # DVC takes it for one of its old kind, until it has run
-                dep.update_legacy_hash_name(force=True)
-            before, found = dep.hash_info, self.files.ahead(dep)
-            if found is None:
-                inputs.missing.append(self._missing(node, dep))
-                continue
-            if not before:
-                inputs.changes[f"{dep.def_path} is new" if ran else NEVER] = None
-            elif found.hash != before:
-                inputs.changes |= dict.fromkeys(self.code.changes(dep, before) or [f"{dep.def_path} changed"])
-            dep.hash_info, dep.meta = found.hash, found.meta
-            inputs.known[dep.def_path] = found.hash
-        return inputs
-
-    def _differs(self, out: Any) -> bool:
-        found = self.files.now(out)
-        return found is None or found.hash != out.hash_info
-
-    def _outputs(self, node: Any) -> list[str]:
-        """What is wrong with the outputs, compared with the last run."""
-        wrong = []
-        for out in node.outs:
-            if not out.exists:
-                wrong.append(f"{out.def_path} is missing")
-            elif not out.hash_info:
-                wrong.append(f"{out.def_path} is new")
-            elif self._differs(out):
-                wrong += objects.edited(self.repo, out)
-            elif out.use_cache and out.changed_cache():
-                wrong.append(f"{out.def_path} is not in the cache, or damaged there")
-        return wrong
-
-    def _missing(self, node: Any, dep: Any) -> str:
-        path = dep.def_path
-        sources = (node for node in self.repo.index.stages if not node.cmd)
-        for source in sources:
-            for out in source.outs:
-                if dep.fs_path == out.fs_path or dep.fs_path.startswith(f"{out.fs_path}/"):
-                    return f"{path} is missing: `dvc checkout {source.path_in_repo}`, or `dvc pull` it first"
-        parts = Path(path).parts
-        if parts[:2] == ("data", "raw") and len(parts) == 3:
-            link = f"`wsss link {parts[2]} PATH` puts your pictures there"
-            return f"{path} is missing: {link}{self._without(node)}"
-        return f"{path} is missing, and no stage makes it"
-
-    def _without(self, node: Any) -> str:
-        """The way on for who has pulled the results of a stage but has no pictures; "" if there is none."""
-        made = {out.fs_path for out in node.outs if out.exists}
-        readers = (name for name, other in self.nodes.items() if made & {dep.fs_path for dep in other.deps})
-        first = next(readers, "")
-        if len(made) < len(node.outs) or not first:
-            return ""
-        return f"; or go on from the results of {node.name}: `wsss run --from {first}`"
-
-
-def _parameters(dep: Any, ran: bool, inputs: _Inputs) -> None:
-    """Compare what a stage reads of a file of parameters."""
-    if not dep.exists:
-        inputs.missing.append(f"{dep.def_path} is missing")
-        return
-    before, now = dep.hash_info.value or {}, dep.read_params()
-    inputs.missing += [f"{dep.def_path} has no {key}, which it reads" for key in dep.params if key not in now]
-    for key in [*now, *(key for key in before if key not in now)]:
-        if key not in before:
-            inputs.changes[f"{key} is new" if ran else NEVER] = None
-        elif now.get(key) != before[key]:
-            for name, old, new in leaves(key, before[key], now.get(key)):
-                inputs.changes[f"{name}: {_text(old)} -> {_text(new)}"] = None
-    dep.fill_values(now)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) and value else json.dumps(value, default=str)

@@ -23,8 +23,13 @@ def imported(path: Path) -> set[str]:
 
 def test_every_folder_is_a_room_of_the_order():
     folders = {path.name for path in (ROOT / "pipeline").iterdir() if path.is_dir()} - {"__pycache__"}
-    assert folders == set(ORDER)
-    assert {path.name for path in (ROOT / "pipeline").glob("*.py")} == {"__init__.py", "cli.py"}
+    assert folders == {*ORDER, "cli"}
+    assert {path.name for path in (ROOT / "pipeline").glob("*.py")} == {"__init__.py"}
+
+
+def test_files_are_short():
+    files = [path for folder in ("pipeline", "stages") for path in (ROOT / folder).rglob("*.py")]
+    assert {str(path): lines for path in files if (lines := len(path.read_text().splitlines())) > 300} == {}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "pipeline")))

@@ -5,24 +5,25 @@ from pipeline.memory.plan import MAY_RUN, RESTORABLE, WILL_RUN, Plan, Row
 from pipeline.sweep import plan
 
 
-def stage(name, *upstream, params=(), deps=(), constant=False):
-    meta = Meta(constant=constant)
+def stage(name, *upstream, params=(), deps=(), constant=False, stamps=False):
+    meta = Meta(constant=constant, stamps=stamps)
     return Stage(name, f"python -m {name}", tuple(deps), tuple(params), (), upstream, meta, False)
 
 
-def graph(method="cam"):
-    """The method's file is a dependency, as in dvc.yaml; a rung reads the seeds, a check all parameters."""
+def graph():
+    """As in dvc.yaml: a rung reads the seeds; what writes the stamps and a check read all parameters."""
     found = [
-        stage("check", deps=["params.yaml"], constant=True),
+        stage("code", deps=["params.yaml"], stamps=True),
+        stage("check", "code", deps=["params.yaml"], constant=True),
         stage("classifier", "check", params=["classifier"]),
-        stage("seeds", "check", "classifier", params=["seeds.method"], deps=[f"{method}.py"]),
+        stage("seeds", "code", "check", "classifier", params=["seeds.method"], deps=["data/code/seeds"]),
         stage("walk", "check", "seeds", params=["walk.beta"]),
         stage("rung", "seeds", params=["rung"]),
     ]
     return Graph({one.name: one for one in found})
 
 
-def params(method="cam", beta=4, lr=0.1):
+def params(method="cam", beta=4, lr=0.1, code=""):
     return {
         "classifier": {"lr": lr},
         "seeds": {"method": method, "layer": 1},
@@ -32,7 +33,7 @@ def params(method="cam", beta=4, lr=0.1):
 
 
 def keys(**values):
-    return plan.keys(graph(values.get("method", "cam")), params(**values))
+    return plan.keys(graph(), params(**values), {"data/code/seeds": values.get("code", "cam.py")})
 
 
 def same(a, b):
@@ -43,20 +44,18 @@ def test_work_below_a_change_is_other_work():
     assert same(keys(), keys()) == set(graph().stages)
     assert same(keys(), keys(beta=8)) == {"classifier", "seeds", "rung"}
     assert same(keys(), keys(lr=0.2)) == set()
-    assert same(keys(), keys(method="vgatt")) == {"classifier"}
+    assert same(keys(), keys(method="vgatt")) == {"classifier"}  # `code` and the check read all parameters
 
 
 def test_of_a_section_only_what_is_declared_counts():
     other = params()
     other["seeds"]["layer"] = 2
-    assert same(keys(), plan.keys(graph(), other)) == set(graph().stages) - {"check"}
+    found = plan.keys(graph(), other, {"data/code/seeds": "cam.py"})
+    assert same(keys(), found) == set(graph().stages) - {"code", "check"}
 
 
 def test_code_alone_is_other_work():
-    assert same(plan.keys(graph("cam"), params()), plan.keys(graph("vgatt"), params())) == {
-        "check",
-        "classifier",
-    }
+    assert same(keys(), keys(code="vgatt.py")) == {"code", "check", "classifier"}
 
 
 def rows(states, seconds=10.0):

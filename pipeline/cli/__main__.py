@@ -1,0 +1,5 @@
+"""`python -m pipeline.cli`, as `wsss`."""
+
+from pipeline.cli import main
+
+main()

@@ -1,0 +1,90 @@
+"""Parameters and pictures. Each command imports what it needs, so that help is instant."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli.app import PARAMETERS, app
+
+
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss preset psa`")
+def preset(name: Annotated[str | None, typer.Argument(help="without it: list them")] = None) -> None:
+    """Set a recipe, or a data set, in params.yaml; show what changes and what it needs."""
+    from pipeline.engine import needs
+    from pipeline.project import presets
+    from pipeline.project.root import find_root
+    from stages.common.door import visible
+
+    root = find_root()
+    if name is None:
+        for title, known in (
+            ("Recipes: all sections but dataset and generate", presets.names(root)),
+            ("Data sets: only these two", presets.data_names(root)),
+        ):
+            print(title)
+            for each, about in known.items():
+                print(f"  {each:<16}{about}")
+        return
+    changes = presets.apply(root, name)
+    for key, old, new in changes:
+        print(visible(f"{key}: {_text(old)} -> {_text(new)}"))
+    for text in (*presets.notes(root, name), *needs.of(root)):
+        print(visible(text))
+    print(f"{len(changes)} value(s) changed; `wsss run` runs it" if changes else "params.yaml is so already")
+
+
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss link my-pictures path/to/my-pictures`")
+def link(name: str, path: Path) -> None:
+    """Make pictures known by NAME: a git-ignored link data/raw/NAME to the folder PATH."""
+    from pipeline.project.links import found
+    from pipeline.project.links import link as make_link
+    from pipeline.project.root import find_root
+    from stages.common.door import visible
+
+    root = find_root()
+    place = make_link(root, name, path)
+    print(visible(f"{place.relative_to(root)} -> {place.readlink()}; set dataset.name to {name}"))
+    print(visible(found(place)))
+
+
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss classes`")
+def classes() -> None:
+    """How many pictures of each split show each class."""
+    from pipeline.project import tables
+    from pipeline.project.root import find_root
+    from pipeline.results import data_set
+
+    tables.show("Pictures by class", data_set.counts(data_set.read(find_root())))
+
+
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss data`")
+def data() -> None:
+    """What is in the data set: pictures, masks, sizes, classes, and which of them come together."""
+    from pipeline.project.root import find_root
+    from pipeline.results import data_set
+
+    data_set.show(data_set.read(find_root()))
+
+
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss check`")
+def check() -> None:
+    """Check params.yaml, and that the pictures, weights and encoders that it names are there."""
+    from pipeline.project import children
+    from pipeline.project.root import find_root
+    from stages.common.params import check as check_values
+    from stages.common.params import read_yaml
+    from stages.parameters.params import Parameters
+
+    root = find_root()
+    check_values(Parameters, read_yaml(root / "params.yaml"), "params.yaml")
+    if code := children.run(root, "stages.parameters.look"):
+        raise SystemExit(code)
+    print("params.yaml is valid")
+
+
+def _text(value: Any) -> str:
+    """A value in one line, as YAML writes it."""
+    import json
+
+    return value if isinstance(value, str) and value else json.dumps(value)
