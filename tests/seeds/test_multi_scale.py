@@ -45,7 +45,8 @@ def test_cells_stay_where_they_are():
 @pytest.mark.parametrize(
     ("size", "scale", "step", "grid"),
     [((33, 50), 1.0, 2, (17, 25)), ((50, 33), 1.0, 2, (25, 17)), ((33, 50), 0.5, 2, (9, 13)),
-     ((8, 9), 1.0, 8, (1, 2)), ((5, 5), 1.0, 1, (1, 1)), ((17, 17), 1.0, 1, (17, 17))],
+     ((8, 9), 1.0, 8, (1, 2)), ((5, 5), 1.0, 1, (1, 1)), ((17, 17), 1.0, 1, (17, 17)),
+     ((17, 17), 1.0, 16, (2, 2))],
 )  # fmt: skip
 def test_the_grid_has_the_layers_cells_at_scale_one(size, scale, step, grid):
     """Cells lie every `step` pixels of the input; one that is a single cell has the encoder's stride."""
