@@ -9,7 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ORDER = ("project", "memory", "results", "engine", "sweep", "flows", "upkeep", "cli")  # from the ground up
 WIDTH, HEIGHT, GAP, LEFT = 250, 44, 26, 20  # pixels of a room, between two, and beside them
-STYLE = 'font-family="system-ui, sans-serif" fill="#222"'
+TEXT = 'font-family="system-ui, sans-serif" fill="#222"'
+BOX = 'fill="#eef2f8" stroke="#4a6fa5"'
+LINE = 'fill="none" stroke="#4a6fa5" stroke-opacity="0.55"'
 
 
 def main() -> None:
@@ -30,9 +32,9 @@ def main() -> None:
         y = top(room)
         size = sum(len(file.read_text().splitlines()) for file in files)
         lines += [
-            f'<rect x="{LEFT}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6" fill="#eef2f8" stroke="#4a6fa5"/>',
-            f'<text x="{LEFT + 12}" y="{y + 19}" {STYLE} font-size="15">{room}/</text>',
-            f'<text x="{LEFT + 12}" y="{y + 36}" {STYLE} font-size="11">{len(files)} files, {size} lines</text>',
+            f'<rect x="{LEFT}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6" {BOX}/>',
+            f'<text x="{LEFT + 12}" y="{y + 19}" {TEXT} font-size="15">{room}/</text>',
+            f'<text x="{LEFT + 12}" y="{y + 36}" {TEXT} font-size="11">{len(files)} files, {size} lines</text>',
         ]
     for number, ((room, other), count) in enumerate(sorted(arrows.items(), key=lambda one: span(one[0]))):
         lines += arrow(room, other, count, LEFT + WIDTH + 8 + 9 * number)
@@ -67,7 +69,7 @@ def arrow(room: str, other: str, count: int, x: int) -> list[str]:
     head = f"M {LEFT + WIDTH + 8} {end - 4} L {LEFT + WIDTH} {end} L {LEFT + WIDTH + 8} {end + 4} Z"
     title = f"<title>{room} imports from {other} in {count} places</title>"
     return [
-        f'<path d="{path}" fill="none" stroke="#4a6fa5" stroke-opacity="0.55" stroke-width="{width:.2f}">{title}</path>',
+        f'<path d="{path}" {LINE} stroke-width="{width:.2f}">{title}</path>',
         f'<path d="{head}" fill="#4a6fa5"/>',
     ]
 

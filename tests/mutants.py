@@ -38,7 +38,7 @@ METHODS, PLAIN = "tests/seeds/test_methods.py", "tests/pseudo_labels/test_crf_an
 ELSEWHERE = {  # tests that do not bear the module's name, beside the one that does
     "stages/seeds/__main__.py": "tests/seeds/test_multi_scale.py",
     **{f"stages/seeds/{name}.py": METHODS for name in ("cam", "grad_cam", "vgatt", "layers")},
-    "stages/affinity/__main__.py": "tests/affinity/test_loss.py",
+    **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},
 }
 LIBRARIES = (

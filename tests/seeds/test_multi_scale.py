@@ -59,19 +59,17 @@ def test_the_grid_has_a_place_for_each_stride_at_any_scale(size, stride, grid, s
 
 
 def test_scales_are_summed():
-    """Of maps that are the same everywhere at each scale: the sum of both, before it is normalised."""
+    """One everywhere at scale 1, the cell's number at scale 2: read at the centres of five places of 33 px."""
     cells = Grid(4, 0.0)
-    by_side = {17: torch.tensor([1.0, 0.0]), 33: torch.tensor([0.0, 3.0])}
 
     def attribution(x):
-        return by_side[x.shape[3]].view(1, 2, 1, 1).expand(1, 2, *(side // 4 + 1 for side in x.shape[2:]))
+        row = torch.ones(5) if x.shape[3] == 17 else torch.arange(9.0)
+        return row.expand(1, 1, x.shape[2] // 4 + 1, len(row))
 
     x = torch.rand(1, 3, 17, 17, generator=torch.Generator().manual_seed(0))
-    keep = params(scales=[1.0, 2.0], normaliser="max")
-    total = multi_scale(lambda x: attribution(x).sum(1, keepdim=True), x, keep, cells, cells)
-    assert torch.equal(total, torch.ones(1, 1, 5, 5))
-    both = multi_scale(attribution, x, keep, cells, cells)
-    assert torch.equal(both, torch.ones(1, 2, 5, 5))
+    found = multi_scale(attribution, x, params(scales=[1.0, 2.0]), cells, cells)
+    wanted = 1 + ((torch.arange(5) + 0.5) * 33 / 5 - 0.5) / 4
+    torch.testing.assert_close(found[0, 0], (wanted / wanted[-1]).expand(5, 5))
 
 
 def test_the_mirrored_picture_is_what_the_flip_shows():
