@@ -30,11 +30,11 @@ def main() -> None:
     ]
     for room, files in rooms.items():
         y = top(room)
-        size = sum(len(file.read_text().splitlines()) for file in files)
+        about = f"{len(files)} files, {sum(len(file.read_text().splitlines()) for file in files)} lines"
         lines += [
             f'<rect x="{LEFT}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6" {BOX}/>',
             f'<text x="{LEFT + 12}" y="{y + 19}" {TEXT} font-size="15">{room}/</text>',
-            f'<text x="{LEFT + 12}" y="{y + 36}" {TEXT} font-size="11">{len(files)} files, {size} lines</text>',
+            f'<text x="{LEFT + 12}" y="{y + 36}" {TEXT} font-size="11">{about}</text>',
         ]
     for number, ((room, other), count) in enumerate(sorted(arrows.items(), key=lambda one: span(one[0]))):
         lines += arrow(room, other, count, LEFT + WIDTH + 8 + 9 * number)

@@ -59,7 +59,7 @@ def test_the_grid_has_a_place_for_each_stride_at_any_scale(size, stride, grid, s
 
 
 def test_scales_are_summed():
-    """One everywhere at scale 1, the cell's number at scale 2: read at the centres of five places of 33 px."""
+    """One everywhere at scale 1, at scale 2 the cell's number, read at the centres of five places."""
     cells = Grid(4, 0.0)
 
     def attribution(x):
