@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("seeds", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
 COMMON = ("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py")
+DRAWING = "stages/common/drawing"
 IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone
     "stages/seeds/__main__.py": ("padded", "by_size"),
@@ -38,6 +39,8 @@ METHODS, PLAIN = "tests/seeds/test_methods.py", "tests/pseudo_labels/test_crf_an
 ELSEWHERE = {  # tests that do not bear the module's name, beside the one that does
     "stages/seeds/__main__.py": "tests/seeds/test_multi_scale.py",
     **{f"stages/seeds/{name}.py": METHODS for name in ("cam", "grad_cam", "vgatt", "layers")},
+    **{f"stages/seeds/{name}.py": "tests/seeds/test_cuts.py" for name in ("bias", "cuts")},
+    "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},
 }
@@ -247,7 +250,8 @@ def main(chosen: list[str]) -> int:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    files = [file for step in STEPS for file in sorted(Path("stages", step).glob("*.py"))]
+    folders = [*(f"stages/{step}" for step in STEPS), DRAWING]
+    files = [file for folder in folders for file in sorted(Path(folder).glob("*.py"))]
     modules = [*(str(file) for file in files if file.name not in IMPURE), *PURE_PARTS, *COMMON]
     modules = [m for m in modules if not chosen or any(part in m for part in chosen)]
     warnings.simplefilter("ignore", SyntaxWarning)

@@ -26,7 +26,8 @@ def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
         for name, section in values.items()
         if isinstance(section, dict) and (steps is None or name in steps)
     }
-    return [*_weights(chosen), *_bf16(chosen), *_steps(root, values.get("dataset"), values, chosen)]
+    steps_of = _steps(root, values.get("dataset"), values, chosen)
+    return [*_weights(chosen), *_bf16(chosen), *steps_of, *_idle(values, chosen)]
 
 
 def _weights(sections: dict[str, Any]) -> list[str]:
@@ -78,6 +79,26 @@ def _steps(root: Path, dataset: Any, values: dict[str, Any], sections: dict[str,
                 "learns little with so few; more epochs or a smaller batch give more"
             )
     return lines
+
+
+def _idle(values: dict[str, Any], chosen: dict[str, Any]) -> list[str]:
+    """Steps that run although nobody needs what they make: a recipe leaves them out by their list `of`."""
+    name = _value(values, "dataset", "name")
+    method, reads = _value(values, "pseudo_labels", "method"), _value(values, "pseudo_labels", "affinity")
+    lines = []
+    if "generate" in chosen and chosen["generate"].get("of") and name != "synthetic":
+        lines.append(f"generate: dataset.name is {name}: generate.of: [] leaves out what nobody reads")
+    if "affinity" in chosen and reads == "affinity" and method != "random_walk":
+        lines.append(
+            f"affinity: pseudo_labels.method {method} reads no affinities: affinity.of: [] and "
+            "pseudo_labels.affinity: nothing leave AffinityNet out"
+        )
+    return lines
+
+
+def _value(values: dict[str, Any], section: str, key: str) -> Any:
+    found = values.get(section)
+    return found.get(key) if isinstance(found, dict) else None
 
 
 def training_pictures(root: Path, dataset: Any, generate: Any) -> int | None:

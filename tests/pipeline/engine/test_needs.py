@@ -56,6 +56,15 @@ def test_bf16_on_a_gpu(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert needs.of(root) == []
 
 
+def test_a_step_that_nobody_needs_is_named(root: Path) -> None:
+    presets.set_values(root, {"dataset.name": "mine", "pseudo_labels.method": "crf"})
+    generated, affinity = needs.of(root, ["generate@synthetic", "affinity@affinity_labels", "report"])
+    assert generated == "generate: dataset.name is mine: generate.of: [] leaves out what nobody reads"
+    assert affinity.startswith("affinity: pseudo_labels.method crf reads no affinities: affinity.of: []")
+    presets.set_values(root, {"generate.of": [], "dataset.name": "synthetic"})
+    assert needs.of(root, ["generate@synthetic", "report"]) == []
+
+
 def test_library_weights_come_from_the_network(root: Path) -> None:
     presets.apply(root, "psa")
     assert [line.partition(" come")[0] for line in needs.of(root)] == [
