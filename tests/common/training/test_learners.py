@@ -59,6 +59,7 @@ def test_a_turn_leaves_weights_gradients_and_statistics_of_the_others():
     assert seen["modes main"] == {"main": True, "eraser": False, "helper": False}
     assert seen["modes eraser"] == {"main": False, "eraser": True, "helper": False}
     assert all(gradient is None for found in gradients.values() for gradient in found)
+    assert all(p.grad is None for net in strategy.networks.values() for p in net.parameters())
 
 
 def test_the_gradient_of_a_frozen_network_reaches_the_learner_and_no_other_weight():
