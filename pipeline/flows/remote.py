@@ -141,13 +141,14 @@ def bring_inputs(root: Path, stage: str) -> list[str]:
 
 
 def made_inputs(graph: Graph, stage: str) -> list[str]:
-    """The dependencies of a stage that are outputs of others, or lie in one."""
+    """What a stage reads of the outputs of others: an output, what lies in one, or those in a folder."""
     outs = [out for other in graph.stages.values() for out in other.outs]
-    return [
-        dep
-        for dep in graph.stages[stage].deps
-        if any(dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/") for out in outs)
-    ]
+    found: dict[str, None] = {}
+    for dep in graph.stages[stage].deps:
+        if any(dep == out or dep.startswith(f"{out}/") for out in outs):
+            found[dep] = None
+        found |= dict.fromkeys(out for out in outs if out.startswith(f"{dep}/"))
+    return list(found)
 
 
 def offer_inputs(root: Path, stage: str) -> None:

@@ -252,3 +252,21 @@ def test_a_worker_runs_commits_of_branches_only(tmp_path: Path) -> None:
         remote._know(worker.root, git.resolve(worker.root, "stash@{0}"))
     worker.run("git", "remote", "set-url", "origin", str(tmp_path / "nowhere"))
     remote._know(worker.root, git.resolve(worker.root, "main"))  # what it has is enough
+
+
+def test_inputs_are_outputs_parts_of_them_and_those_in_a_folder() -> None:
+    """As in dvc.yaml: a stamp lies in data/code, and a report reads the folder of all rungs."""
+    from pipeline.memory.graph import Graph, Meta, Stage
+
+    def stage(name: str, deps: tuple[str, ...], outs: tuple[str, ...]) -> Stage:
+        return Stage(name, "x", deps, (), outs, (), Meta(), False)
+
+    stages = [
+        stage("code", ("params.yaml",), ("data/code", "data/nothing")),
+        stage("one", (), ("reports/rungs/one/metrics.json",)),
+        stage("two", (), ("reports/rungs/two/metrics.json", "reports/other.csv")),
+        stage("report", ("data/code/report", "data/nothing", "reports/rungs", "work.py"), ("out",)),
+    ]
+    found = remote.made_inputs(Graph({one.name: one for one in stages}), "report")
+    rungs = [f"reports/rungs/{name}/metrics.json" for name in ("one", "two")]
+    assert found == ["data/code/report", "data/nothing", *rungs]
