@@ -84,11 +84,9 @@ def lock(runs: Runs, stages: dict[str, Any]) -> None:
 
 def score(runs: Runs, rung: str, **values: Any) -> None:
     """Write the rung's metrics.json, which becomes the one that dvc.lock names."""
-    path = f"reports/{rung}/metrics.json"
     text = json.dumps({"split": "train", **values}, sort_keys=True)
-    runs.write(path, text)
     stages = YAML(typ="safe").load(runs.root / "dvc.lock")["stages"]
-    for out in stages[f"evaluation@{rung}"]["outs"]:
-        if out["path"] == path:
-            out["md5"] = hashlib.md5(text.encode()).hexdigest()
+    (out,) = (out for out in stages[f"evaluation@{rung}"]["outs"] if out["path"].endswith("/metrics.json"))
+    runs.write(out["path"], text)
+    out["md5"] = hashlib.md5(text.encode()).hexdigest()
     lock(runs, stages)

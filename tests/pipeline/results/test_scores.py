@@ -39,7 +39,7 @@ def copy(project: Runs, place: Path) -> Runs:
 
 
 def metrics(project: Project, rung: str) -> dict[str, float]:
-    return json.loads((project.root / f"reports/{rung}/metrics.json").read_text())
+    return json.loads((project.root / f"reports/rungs/{rung}/metrics.json").read_text())
 
 
 def published(project: Runs) -> str:
@@ -53,7 +53,7 @@ def test_every_command_shows_each_rung_s_own_number(committed: Runs, tmp_path: P
     for rung, miou in NEW.items():
         made_runs.score(project, rung, **old[rung] | {"miou": miou, "over_segmentation": 20.05})
     moved = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
-    change = {rung: moved[f"reports/{rung}/metrics.json"]["miou"] for rung in NEW}
+    change = {rung: moved[f"reports/rungs/{rung}/metrics.json"]["miou"] for rung in NEW}
     assert {rung: values["new"] for rung, values in change.items()} == NEW
 
     ladder = stub.wsss(project, "ladder").stdout
@@ -90,8 +90,8 @@ def test_a_partial_run_leaves_no_number_that_is_not_its_own(committed: Runs, tmp
         "reports/index.html shows it: open it in a browser; not scored in this run: predictions"
     )
     moved = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
-    assert moved.keys() == {"reports/pseudo_labels/metrics.json"}
-    change = moved["reports/pseudo_labels/metrics.json"]["miou"]
+    assert moved.keys() == {"reports/rungs/pseudo_labels/metrics.json"}
+    change = moved["reports/rungs/pseudo_labels/metrics.json"]["miou"]
     assert change["diff"]
 
     why = "stale, not scored in this run: data/pseudo_labels was made anew; an earlier run had"

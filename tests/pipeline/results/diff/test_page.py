@@ -155,15 +155,15 @@ def test_dvc_s_own_diffs_say_the_same(changed):
     params = json.loads(changed.run("dvc", "params", "diff", "--json").stdout)
     assert params["params.yaml"] == {"pseudo_labels.random_walk.beta": {"old": 8, "new": 4, "diff": -4}}
     moved = json.loads(changed.run("dvc", "metrics", "diff", "--json").stdout)
-    change = moved["reports/pseudo_labels/metrics.json"]["miou"]
+    change = moved["reports/rungs/pseudo_labels/metrics.json"]["miou"]
     assert (change["old"], change["new"]) == (metrics(changed, "HEAD"), metrics(changed, "workspace"))
-    assert moved.keys() == {"reports/pseudo_labels/metrics.json"}
+    assert moved.keys() == {"reports/rungs/pseudo_labels/metrics.json"}
 
 
 def test_the_page_of_dvc_plots_diff_names_nothing_outside(plots):
     text = plots.read_text()
     assert (
-        "Seeds by threshold" in text and text.count("reports_pseudo_labels_gallery.png") == 2
+        "Seeds by threshold" in text and text.count("reports_rungs_pseudo_labels_gallery.png") == 2
     )  # old and new
     loaded = re.sub(r"(?s)<template.*?</template>", "", text)  # what only a page without vega.js would load
     assert 'src="vega.js"' in loaded

@@ -104,3 +104,48 @@ def test_parameters_that_are_set_but_were_not_run(now, expected):
 
 def test_a_parameter_that_is_gone_was_not_run():
     assert ("a.seed", 0, None) in parting.not_run({"b": {"beta": 8, "t": 1}, "c": {"epochs": 3}}, BASE)
+
+
+STAMPED = {
+    "code": entry({"stages": "s0.dir"}, None, {"data/code": "k0.dir", "data/nothing": "n"}),
+    "a": entry({"data/code/a": "ka", "data/raw": "r0"}, None, {"data/a": "a0"}),
+    "b": entry({"data/code/b": "kb", "data/a": "a0"}, None, {"data/b": "b0"}),
+}
+
+
+def stamped(**hashes: str) -> dict[str, Any]:
+    lock = deepcopy(STAMPED)
+    for stage in lock.values():
+        for item in (*stage["deps"], *stage["outs"]):
+            item["md5"] = hashes.get(item["path"].replace("/", "_"), item["md5"])
+    return lock
+
+
+def test_a_stamp_is_code_of_the_stage_and_no_result_of_another():
+    """What writes the stamps is no part of the recipe."""
+    lock = stamped(stages="s1.dir", data_code="k1.dir", data_code_b="other", data_b="b1")
+    (b,) = parting.partings(STAMPED, lock)
+    assert (b.stage, b.state, b.causes, b.code) == ("b", parting.PARTS, ("code",), ("data/code/b",))
+
+
+def test_a_run_from_before_the_stamps_is_compared():
+    """Its files of code stand for nothing that can be compared; the rest can."""
+    old = deepcopy(STAMPED)
+    del old["code"]
+    for name in "ab":
+        old[name]["deps"][0] = {"path": f"stages/{name}.py", "md5": "x"}
+    assert [(one.stage, one.state, one.code) for one in parting.partings(old, STAMPED)] == [
+        ("a", parting.SAME_RESULT, ("data/code/a",)), ("b", parting.SAME_RESULT, ("data/code/b",)),
+    ]  # fmt: skip
+    lock = stamped(data_a="a1", data_b="b1")
+    lock["b"]["deps"][1]["md5"] = "a1"
+    a, b = parting.partings(old, lock)
+    assert (a.state, b.state, b.upstream) == (parting.PARTS, parting.FOLLOWS, ("a",))
+
+
+def test_a_step_that_became_a_foreach_of_one_is_the_same_step():
+    renamed = {("b@a" if name == "b" else name): one for name, one in stamped(data_code_b="other").items()}
+    (b,) = parting.partings(STAMPED, renamed)
+    assert (b.stage, b.state) == ("b", parting.SAME_RESULT)
+    many = {**renamed, "b@x": deepcopy(renamed["b@a"])}  # no longer one
+    assert {one.stage for one in parting.partings(STAMPED, many)} == {"b", "b@a", "b@x"}
