@@ -186,11 +186,6 @@ def parameter_problem(root: Path, graph: Graph) -> str | None:
     """What the stage `parameters` would refuse; None if all is well, or if the graph has no such stage."""
     if "parameters" not in graph.stages or "stages.parameters" not in graph.stages["parameters"].cmd:
         return None
-    from stages.common.params import ParameterError, check, read_yaml
-    from stages.parameters.params import Parameters
+    from pipeline.project import schema  # only now: pydantic takes its time
 
-    try:
-        check(Parameters, read_yaml(root / "params.yaml"), "params.yaml")
-    except ParameterError as error:
-        return str(error)
-    return None
+    return schema.problem(root)

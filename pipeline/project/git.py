@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 BRANCH = "wsss/run/"  # of what a finished run has found
@@ -39,6 +39,12 @@ def branches(root: Path) -> list[str]:
     """The names of finished runs."""
     text = run(root, "for-each-ref", "--format=%(refname:short)", f"refs/heads/{BRANCH}")
     return [line.removeprefix(BRANCH) for line in text.splitlines()]
+
+
+def reader(root: Path, commit: str, folder: str = "stages") -> Callable[[str], bytes | None]:
+    """The files of a folder as a commit has them, by path; None for what it does not have."""
+    listed = run(root, "ls-tree", "-r", "--name-only", commit, "--", folder)
+    return contents(root, commit, listed.splitlines()).get
 
 
 def contents(root: Path, commit: str, paths: Iterable[str]) -> dict[str, bytes]:

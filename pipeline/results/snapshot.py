@@ -55,8 +55,7 @@ class Snapshot:
         """The files of code, of the workspace or as git keeps them."""
         if self.commit is None:
             return stamps.reader(self.root)
-        listed = git.run(self.root, "ls-tree", "-r", "--name-only", self.commit, "--", "stages")
-        return git.contents(self.root, self.commit, listed.splitlines()).get
+        return git.reader(self.root, self.commit)
 
     def kept(self, value: str) -> str | None:
         """The text of a small object of DVC's cache; None if it cannot be had."""

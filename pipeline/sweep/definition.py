@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.project import git
+from pipeline.project import git, schema
 from pipeline.project.root import write_whole
 from pipeline.sweep.grid import Values, words
 from stages.common.params import ParameterError, check, parse_yaml, read_yaml
@@ -146,8 +146,13 @@ def seed_keys(values: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 
 def problems(root: Path, sweep: Sweep, base: Mapping[str, Any]) -> list[str]:
-    """What the schema refuses of the points, a line each with the point; nothing if all is well."""
+    """What the schema refuses of the points, a line each with the point; nothing if all is well.
+
+    Nothing of a commit with another schema either: its own code judges each run when that is planned.
+    """
     if "stages.parameters" not in git.run(root, "show", f"{sweep.revision}:./dvc.yaml"):
+        return []
+    if not schema.is_ours(git.reader(root, sweep.revision)):
         return []
     return [line for values in sweep.points for line in _refused(base, values)]
 

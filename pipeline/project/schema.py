@@ -1,0 +1,49 @@
+"""Which schema judges parameters: the project's own, which at another revision may be another one."""
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import stages
+from stages.common import stamps
+from stages.common.params import ParameterError, check, read_yaml
+from stages.parameters.params import Parameters
+
+HERE = Path(stages.__file__).parents[1]
+SCHEMA, LOOK = "stages.parameters.params", "stages/parameters/look.py"
+
+
+def problem(root: Path) -> str | None:
+    """What the schema of the project in `root` refuses of its params.yaml; None if all is well."""
+    if not is_ours(stamps.reader(root)):
+        return _asked(root) if (root / LOOK).is_file() else None
+    try:
+        check(Parameters, read_yaml(root / "params.yaml"), "params.yaml")
+    except ParameterError as error:
+        return str(error)
+    return None
+
+
+def is_ours(read: stamps.Read) -> bool:
+    """Whether a project, by its files, has the schema of this process; one without any schema does."""
+    return read("stages/parameters/params.py") is None or all(
+        read(path) == content for path, content in _ours().items()
+    )
+
+
+@cache
+def _ours() -> dict[str, bytes]:
+    """The files of the schema of this process."""
+    read = stamps.reader(HERE)
+    return {path: read(path) or b"" for path in stamps.closure([SCHEMA], {}, read)}
+
+
+def _asked(root: Path) -> str | None:
+    """By a child with the project's own code: what `wsss check` says there."""
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.parameters.look"], cwd=root, capture_output=True, text=True
+    )
+    return (
+        done.stderr.strip().removeprefix("error: ") or "params.yaml is refused" if done.returncode else None
+    )
