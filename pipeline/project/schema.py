@@ -5,12 +5,11 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import stages
 from stages.common import stamps
 from stages.common.params import ParameterError, check, read_yaml
 from stages.parameters.params import Parameters
 
-HERE = Path(stages.__file__).parents[1]
+HERE = Path(stamps.__file__).parents[2]
 SCHEMA, LOOK = "stages.parameters.params", "stages/parameters/look.py"
 
 
