@@ -9,7 +9,7 @@ from stages.common.params import read_yaml
 from tests.conftest import Project, make_project
 from tests.pipeline.server import MARK, Server
 
-ON_WORKERS = {"classifier", "seeds", "affinity", "segmenter", "predictions"}  # meta.gpu
+ON_WORKERS = {"classifier", "seeds", "affinity@affinity_labels", "segmenter", "predictions"}  # meta.gpu
 
 
 @pytest.fixture

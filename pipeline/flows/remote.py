@@ -141,14 +141,19 @@ def bring_inputs(root: Path, stage: str) -> list[str]:
 
 
 def made_inputs(graph: Graph, stage: str) -> list[str]:
-    """What a stage reads of the outputs of others: an output, what lies in one, or those in a folder."""
+    """The outputs of others that a stage reads, a part of, or in a folder.
+
+    They travel whole: a part of one can only be fetched where the list of the whole is.
+    """
     outs = [out for other in graph.stages.values() for out in other.outs]
-    found: dict[str, None] = {}
-    for dep in graph.stages[stage].deps:
-        if any(dep == out or dep.startswith(f"{out}/") for out in outs):
-            found[dep] = None
-        found |= dict.fromkeys(out for out in outs if out.startswith(f"{dep}/"))
-    return list(found)
+    return [
+        out
+        for out in outs
+        if any(
+            dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/")
+            for dep in graph.stages[stage].deps
+        )
+    ]
 
 
 def offer_inputs(root: Path, stage: str) -> None:

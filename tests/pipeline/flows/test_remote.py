@@ -254,7 +254,7 @@ def test_a_worker_runs_commits_of_branches_only(tmp_path: Path) -> None:
     remote._know(worker.root, git.resolve(worker.root, "main"))  # what it has is enough
 
 
-def test_inputs_are_outputs_parts_of_them_and_those_in_a_folder() -> None:
+def test_inputs_travel_as_whole_outputs() -> None:
     """As in dvc.yaml: a stamp lies in data/code, and a report reads the folder of all rungs."""
     from pipeline.memory.graph import Graph, Meta, Stage
 
@@ -269,4 +269,4 @@ def test_inputs_are_outputs_parts_of_them_and_those_in_a_folder() -> None:
     ]
     found = remote.made_inputs(Graph({one.name: one for one in stages}), "report")
     rungs = [f"reports/rungs/{name}/metrics.json" for name in ("one", "two")]
-    assert found == ["data/code/report", "data/nothing", *rungs]
+    assert found == ["data/code", "data/nothing", *rungs]
