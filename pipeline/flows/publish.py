@@ -145,8 +145,8 @@ def parameter_changes(root: Path) -> list[presets.Change]:
 def _pictures(found: Scores) -> str:
     from pipeline.results import contact
 
-    root = found.run.root
-    sheets = contact.sheets([(r.name, r.split, root / r.folder / "gallery.png") for r in found.good])
+    rungs = [(rung.name, rung.split) for rung in found.good]
+    sheets = contact.sheets(found.run.root / "reports" / "gallery", rungs)
     pictures = [f"![The same pictures in every rung, split {split}]({uri})\n" for split, uri in sheets]
     return "\n".join(["## Pictures\n", *pictures]) if pictures else ""
 

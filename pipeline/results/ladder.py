@@ -51,7 +51,7 @@ def show(root: Path) -> None:
     found = read(root)
     tables.show("The ladder, in percent", [rung.row() for rung in found.rungs], WORDS)
     print(_standings(found))
-    galleries = [root / rung.folder / "gallery.png" for rung in found.good]
+    galleries = [root / "reports" / "gallery" / rung.name / "sheet.png" for rung in found.good]
     galleries = [gallery for gallery in galleries if gallery.is_file()]
     if galleries:
         print("Pictures, truth, result and errors side by side:")

@@ -14,16 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from stages.common import door
-from stages.common.artifacts import csv_text, read_mask, read_picture, write_atomic, write_json
-from stages.common.drawing import sheet
-from stages.common.drawing.heat_map import heat_map
+from stages.common.artifacts import csv_text, read_mask, write_atomic, write_json
 from stages.common.labels import threshold_labels
 from stages.common.params import load
 from stages.common.pictures import Pictures, load_pictures
 from stages.common.progress import track
 from stages.evaluation import curve, emptiness, metrics, tables
 from stages.evaluation.params import Evaluation
-from stages.evaluation.results import read_labels, read_maps
+from stages.evaluation.results import read_maps
 from stages.evaluation.rungs import SCORES, Rung, rung, split_of
 
 MASKS = Path("data/masks")
@@ -39,7 +37,7 @@ def main() -> str:
     _require([MASKS / f"{i}.png" for i in ids], "masks that data/masks/index.csv promises")
     _require([found.file(i) for i in ids], f"results of rung {name}")
     if not ids:
-        return _without_truth(name, found, split, pictures, params)
+        return _without_truth(name, found, split, pictures)
 
     table, histogram, rows = _count(name, found, ids, len(pictures.classes), params)
     if not table.any():
@@ -58,7 +56,6 @@ def main() -> str:
         line += f" (best {values['miou_best_threshold']:.2f} % at {values['best_threshold']:g})"
 
     _write(name, table, pictures.classes, tables.curve(thresholds, stack), rows)
-    _draw(name, found, split, ids, pictures, params, scored=True)
     write_json(SCORES / name / "metrics.json", values)
     return f"{line}, {len(ids)} pictures{_looks_wrong(name, found, ids, pictures)}"
 
@@ -121,10 +118,9 @@ def _count(
     return table, histogram, rows
 
 
-def _without_truth(name: str, found: Rung, split: str, pictures: Pictures, params: Evaluation) -> str:
+def _without_truth(name: str, found: Rung, split: str, pictures: Pictures) -> str:
     _write(name, None, pictures.classes, csv_text([tables.CURVE_COLUMNS]), [])
     ids = [picture.id for picture in pictures.split(split)]
-    _draw(name, found, split, ids, pictures, params, scored=False)
     write_json(SCORES / name / "metrics.json", {"images": 0, "split": split})
     line = f"{name}: no truth for split {split}, nothing to score"
     return line + _looks_wrong(name, found, ids, pictures)
@@ -147,33 +143,6 @@ def _write(
     write_atomic(out / "per_picture.csv", csv_text([tables.PICTURE_COLUMNS, *rows]))
     write_atomic(out / "per_class.csv", tables.per_class(table, classes))
     write_atomic(out / "confusion.csv", tables.confusion(table, classes))
-    title = f"{name}: confusion" if table is not None else f"{name}: no truth"
-    empty = np.zeros((len(classes), len(classes) + 1), np.int64)
-    write_atomic(out / "confusion.png", heat_map(title, empty if table is None else table, classes))
-
-
-def _draw(
-    name: str,
-    found: Rung,
-    split: str,
-    ids: Sequence[str],
-    pictures: Pictures,
-    params: Evaluation,
-    scored: bool,
-) -> None:
-    """The gallery; of maps it shows the labels at the fixed threshold."""
-    paths = {picture.id: picture.path for picture in pictures.all}
-    rows = []
-    for identifier in sheet.choose(ids, params.gallery):
-        file = found.file(identifier)
-        _require([file], f"results of rung {name}")
-        picture = read_picture(paths[identifier])
-        result = read_labels(file, picture.shape[:2], len(pictures.classes), params.threshold)
-        truth = read_mask(MASKS / f"{identifier}.png") if scored else None
-        rows.append(sheet.Row(identifier, picture, result, truth))
-    at = f" at threshold {params.threshold:g}" if found.maps else ""
-    title = f"{name}{at}, split {split}"
-    write_atomic(SCORES / name / "gallery.png", sheet.sheet(title, rows, pictures.classes))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What the evaluation writes as numbers: fractions in, percent with two decimals out."""
 
+import csv
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,6 +60,12 @@ def confusion(table: np.ndarray | None, classes: Sequence[str]) -> str:
     header = ("truth", *names, "unknown")
     rows = [] if table is None else [(name, *row) for name, row in zip(names, table.tolist(), strict=True)]
     return csv_text([header, *rows])
+
+
+def read_confusion(text: str, classes: int) -> np.ndarray:
+    """The table [C, C + 1] of a text that `confusion` wrote; zeros where there was no truth."""
+    rows = [row[1:] for row in list(csv.reader(io.StringIO(text)))[1:]]
+    return np.array(rows, np.int64) if rows else np.zeros((classes, classes + 1), np.int64)
 
 
 def curve(thresholds: Sequence[float | None], tables: np.ndarray) -> str:

@@ -1,8 +1,8 @@
-"""Draw chosen pictures at one rung into reports/gallery/<rung>/, for the page: `... RUNG FOLDER-OF-DATA`.
+"""Draw one rung into reports/gallery/<rung>/: `python -m stages.gallery RUNG FOLDER-OF-DATA`.
 
-All rungs of a split choose the same pictures, by the scores of all of them. index.csv says why each was
-chosen, and its score here. It is a step of its own so that what it makes can come back from DVC's run
-cache, which keeps no step that has files in git, as the report has.
+tiles/ holds chosen pictures, small, for the page: all rungs of a split choose the same, by the scores of
+all of them; tiles/index.csv says why, and the score here. sheet.png has pictures, truth, result and errors
+side by side, confusion.png the table of counts. No number is made here, so a colour scores nothing again.
 """
 
 import csv
@@ -20,6 +20,8 @@ from stages.common.artifacts import (
     read_picture,
     write_atomic,
 )
+from stages.common.drawing import sheet
+from stages.common.drawing.heat_map import heat_map
 from stages.common.drawing.tiles import choose, tiles
 from stages.common.params import Fraction, load
 from stages.common.pictures import Picture, Pictures, load_pictures
@@ -27,6 +29,7 @@ from stages.common.progress import track
 from stages.evaluation.params import Rungs
 from stages.evaluation.results import read_labels
 from stages.evaluation.rungs import REPORTS, SCORES, Rung, rung
+from stages.evaluation.tables import read_confusion
 from stages.gallery.params import Gallery
 
 MASKS, OUT = Path("data/masks"), REPORTS / "gallery"
@@ -53,15 +56,21 @@ def main() -> str:
     scored = {i: values for i, values in ladders.items() if not any(map(math.isnan, values))}
     chosen = choose(list(known), scored, params.pictures, params.extremes)
     rows = [COLUMNS]
-    with output_folder(OUT / name) as out:
+    with output_folder(OUT / name / "tiles") as out:
         for identifier, why in track(chosen.items(), len(chosen), f"gallery of {name}"):
             picture = known[identifier]
-            for tile, content in _tiles(picture, found, pictures, evaluation.threshold, params.side).items():
+            row = _row(picture, found, pictures, evaluation.threshold)
+            for tile, content in tiles(row.picture, row.truth, {"": row.result}, params.side).items():
                 write_atomic(out / identifier / f"{tile}.webp", content)
             labels = ";".join(pictures.classes[label] for label in picture.labels)
             size = str(picture.width), str(picture.height)
             rows.append((identifier, split, *size, labels, ";".join(why), scores[name].get(identifier, "")))
         write_atomic(out / "index.csv", csv_text(rows))
+    title = f"{name}{f' at threshold {evaluation.threshold:g}' if found.maps else ''}, split {split}"
+    picked = sheet.choose(list(scores[name]) or list(known), params.sheet)
+    shown = [_row(known[i], found, pictures, evaluation.threshold) for i in picked]
+    write_atomic(OUT / name / "sheet.png", sheet.sheet(title, shown, pictures.classes))
+    write_atomic(OUT / name / "confusion.png", _confusion(name, pictures.classes))
     return f"gallery: {len(rows) - 1} pictures of {split} at {name}"
 
 
@@ -79,13 +88,16 @@ def _number(text: str | None) -> float:
     return float(text) if text else math.nan
 
 
-def _tiles(
-    picture: Picture, found: Rung, pictures: Pictures, threshold: float, side: int
-) -> dict[str, bytes]:
+def _row(picture: Picture, found: Rung, pictures: Pictures, threshold: float) -> sheet.Row:
+    """The picture, its labels at the rung, maps at the fixed threshold, and its truth if it has one."""
     image, mask = read_picture(picture.path), MASKS / f"{picture.id}.png"
-    truth = read_mask(mask) if mask.is_file() else None
     labels = read_labels(found.file(picture.id), image.shape[:2], len(pictures.classes), threshold)
-    return tiles(image, truth, {"": labels}, side)
+    return sheet.Row(picture.id, image, labels, read_mask(mask) if mask.is_file() else None)
+
+
+def _confusion(name: str, classes: tuple[str, ...]) -> bytes:
+    table = read_confusion((SCORES / name / "confusion.csv").read_text(), len(classes))
+    return heat_map(f"{name}: confusion" if table.any() else f"{name}: no truth", table, classes)
 
 
 if __name__ == "__main__":

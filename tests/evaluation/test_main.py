@@ -18,7 +18,7 @@ CLASSES = ["background", "cat", "dog"]
 TRAIN, VAL = ["a", "b", "c"], ["d"]
 SIZE = (12, 16)
 DVC = "stages:\n  evaluation:\n    foreach: [seeds]\n    do: {params: [evaluation]}\n"
-PARAMS = "evaluation: {threshold: 0.333, bins: 20, gallery: 2}\n"
+PARAMS = "evaluation: {threshold: 0.333, bins: 20}\n"
 FOLDERS = {"crf": "affinity_labels/crf"}  # of data/; those of the other rungs have their names
 MAPS = {}  # id -> maps of the seeds
 TRUTH = {}
@@ -159,19 +159,8 @@ def test_same_inputs_same_bytes(project, monkeypatch):
         contents.append({file.name: file.read_bytes() for file in Path("reports/rungs/seeds").iterdir()})
     assert contents[0] == contents[1]
     assert set(contents[0]) == {
-        "metrics.json", "per_class.csv", "per_picture.csv", "confusion.csv", "confusion.png", "curve.csv",
-        "gallery.png",
+        "metrics.json", "per_class.csv", "per_picture.csv", "confusion.csv", "curve.csv",
     }  # fmt: skip
-
-
-def test_the_gallery_shows_the_same_pictures_in_every_rung(project, monkeypatch):
-    shown = []
-    monkeypatch.setattr(
-        evaluation.sheet, "sheet", lambda title, rows, classes: shown.append([r.id for r in rows]) or b""
-    )
-    for rung in ("seeds", "crf", "pseudo_labels"):
-        _run(monkeypatch, rung)
-    assert shown == [["a", "c"]] * 3
 
 
 @pytest.mark.parametrize(
@@ -238,8 +227,6 @@ def test_a_set_without_masks_says_no_truth(project, monkeypatch, rung):
     assert _metrics(rung) == {"images": 0, "split": "val" if rung == "predictions" else "train"}
     for name in ("per_class.csv", "confusion.csv", "curve.csv"):
         assert _rows(f"reports/rungs/{rung}/{name}") == []
-    for name in ("confusion.png", "gallery.png"):
-        assert Path(f"reports/rungs/{rung}/{name}").stat().st_size > 0
 
 
 @pytest.mark.parametrize("arguments", [[], ["seeds"], ["seeds", "crf", "more"]])

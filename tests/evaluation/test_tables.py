@@ -75,3 +75,10 @@ def test_a_row_per_threshold():
         "0.25,100.00,100.00,100.00,0.00,0.00",
     ]
     assert tables.curve([None], TABLE[None]).splitlines()[1] == ",27.62,38.89,41.67,20.95,51.43"
+
+
+def test_a_confusion_is_read_as_it_was_written():
+    table = np.array([[3, 1, 0], [2, 4, 7]])
+    text = tables.confusion(table, ["background", "=cat"])
+    assert np.array_equal(tables.read_confusion(text, 2), table)
+    assert tables.read_confusion(tables.confusion(None, ["background", "=cat"]), 2).tolist() == [[0] * 3] * 2

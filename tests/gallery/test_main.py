@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from stages.common.artifacts import csv_text, mask_bytes, npz_bytes, write_atomic, write_json
+from stages.evaluation import tables
 from stages.gallery import __main__ as gallery
 
 SIZE = (12, 16)
@@ -23,7 +24,7 @@ RUNGS = {
 DVC = "stages: {gallery: {foreach: {}, do: {params: [gallery, evaluation.threshold, evaluation.rungs]}}}\n"
 PARAMS = """\
 evaluation: {threshold: 0.4, bins: 20, rungs: {seeds: seeds, walk: pseudo_labels, predictions: predictions}}
-gallery: {pictures: 5, extremes: 1, side: 64}
+gallery: {pictures: 5, extremes: 1, sheet: 1, side: 64}
 """
 
 
@@ -36,6 +37,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         last = "a,70.00\nb,30.00\n" if name == "walk" else "a,20.00\nb,40.00\n"
         write_atomic(Path(f"reports/rungs/{name}/per_picture.csv"), "id,miou\n" + last * (split == "train"))
         write_json(Path(f"reports/rungs/{name}/metrics.json"), {"split": split})
+        table = np.array([[9, 1, 0], [2, 8, 0]]) if split == "train" else None
+        write_atomic(
+            Path(f"reports/rungs/{name}/confusion.csv"), tables.confusion(table, ["background", "cat"])
+        )
     write_json(Path("data/dataset/classes.json"), ["background", "cat"])
     rows = [(name, f"{name}.png", split, SIZE[1], SIZE[0], "cat") for name, split in SPLITS.items()]
     write_atomic(Path("data/dataset/index.csv"), csv_text([COLUMNS, *rows]))
@@ -58,7 +63,7 @@ def _draw(monkeypatch: pytest.MonkeyPatch, name: str) -> str:
 
 
 def _index(name: str) -> dict[str, dict[str, str]]:
-    with Path(f"reports/gallery/{name}/index.csv").open(newline="") as file:
+    with Path(f"reports/gallery/{name}/tiles/index.csv").open(newline="") as file:
         return {row["id"]: row for row in csv.DictReader(file)}
 
 
@@ -74,14 +79,14 @@ def test_all_rungs_of_a_split_choose_the_same_pictures(
     assert {i: row["chosen"] for i, row in walk.items()} == chosen
     assert (seeds["a"]["width"], seeds["a"]["height"], seeds["a"]["labels"]) == ("16", "12", "cat")
     assert [seeds["a"]["miou"], walk["a"]["miou"]] == ["20.00", "70.00"]
-    files = {file.name for file in Path("reports/gallery/seeds/a").iterdir()}
+    files = {file.name for file in Path("reports/gallery/seeds/tiles/a").iterdir()}
     assert files == {"picture.webp", "truth.webp", "labels.webp", "errors.webp"}
 
 
 def test_a_picture_without_a_truth_has_labels_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _draw(monkeypatch, "predictions") == "gallery: 1 pictures of val at predictions"
     assert _index("predictions")["v"]["miou"] == ""
-    files = {file.name for file in Path("reports/gallery/predictions/v").iterdir()}
+    files = {file.name for file in Path("reports/gallery/predictions/tiles/v").iterdir()}
     assert files == {"picture.webp", "labels.webp"}
 
 
@@ -90,7 +95,7 @@ def test_same_inputs_same_bytes(project: Path, monkeypatch: pytest.MonkeyPatch) 
     for _ in range(2):
         _draw(monkeypatch, "walk")
         contents.append({file: file.read_bytes() for file in Path("reports/gallery").rglob("*.*")})
-    assert contents[0] == contents[1] and len(contents[0]) == 1 + 2 * 4
+    assert contents[0] == contents[1] and len(contents[0]) == 2 + 1 + 2 * 4
 
 
 def test_without_any_truth_there_are_labels_only(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,8 +109,24 @@ def test_without_any_truth_there_are_labels_only(project: Path, monkeypatch: pyt
 
 def test_a_missing_result_leaves_the_old_gallery(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _draw(monkeypatch, "walk")
-    before = Path("reports/gallery/walk/index.csv").read_bytes()
+    before = Path("reports/gallery/walk/tiles/index.csv").read_bytes()
     Path("data/pseudo_labels/b.png").unlink()
     with pytest.raises(OSError, match=r"data/pseudo_labels/b\.png"):
         _draw(monkeypatch, "walk")
-    assert Path("reports/gallery/walk/index.csv").read_bytes() == before
+    assert Path("reports/gallery/walk/tiles/index.csv").read_bytes() == before
+
+
+def test_the_sheet_and_the_table_of_counts(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evenly spaced over what is scored at the rung, maps at the fixed threshold; the counts as written."""
+    shown, drawn = [], []
+    monkeypatch.setattr(gallery.sheet, "sheet", lambda *given: shown.append(given) or b"")
+    monkeypatch.setattr(gallery, "heat_map", lambda *given: drawn.append(given) or b"")
+    _draw(monkeypatch, "seeds")
+    _draw(monkeypatch, "predictions")
+    (title, rows, classes), (bare, unscored, _) = shown
+    assert (title, bare) == ("seeds at threshold 0.4, split train", "predictions, split val")
+    assert [row.id for row in rows] == ["b"] and tuple(classes) == ("background", "cat")  # 1 of 2: the middle
+    assert (rows[0].result == 1).all() and rows[0].truth.sum() == 12
+    assert [row.id for row in unscored] == ["v"] and unscored[0].truth is None
+    assert [title for title, _, _ in drawn] == ["seeds: confusion", "predictions: no truth"]
+    assert drawn[0][1].tolist() == [[9, 1, 0], [2, 8, 0]] and not drawn[1][1].any()

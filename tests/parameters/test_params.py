@@ -35,7 +35,11 @@ def test_nothing_is_aliased() -> None:
     [
         ("segmentor", {}, "segmentor: unknown key; did you mean segmenter?"),
         ("seeds.method", "camm", "seeds.method: Input should be 'cam', 'grad_cam' or 'vgatt', found 'camm'"),
-        ("seeds.layer", "encoder.layer3", "seeds: cam reads the last layer: use grad_cam or vgatt at others"),
+        (
+            "seeds.layer",
+            "encoder.layer3",
+            "seeds: cam reads the last layer, not encoder.layer3: use grad_cam or vgatt there",
+        ),
         (
             "affinity_labels.irn.threshold_foreground",
             0.2,

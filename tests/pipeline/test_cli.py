@@ -143,13 +143,13 @@ def test_ladder_shows_the_rungs_and_the_pictures(root: Path, run) -> None:
     made_runs.lock(runs, {f"evaluation@{name}": entry(None, None, out) for name, out in outs.items()})
     made_runs.score(runs, "seeds", miou=42.1, miou_best_threshold=44.0, images=12)
     made_runs.score(runs, "predictions", split="val", miou=50.0, recall=61.0, images=4)
-    (root / "reports" / "seeds" / "gallery.png").touch()
+    runs.write("reports/gallery/seeds/sheet.png", "")
     code, out, _ = run("ladder")
     assert code == 0
     assert all(text in out for text in ("seeds", "44.00", "predictions", "61.00"))
     assert "crf, pseudo_labels: not scored in this run" not in out  # each has its own command
     assert "crf: not scored in this run: `wsss run evaluation@crf`" in out
-    assert out.endswith("  reports/seeds/gallery.png\n")
+    assert out.endswith("  reports/gallery/seeds/sheet.png\n")
 
 
 def test_help_is_light(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def _pictures(folder: Path, rungs: list[str]) -> list[dict[str, Any]]:
     """By split and id, each with what all rungs of its split made of it."""
     found: dict[str, dict[str, Any]] = {}
     for rung in rungs:
-        for row in read_csv(folder / rung / "index.csv"):
-            place = folder / rung / row["id"]
+        for row in read_csv(folder / rung / "tiles" / "index.csv"):
+            place = folder / rung / "tiles" / row["id"]
             picture = found.setdefault(row["id"], _picture(place, row))
             picture["rungs"].append(
                 {"name": rung, "miou": row["miou"], "labels": _uri(place / "labels.webp"),

@@ -243,5 +243,5 @@ def _trainings(found: Scores) -> list[str]:
 
 
 def _pictures(root: Path, found: Scores, name: str) -> dict[str, str]:
-    files = {rung.name: root / rung.folder / name for rung in found.good}
+    files = {rung: root / "reports" / "gallery" / rung / name for rung in shown(found)}
     return {rung: pages.data_uri(file) for rung, file in files.items() if file.is_file()}

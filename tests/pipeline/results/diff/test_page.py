@@ -163,7 +163,7 @@ def test_dvc_s_own_diffs_say_the_same(changed):
 def test_the_page_of_dvc_plots_diff_names_nothing_outside(plots):
     text = plots.read_text()
     assert (
-        "Seeds by threshold" in text and text.count("reports_rungs_pseudo_labels_gallery.png") == 2
+        "Seeds by threshold" in text and text.count("reports_gallery_pseudo_labels_sheet.png") == 2
     )  # old and new
     loaded = re.sub(r"(?s)<template.*?</template>", "", text)  # what only a page without vega.js would load
     assert 'src="vega.js"' in loaded
