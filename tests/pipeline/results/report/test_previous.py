@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine import worktrees
-from pipeline.project import ledger, places
+from pipeline.project import git, ledger, places
 from pipeline.results import noise, snapshot
 from pipeline.results.report import head, paste, previous, protocol, recogniser, seeds
 from pipeline.results.snapshot import Snapshot
@@ -88,7 +87,7 @@ def test_runs_alike_differ_in_seeds_only(monkeypatch: pytest.MonkeyPatch) -> Non
         rung = SimpleNamespace(name="seeds", numbers={"miou": miou}, classes={"cat": 10.0})
         return SimpleNamespace(run=run, good=[rung], rung=lambda name: rung if name == "seeds" else None)
 
-    monkeypatch.setattr(worktrees, "branches", lambda root: ["a-s2", *names])
+    monkeypatch.setattr(git, "branches", lambda root: ["a-s2", *names])
     monkeypatch.setattr(snapshot, "open_run", open_run)
     monkeypatch.setattr("pipeline.results.scores.read", read)
     found = seeds.like(SimpleNamespace(run=alike("workspace", 7)))  # type: ignore[arg-type]
