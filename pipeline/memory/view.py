@@ -98,11 +98,11 @@ class View:
     def _judge(self, stage: Stage, node: Any, forced: bool, problem: str | None) -> _Judgement:
         if stage.frozen:
             return self._frozen(stage, node)
+        if stage.name == "parameters" and problem:
+            return _Judgement(BLOCKED, problem.splitlines())
         blockers = [name for name in stage.upstream if name in self.rows and self.rows[name].state == BLOCKED]
         if blockers:
             return _Judgement(BLOCKED, [f"needs {', '.join(blockers)}"])
-        if stage.name == "parameters" and problem:
-            return _Judgement(BLOCKED, problem.splitlines())
         inputs = self._inputs(node)
         if inputs.missing:
             return _Judgement(BLOCKED, inputs.missing)

@@ -154,7 +154,7 @@ def note(root: Path, results: Mapping[str, Result]) -> None:
     found = open_run(root, WORKSPACE)
     known, anew = {}, {}
     for name, stage in names(found).items():
-        path = _metrics_of(found, stage)
+        path = _metrics_of(found, name, stage)
         if path is None:
             continue
         known[name] = found.hash(path) or ""
@@ -185,7 +185,7 @@ def _rung(
     name: str, stage: str,
 ) -> Rung:  # fmt: skip
     again = f": `wsss run {stage}`" if run.commit is None else ""
-    path = _metrics_of(run, stage)
+    path = _metrics_of(run, name, stage)
     if path is None:
         return Rung(name, MISSING, f"{NOT_SCORED}{again}", folder=f"{RUNGS}/{name}")
     folder, results = path.removesuffix("/metrics.json"), results_of(run.lock[stage])
@@ -251,12 +251,10 @@ def _commit(run: Snapshot, path: str) -> str | None:
         return None
 
 
-def _metrics_of(run: Snapshot, stage: str) -> str | None:
-    """The file of a rung's numbers, if the stage's entry of dvc.lock has it."""
+def _metrics_of(run: Snapshot, name: str, stage: str) -> str | None:
+    """The file of a rung's numbers, if the stage's entry of dvc.lock has it: in a folder of the rung's name."""
     outs = hashes(run.lock.get(stage, {}), "outs")
-    return next(
-        (path for path in outs if path.startswith("reports/") and path.endswith("/metrics.json")), None
-    )
+    return next((path for path in outs if path.endswith(f"/{name}/metrics.json")), None)
 
 
 def results_of(entry: dict[str, Any]) -> str:

@@ -162,7 +162,10 @@ def test_meta(values, wanted):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"gpus": 1}, "unknown meta key 'gpus'; known: gpu, distributed, timeout, retries, pool, constant"),
+        (
+            {"gpus": 1},
+            "unknown meta key 'gpus'; known: gpu, distributed, timeout, retries, pool, constant, stamps",
+        ),
         ({"gpu": -1}, "meta.gpu: must be 0 or more, found -1"),
         ({"gpu": True}, "meta.gpu: must be 0 or more, found True"),
         ({"retries": "2"}, "meta.retries: must be 0 or more, found '2'"),
