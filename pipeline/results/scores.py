@@ -252,7 +252,7 @@ def _commit(run: Snapshot, path: str) -> str | None:
 
 
 def _metrics_of(run: Snapshot, name: str, stage: str) -> str | None:
-    """The file of a rung's numbers, if the stage's entry of dvc.lock has it: in a folder of the rung's name."""
+    """The file of a rung's numbers, if dvc.lock has it of the stage: in a folder of the rung's name."""
     outs = hashes(run.lock.get(stage, {}), "outs")
     return next((path for path in outs if path.endswith(f"/{name}/metrics.json")), None)
 
