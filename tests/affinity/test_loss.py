@@ -88,7 +88,7 @@ def test_the_loss_of_a_batch_by_hand():
     """Two cells of 2 x 2 pixels, background and class 2, whose features are log 2 apart: W is 1 / 2."""
     features = torch.tensor([0.0, math.log(2)]).reshape(1, 1, 1, 2)
     labels = torch.tensor([[[0, 255, 2, 2], [0, 0, 2, 1]]])
-    parts = batch_loss([(0, 1)], 2, 3, lambda pictures: pictures, (features, labels))
+    parts = batch_loss([(0, 1)], 2, 3, {"main": lambda pictures: pictures}, (features, labels), 0.5)
     assert math.isclose(parts["loss"].item(), 2 * math.log(2), rel_tol=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from stages.common.params import Empty
 from stages.segmenter.losses import cross_entropy
 from stages.segmenter.strategy import pixel_loss
 
@@ -13,7 +14,9 @@ def test_unknown_pixels_never_count():
     wanted = -(chosen[0, 0, 0, 0] + chosen[0, 2, 1, 0]) / 2
     torch.testing.assert_close(cross_entropy.loss(x, labels), wanted)
     assert cross_entropy.loss(x, torch.full((1, 2, 2), 255)) == 0
-    torch.testing.assert_close(pixel_loss({"main": torch.nn.Identity()}, (x, labels), 0.0), {"loss": wanted})
+    networks = {"main": torch.nn.Identity()}
+    found = pixel_loss(cross_entropy.loss, Empty(), networks, (x, labels), 0.0)
+    torch.testing.assert_close(found, {"loss": wanted})
 
 
 def test_it_is_float32_whatever_the_scores_are():
