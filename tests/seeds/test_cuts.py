@@ -102,7 +102,7 @@ def test_the_step_asks_once_before_any_picture(monkeypatch, capsys):
     monkeypatch.setattr(step, "load", lambda *_: asked("encoder.layer3.0.bn1"))
     monkeypatch.setattr(step, "load_pictures", lambda: SimpleNamespace(split=lambda name: []))
     monkeypatch.setattr(step.fingerprint, "file_hash", lambda path: "")
-    monkeypatch.setattr(step.networks, "read_config", lambda *_: {})
+    monkeypatch.setattr(step.store, "read_config", lambda *_: {})
     monkeypatch.setenv("WSSS_DEVICE", "cpu")
     with pytest.raises(ValueError, match="a skip passes it by"):
         step.main()
