@@ -41,8 +41,9 @@ check: lint types  ## lint, then types
 bench: install  ## Run the benchmarks; results are CSV files in benchmarks/
 	@for file in benchmarks/[a-z]*.py; do $(IN) python -m "$$(echo $${file%.py} | tr / .)" || exit 1; done
 
-clean:  ## Remove the environment, unfinished work and tool caches; data and DVC's cache stay
-	rm -rf $(VENV) .scratch .mypy_cache .pytest_cache .ruff_cache *.egg-info
+clean:  ## Remove the environment, unfinished work and tool caches; data, DVC's cache and the times of runs stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	test ! -d .scratch || find .scratch -mindepth 1 -maxdepth 1 -not -name ledger.jsonl -exec rm -rf {} +
 	find . -name __pycache__ -not -path './.dvc/*' -prune -exec rm -rf {} +
 
 # torch goes first, so that a CPU build is taken where the configured index offers one.
