@@ -143,7 +143,7 @@ def test_a_fresh_clone_has_the_committed_numbers_and_says_whose(committed: Runs,
     shutil.copytree(committed.root / ".git", tmp_path / "clone" / ".git")
     clone = Runs(tmp_path / "clone")
     clone.run("git", "checkout", "-qf", "HEAD")
-    value = open_run(clone.root, "HEAD").hash("reports/seeds/metrics.json")
+    value = open_run(clone.root, "HEAD").hash("reports/rungs/seeds/metrics.json")
     made = {"metrics": value, "date": "2026-01-02", "machine": "Author's CPU, 2 cores", "run": "r"}
     clone.write(provenance.FILE, json.dumps({"seeds": made}))
     head = clone.run("git", "rev-parse", "--short=7", "HEAD").stdout.strip()
