@@ -22,8 +22,8 @@ from pipeline.project.outcomes import RAN, RESTORED, Result
 from pipeline.project.tables import Table
 from pipeline.results import provenance
 from pipeline.results.provenance import Made
-from pipeline.results.snapshot import WORKSPACE, Snapshot, hashes, open_run
-from pipeline.results.standing import Fault, Standings, resolved
+from pipeline.results.snapshot import WORKSPACE, Snapshot, hashes, open_run, resolved
+from pipeline.results.standing import Fault, Standings
 
 CURRENT, COMMITTED, STALE, MISSING = "current", "committed", "stale", "missing"
 NOT_SCORED = "not scored in this run"

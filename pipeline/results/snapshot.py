@@ -5,8 +5,8 @@ name (its branch is wsss/run/NAME), or `workspace`.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from pipeline.memory import cached
 from pipeline.project import git, safe
 from pipeline.project.tables import Table, parse_csv
 from stages.common import stamps
-from stages.common.params import parse_yaml
+from stages.common.params import parse_yaml, value_of
 
 WORKSPACE = "workspace"
+TEMPLATE = re.compile(r"\$\{([^}]*)\}")
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,29 @@ def open_run(root: Path, name: str) -> Snapshot:
         raise ValueError(f"{name} has no params.yaml: it is no revision of this project")
     stages = _load(lock, f"dvc.lock of {name}").get("stages") if lock else None
     lock_of = safe.lock(stages or {}, f"dvc.lock of {name}")
-    return Snapshot(root, name, commit, _load(params, f"params.yaml of {name}"), lock_of)
+    run = Snapshot(root, name, commit, _load(params, f"params.yaml of {name}"), lock_of)
+    return replace(run, lock=_of_recipe(run))
+
+
+def _of_recipe(run: Snapshot) -> dict[str, Any]:
+    """The entries of stages that dvc.yaml has, for DVC keeps those of stages that are gone; else all."""
+    known: set[str] = set()
+    for name, entry in (stages := run.stages()).items():
+        each = resolved(entry.get("foreach"), run.params) if isinstance(entry, dict) else None
+        if isinstance(each, dict | list):
+            known |= {f"{name}@{key}" for key in each}
+        else:  # one of DVC's own ways to make many of one counts as a whole
+            known |= {stage for stage in run.lock if stage.partition("@")[0] == name}
+    return {name: entry for name, entry in run.lock.items() if name in known} if stages else run.lock
+
+
+def resolved(each: Any, params: Mapping[str, Any]) -> Any:
+    """What a foreach goes over, where dvc.yaml leaves that to params.yaml: `${evaluation.rungs}`."""
+    match = TEMPLATE.fullmatch(each) if isinstance(each, str) else None
+    try:
+        return value_of(params, match[1]) if match else each
+    except ValueError:
+        return None
 
 
 def runs_of(root: Path, name: str) -> list[str]:

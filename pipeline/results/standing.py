@@ -7,7 +7,6 @@ they are small. `wsss plan` looks at the outputs as well.
 
 import hashlib
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +15,11 @@ from typing import Any
 
 from pipeline.results import ends
 from pipeline.results.diff import parting
-from pipeline.results.snapshot import Snapshot, hashes
+from pipeline.results.snapshot import TEMPLATE, Snapshot, hashes, resolved
 from stages.common import stamps
 from stages.common.params import fill, value_of
 
 PARAMS, CODE, RESULT, OUTCOME = "params", "code", "result", "outcome"
-TEMPLATE = re.compile(r"\$\{([^}]*)\}")
 DATASET = "dataset"  # the stage that makes pictures and masks
 
 
@@ -184,15 +182,6 @@ def _said(stages: Mapping[str, Any], stage: str, params: Mapping[str, Any]) -> _
         [posixpath.normpath(_filled(path, context)) for path in deps],
         [_filled(param, context) for param in keys if isinstance(param, str)],
     )
-
-
-def resolved(each: Any, params: Mapping[str, Any]) -> Any:
-    """What a foreach goes over, where dvc.yaml leaves that to params.yaml: `${evaluation.rungs}`."""
-    match = TEMPLATE.fullmatch(each) if isinstance(each, str) else None
-    try:
-        return value_of(params, match[1]) if match else each
-    except ValueError:
-        return None
 
 
 def _filled(text: Any, context: dict[str, Any]) -> str:
