@@ -130,11 +130,17 @@ def test_what_is_missing_is_named_and_the_rest_shown(small: Project):
     Path("data/segmenter/weights.safetensors").unlink()
     steps = by_name(all_steps(read_case("train_00001")))
     assert steps["crf"].absent.startswith("data/affinity_labels/crf/train_00001.png is missing: `wsss run")
-    assert steps["random_walk"].absent == "pseudo_labels.method is threshold"
+    assert "random_walk" not in steps  # of another recipe
     assert steps["predictions"].absent.startswith("data/segmenter holds no trained segmenter")
     assert steps["truth"].absent == "data/masks has none of this picture"
     assert [tile.title for tile in steps["pseudo_labels"].tiles] == ["labels"]  # no errors without a truth
     assert all(step.iou is None for step in steps.values())
+
+
+def test_a_step_that_the_recipe_does_without_is_not_shown(small: Project):
+    small.change(pseudo_labels__method="crf", affinity__of=[], affinity_labels__of=[])
+    steps = by_name(all_steps(read_case("train_00001")))
+    assert list(steps) == ["seeds", "pseudo_labels", "predictions", "truth"]
 
 
 def test_an_unknown_id_names_the_nearest(small: Project):
