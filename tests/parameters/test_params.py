@@ -116,3 +116,46 @@ def test_a_count_that_is_a_slip_of_the_keyboard_is_refused(key: str, value: int)
 def test_an_option_of_the_network_is_finite_too() -> None:
     with pytest.raises(ParameterError, match=r"options\.upsampling: must be finite"):
         check(Parameters, changed("segmenter.options", {"upsampling": float("inf")}), "x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"pseudo_labels.affinity": "nothing", "affinity.of": []}, "pseudo_labels.affinity: must be"),
+        ({"affinity.of": []}, "affinity.of: must be [affinity_labels], for pseudo_labels.affinity reads it"),
+        (
+            {"pseudo_labels.affinity": "nothing", "pseudo_labels.method": "crf"},
+            "affinity.of: must be [], for pseudo_labels.affinity is nothing, so nobody reads it",
+        ),
+        ({"affinity_labels.of": []}, "affinity_labels.of: must be [seeds], for affinity learns from it"),
+        ({"affinity_labels.of": []}, "evaluation.rungs.crf: affinity_labels.of is [], so nothing makes it"),
+        (
+            {"segmenter.labels": "affinity_labels/crf", "affinity_labels.of": []},
+            "affinity_labels.of: must be [seeds], for segmenter.labels reads it",
+        ),
+        (
+            {
+                "pseudo_labels.method": "crf",
+                "pseudo_labels.affinity": "nothing",
+                "affinity.of": [],
+                "evaluation.rungs": {"seeds": "seeds"},
+            },
+            "affinity_labels.of: must be [], for no affinity, no segmenter.labels and no rung reads it",
+        ),
+        ({"evaluation.rungs": {"mine": "graph"}}, "evaluation.rungs.mine: no step leaves graph; there are"),
+        ({"evaluation.rungs": {"mine": "../masks"}}, "evaluation.rungs.mine: String should match pattern"),
+        ({"generate.of": []}, "generate.of: must be [synthetic], which dataset.name asks for"),
+    ],
+)  # fmt: skip
+def test_what_a_step_reads_must_be_made_and_what_is_made_read(changes: dict[str, object], says: str) -> None:
+    values = read_yaml(SHIPPED)
+    for key, value in changes.items():
+        section, last = key.split(".")
+        values[section][last] = value
+    with pytest.raises(ParameterError) as error:
+        check(Parameters, values, "params.yaml")
+    assert says in str(error.value)
+
+
+def test_the_segmenter_may_learn_from_the_crf_s_labels() -> None:
+    check(Parameters, changed("segmenter.labels", "affinity_labels/crf"), "params.yaml")
