@@ -17,6 +17,8 @@ import pytest
 from ruamel.yaml import YAML
 
 import stages  # noqa: F401  # before a test imports torchvision, or what imports it
+from stages.common.fingerprint import file_hash
+from tests.common.conftest import Marked
 
 # Started in the background by a shell, tests and all that they start would be deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -78,6 +80,11 @@ class Project:
             place[last] = value
         yaml.dump(params, self.root / "params.yaml")
 
+    def hashes(self, folder: str) -> dict[str, str]:
+        """Of each file below a folder of the project, by its path in that folder."""
+        files = (file for file in sorted((self.root / folder).rglob("*")) if file.is_file())
+        return {str(file.relative_to(self.root / folder)): file_hash(file) for file in files}
+
     def stages_that_ran(self, output: str) -> set[str]:
         lines = (line for line in output.splitlines() if line.startswith("Running stage '"))
         return {line.split("'")[1] for line in lines}
@@ -102,6 +109,16 @@ def make_project(root: Path) -> Project:
         for key, value in TINY.items():
             project.change(**{f"{step}__{key.replace('.', '__')}": value})
     return project
+
+
+@pytest.fixture
+def marked() -> Iterator[Marked]:
+    """The processes of one test; what is left of them when it fails ends with it."""
+    if sys.platform != "linux":
+        pytest.skip("reads /proc")
+    processes = Marked()
+    yield processes
+    processes.left(0)
 
 
 @pytest.fixture

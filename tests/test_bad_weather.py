@@ -17,7 +17,7 @@ from pipeline.engine import recipe
 from pipeline.engine.stage import Run
 from pipeline.memory import lockfile
 from pipeline.project.outcomes import BLOCKED, RAN, TIMEOUT, UNCHANGED
-from tests.common.conftest import Marked, wait_for
+from tests.common.conftest import wait_for
 from tests.conftest import Project, drawn
 from tests.pipeline import stub
 from tests.test_kill_points import assert_right, wanted
@@ -41,13 +41,6 @@ def built(tmp_path_factory):
 @pytest.fixture
 def project(built, tmp_path):
     return built.copy(tmp_path / "project")
-
-
-@pytest.fixture
-def marked():
-    processes = Marked()
-    yield processes
-    processes.left(0)
 
 
 def behave(project: Project, section: str, **values: object) -> None:

@@ -36,13 +36,6 @@ SPARE = {"dvc": 6, "stage": 0}  # touches that may not come: a folder of the cac
 GRACE = 20
 
 
-@pytest.fixture
-def marked():
-    processes = Marked()
-    yield processes
-    processes.left(0)
-
-
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """A project that has run, partly twice, and what each process touched the second time, in touches/."""

@@ -8,16 +8,13 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from stages.common.artifacts import read_json, read_mask, read_npz
 from stages.common.fingerprint import file_hash
-from tests.common.conftest import Marked
 from tests.conftest import drawn
 
-SABOTEUR = Path(__file__).parent / "pipeline" / "saboteur"
 ORDER = ["seeds", "crf", "pseudo_labels", "predictions"]
 ALL = {
     "code", "parameters", "generate@synthetic", "dataset", "classifier", "seeds", "affinity_labels@seeds",
@@ -31,17 +28,6 @@ STATES = ("unchanged", "restorable", "will run", "may run", "blocked", "frozen")
 @pytest.fixture
 def project(recipe, tmp_path):
     return recipe.copy(tmp_path / "project")
-
-
-@pytest.fixture
-def marked():
-    processes = Marked()
-    yield processes
-    processes.left(0)
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    return {str(f.relative_to(folder)): file_hash(f) for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
 def test_every_stage_ran_and_the_ladder_has_its_rungs(recipe):
@@ -96,30 +82,29 @@ def test_code_of_a_method_reruns_only_what_uses_it(project):
 
 
 def test_methods_switch_and_come_back_from_the_cache(project):
-    before = hashes(project.root / "data/seeds")
+    before = project.hashes("data/seeds")
     for method, layer in (("vgatt", "encoder.levels.1"), ("grad_cam", "encoder.levels.2")):
         project.change(seeds__method=method, seeds__layer=layer)
         project.run("dvc", "repro", "seeds")
-        assert hashes(project.root / "data/seeds") != before
+        assert project.hashes("data/seeds") != before
     project.change(seeds__method="cam", seeds__layer="last")
     output = project.run("dvc", "repro", "seeds").stdout
-    assert "is cached" in output and hashes(project.root / "data/seeds") == before
+    assert "is cached" in output and project.hashes("data/seeds") == before
 
 
 @pytest.mark.parametrize("start", drawn(["fork", "spawn"], 1))
 def test_same_inputs_same_bytes_cold_and_with_other_workers(project, start):
     if start == "fork" and sys.platform == "win32":
         pytest.skip("fork is of POSIX")
-    out = project.root / "data"
     steps = ["seeds", "affinity_labels", "pseudo_labels", "predictions", *(["affinity"] * (start == "fork"))]
-    before = {step: hashes(out / step) for step in steps}
+    before = {step: project.hashes(f"data/{step}") for step in steps}
     subprocess.run(["rm", "-rf", project.root / ".scratch"], check=True)
     for step in steps:
         line = project.run(
             sys.executable, "-m", f"stages.{step}", WSSS_WORKERS="2", WSSS_START_METHOD=start
         ).stdout
         assert "0 reused" in line
-        assert hashes(out / step) == before[step], step
+        assert project.hashes(f"data/{step}") == before[step], step
 
 
 def test_only_new_pictures_are_computed(project):
@@ -143,11 +128,11 @@ def test_only_new_pictures_are_computed(project):
     ],
 )
 def test_a_bad_parameter_stops_before_anything_is_deleted(project, key, value, message):
-    before = hashes(project.root / "data/seeds")
+    before = project.hashes("data/seeds")
     project.change(**{key: value})
     done = project.run("dvc", "repro", check=False)
     assert done.returncode != 0 and message in done.stdout
-    assert hashes(project.root / "data/seeds") == before
+    assert project.hashes("data/seeds") == before
     for out in ("data/dataset", "data/masks", "data/classifier", "data/pseudo_labels", "data/predictions"):
         assert (project.root / out).is_dir(), out
 

@@ -19,34 +19,15 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.common.fingerprint import file_hash
-from tests.common.conftest import Marked, wait_for
+from tests.common.conftest import wait_for
 from tests.conftest import Project, drawn
 
 SABOTEUR = Path(__file__).parent / "pipeline" / "saboteur"
-ORDER = ["seeds", "crf", "pseudo_labels", "predictions"]
-ALL = {
-    "code", "parameters", "generate@synthetic", "dataset", "classifier", "seeds", "affinity_labels@seeds",
-    "affinity@affinity_labels", "pseudo_labels", "segmenter", "predictions",
-    *(f"{stage}@{rung}" for rung in ORDER for stage in ("evaluation", "gallery")), "report",
-}  # fmt: skip
-GALLERIES = {f"gallery@{rung}" for rung in ORDER}
-STATES = ("unchanged", "restorable", "will run", "may run", "blocked", "frozen")
 
 
 @pytest.fixture
 def project(recipe, tmp_path):
     return recipe.copy(tmp_path / "project")
-
-
-@pytest.fixture
-def marked():
-    processes = Marked()
-    yield processes
-    processes.left(0)
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    return {str(f.relative_to(folder)): file_hash(f) for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
 @pytest.mark.parametrize("step", ["classifier", "segmenter"])
@@ -75,7 +56,7 @@ def test_killed_training_resumes_to_the_same_weights(project, step):
 
 
 def test_sigterm_ends_the_stage_in_order(project):
-    # That it saves the step it is at: tests/common/test_training.py.
+    # That it saves the step it is at: tests/common/training/test_checkpoint.py.
     project.change(classifier__epochs=200)
     scratch = project.root / ".scratch/training/classifier"
     known = set(scratch.glob("*/last.pt"))  # of trainings that have ended
@@ -202,7 +183,7 @@ def test_cancelled_training_is_resumed(project, marked):
 
 def test_a_damaged_map_is_named_and_restored(project):
     """By one command, `wsss run`, whether or not the cache's copy is damaged too."""
-    wanted = hashes(project.root / "data/seeds")
+    wanted = project.hashes("data/seeds")
     file = sorted((project.root / "data/seeds").glob("*.npz"))[3]
     name = f"data/seeds/{file.name}"
     digest = hashlib.md5(file.read_bytes()).hexdigest()
@@ -218,5 +199,5 @@ def test_a_damaged_map_is_named_and_restored(project):
         assert rows["seeds"]["why"] == [f"{name} was edited"] and rows["seeds"]["state"] == "restorable"
         said = project.run(*wsss, "run", "seeds").stdout
         assert (f"the cache's copy of {name} was damaged" in said) == both
-        assert hashes(project.root / "data/seeds") == wanted
+        assert project.hashes("data/seeds") == wanted
         assert hashlib.md5(copy.read_bytes()).hexdigest() == digest

@@ -90,7 +90,7 @@ class Reader:
         return True
 
     def _understand(self, text: str) -> None:
-        """DVC's own words, as of the pinned version (tests/pipeline/test_run.py)."""
+        """DVC's own words, as of the pinned version (tests/pipeline/engine/test_stage.py)."""
         if text.startswith("Running stage '"):
             self.outcome = RAN
         elif text.startswith("Stage '") and "is cached - skipping run" in text:

@@ -1,7 +1,8 @@
-"""The DVC graph as plain values, read only. All that touches DVC's Python interface is here and in plan.py.
+"""The DVC graph as plain values, read only.
 
-That interface is private in all but name, so constraints.txt pins DVC, and no `Repo` lives longer
-than one question: a stage that runs changes what it has read.
+DVC's Python interface is private in all but name, so only this room imports it, and upkeep for DVC's lock
+and its trial of links. constraints.txt pins DVC, and no `Repo` lives longer than one question: a stage that
+runs changes what it has read.
 """
 
 import os

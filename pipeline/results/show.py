@@ -2,7 +2,7 @@
 
 Without --png or --html it writes a PNG: it opens anywhere, also over ssh and in an editor, and goes into an
 issue or onto a slide as it is. The page has the same drawings larger, and the IoU along the walk as a curve.
-A child draws (stages/report/show.py); here is how it is shown.
+A child draws (stages/commands/show); here is how it is shown.
 """
 
 import json

@@ -1,25 +1,12 @@
-"""For tests of how processes end, and of projects whose stages take no time."""
+"""For tests of projects whose stages take no time."""
 
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.common.conftest import Marked
 from tests.conftest import Project
 from tests.pipeline import stub
-
-
-@pytest.fixture
-def marked() -> Iterator[Marked]:
-    """The processes of one test; what is left of them when it fails ends with it."""
-    if sys.platform != "linux":
-        pytest.skip("reads /proc")
-    processes = Marked()
-    yield processes
-    processes.left(0)
 
 
 @pytest.fixture(scope="session")
