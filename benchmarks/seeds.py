@@ -20,12 +20,12 @@ from torch.nn import functional as F
 import stages  # noqa: F401  # before torchvision
 from benchmarks.common import save
 from stages.classifier.network import build_classifier
-from stages.common import items
+from stages.common import items, pool
 from stages.common.artifacts import read_npz
 from stages.common.device import device
 from stages.common.networks import store
 from stages.common.params import check
-from stages.common.pictures import Picture
+from stages.common.pictures import Picture, loaded
 from stages.common.training.augment import normalise
 from stages.common.training.params import Encoder
 from stages.seeds import __main__ as step
@@ -117,13 +117,11 @@ def ours(pictures: list[Picture], precision: str) -> float:
     )  # fmt: skip
     place = device()
     compute = step.SeedMaps(params, str(place))
-    items.single_thread()
+    pool.single_thread()
     compute.prepare()
     work = [items.Item(p.id, f"{precision}{p.id}", p) for p in pictures]
-    on_gpu = place.type != "cpu"
     start = time.perf_counter()
-    batches, processes = (step.by_size, 0) if on_gpu else (None, None)
-    items.map_items("seeds", step.OUT, work, compute, batches=batches, processes=processes)
+    items.map_items("seeds", step.OUT, work, compute, read=loaded, **items.on(place.type))
     return time.perf_counter() - start
 
 

@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for child processes
+os.environ.setdefault("WSSS_WORKERS", "1")  # steps work in their own process, as on a machine of one core
 
 import fcntl
 import shutil
@@ -59,7 +60,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env={**os.environ, "PATH": path, "WSSS_WORKERS": "1", "DVC_NO_ANALYTICS": "1", **env},
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -7,6 +7,7 @@ import functools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +16,13 @@ from stages.affinity.loss import affinity_loss, grid_labels, pair_kinds
 from stages.affinity.network import AffinityNet, affinities, build_affinity_net, rebuild_affinity_net
 from stages.affinity.offsets import forward_offsets
 from stages.affinity.params import Affinity
-from stages.common import door, fingerprint, items
-from stages.common.artifacts import npz_bytes, read_picture
+from stages.common import door, fingerprint, items, pool
+from stages.common.artifacts import npz_bytes
 from stages.common.device import device, training_place
 from stages.common.networks import store
 from stages.common.params import load
-from stages.common.pictures import Picture, load_pictures
+from stages.common.pictures import Loaded, Picture, load_pictures, loaded
+from stages.common.pool import Files
 from stages.common.training.augment import normalise
 from stages.common.training.loop import fit
 from stages.common.training.samples import MaskedSamples
@@ -63,8 +65,7 @@ def offset_list(radius: int) -> list[tuple[int, int]]:
 
 
 def training_key(params: Affinity, train: list[Picture]) -> str:
-    hashed = fingerprint.file_hash
-    files = [(p.id, hashed(p.path), hashed(LABELS / f"{p.id}.png")) for p in train]
+    files = [(p.id, p.content_hash(), fingerprint.file_hash(LABELS / f"{p.id}.png")) for p in train]
     code = fingerprint.code_hash("stages.affinity.__main__")
     return fingerprint.key(code, params.model_dump(), files, training_place())
 
@@ -72,48 +73,47 @@ def training_key(params: Affinity, train: list[Picture]) -> str:
 def save_maps(params: Affinity, train: list[Picture], key: str, network: str) -> str:
     """data/affinity: the files of the folder `network` beside maps/ID.npz of every training picture."""
     place = device()
-    items.single_thread()
+    pool.single_thread()
     compute = AffinityMaps(params.radius, str(place), network)
     _network.cache_clear()
     compute.prepare()
-    work = [items.Item(p.id, fingerprint.key(key, fingerprint.file_hash(p.path)), p) for p in train]
+    work = [items.Item(p.id, fingerprint.key(key, p.content_hash()), p) for p in train]
     files = {file.name: file.read_bytes() for file in sorted(Path(network).iterdir())}
-    processes = 0 if place.type != "cpu" else None
-    return items.map_items("affinity", OUT, work, compute, processes=processes, also=files)
+    return items.map_items("affinity", OUT, work, compute, read=loaded, also=files, **items.on(place.type))
 
 
 @dataclass(frozen=True)
 class AffinityMaps:
-    """Raw affinities of one picture: float16 [P, h, w], half of the offsets (W is symmetric)."""
+    """Raw affinities of equal-sized pictures: float16 [P, h, w], half of the offsets (W is symmetric)."""
 
     radius: int
     place: str
     network: str  # its folder
 
-    def prepare(self) -> AffinityNet:
-        return _network(self.place, Path(self.network))
-
-    def __call__(self, pictures: list[Picture]) -> list[items.Files]:
-        return [self._one(picture) for picture in pictures]
+    def prepare(self) -> None:
+        _network(self.place, Path(self.network))
 
     @torch.inference_mode()
-    def _one(self, picture: Picture) -> items.Files:
-        config = store.read_config(Path(self.network))["encoder"]
-        x = torch.from_numpy(normalise(read_picture(picture.path), config["mean"], config["std"]))
+    def __call__(self, batch: list[Loaded]) -> list[Files]:
+        model, encoder = _network(self.place, Path(self.network))
+        arrays = [normalise(pixels, encoder["mean"], encoder["std"]) for _, pixels in batch]
         offsets = offset_list(self.radius)
-        values, _ = affinities(self.prepare()(x[None].to(self.place)), offsets)
-        content = npz_bytes(
-            affinities=values[0].cpu().numpy().astype(np.float16),
-            offsets=np.array(offsets, np.int8),
-            size=np.array([picture.height, picture.width], np.int32),
-        )
-        return {"maps/*.npz": content}
+        values, _ = affinities(model(torch.from_numpy(np.stack(arrays)).to(self.place)), offsets)
+        stored = values.cpu().numpy().astype(np.float16)
+        return [{"maps/*.npz": _npz(stored[row], offsets, p)} for row, (p, _) in enumerate(batch)]
+
+
+def _npz(values: np.ndarray, offsets: list[tuple[int, int]], picture: Picture) -> bytes:
+    size = np.array([picture.height, picture.width], np.int32)
+    return npz_bytes(affinities=values, offsets=np.array(offsets, np.int8), size=size)
 
 
 @functools.cache
-def _network(place: str, folder: Path) -> AffinityNet:
-    model = store.load_into(rebuild_affinity_net(store.read_config(folder)), folder)
-    return model.to(place)  # type: ignore[return-value]
+def _network(place: str, folder: Path) -> tuple[AffinityNet, dict[str, Any]]:
+    """The trained network, and what its config.json says of its encoder."""
+    config = store.read_config(folder)
+    model = store.load_into(rebuild_affinity_net(config), folder).to(place)
+    return model, config["encoder"]  # type: ignore[return-value]
 
 
 if __name__ == "__main__":

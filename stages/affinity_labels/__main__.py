@@ -12,6 +12,7 @@ from stages.common.artifacts import mask_bytes, read_npz, read_picture
 from stages.common.labels import upsample
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
+from stages.common.pool import Files
 
 SEEDS, OUT = Path("data/seeds"), Path("data/affinity_labels")
 
@@ -22,7 +23,7 @@ def main() -> str:
     base = (code, params.model_dump())
     hashed = fingerprint.file_hash
     work = [
-        items.Item(p.id, fingerprint.key(base, hashed(p.path), hashed(SEEDS / f"{p.id}.npz")), p)
+        items.Item(p.id, fingerprint.key(base, p.content_hash(), hashed(SEEDS / f"{p.id}.npz")), p)
         for p in load_pictures().split("train")
     ]
     return items.map_items("affinity_labels", OUT, work, PictureLabels(params))
@@ -38,10 +39,10 @@ class PictureLabels:
 
     params: AffinityLabels
 
-    def __call__(self, pictures: list[Picture]) -> list[items.Files]:
+    def __call__(self, pictures: list[Picture]) -> list[Files]:
         return [self._one(picture) for picture in pictures]
 
-    def _one(self, picture: Picture) -> items.Files:
+    def _one(self, picture: Picture) -> Files:
         method = importlib.import_module(_module(self.params))
         seeds = read_npz(SEEDS / f"{picture.id}.npz")
         maps = np.maximum(upsample(seeds["maps"], (picture.height, picture.width)), 0)

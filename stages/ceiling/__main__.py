@@ -27,10 +27,9 @@ from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
-from stages.segmenter.strategy import loss_module, strategy
+from stages.segmenter.strategy import modules, strategy
 
 MASKS, OUT = Path("data/masks"), Path("data/ceiling")
-WHOLE = 1 << 30  # pixels, the side from which a picture would be cut into tiles: none is
 
 
 def main() -> str:
@@ -57,15 +56,14 @@ def with_masks(pictures: Pictures, split: str) -> list[Picture]:
 
 
 def training_key(params: Segmenter, train: list[Picture]) -> str:
-    hashed = fingerprint.file_hash
-    files = [(p.id, hashed(p.path), hashed(MASKS / f"{p.id}.png")) for p in train]
-    code = fingerprint.code_hash("stages.ceiling.__main__", loss_module(params))
+    files = [(p.id, p.content_hash(), fingerprint.file_hash(MASKS / f"{p.id}.png")) for p in train]
+    code = fingerprint.code_hash("stages.ceiling.__main__", *modules(params))
     return fingerprint.key(code, params.model_dump(), files, training_place())
 
 
 def score(val: list[Picture], pictures: Pictures, params: Predictions) -> dict:
     """Write reports/ceiling/ as the evaluation writes a rung's; returns what metrics.json holds."""
-    labeller = Labeller(OUT, params, str(device()), tile=WHOLE, overlap=0, batch=1)
+    labeller = Labeller(OUT, params, str(device()))
     number = len(pictures.classes)
     table = np.zeros((number, number + 1), np.int64)
     for picture in track(val, len(val), "scoring"):

@@ -54,7 +54,7 @@ def method(params: Classifier) -> str:
 
 def training_key(params: Classifier, train: list[Picture], val: list[Picture]) -> str:
     """Of val as well: its scores after each epoch are in the history."""
-    files = [[(p.id, fingerprint.file_hash(p.path), p.labels) for p in split] for split in (train, val)]
+    files = [[(p.id, p.content_hash(), p.labels) for p in split] for split in (train, val)]
     code = fingerprint.code_hash("stages.classifier.__main__", method(params))
     return fingerprint.key(code, params.model_dump(), files, training_place())
 

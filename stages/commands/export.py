@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise ValueError(f"no {', '.join(missing)} here: pip install -c constraints.txt -e '.[onnx]'")
     config = read_config(asked.model)
-    model = Whole(load_trained(asked.model), config["encoder"]["mean"], config["encoder"]["std"])
+    model = Whole(load_trained(asked.model).network, config["encoder"]["mean"], config["encoder"]["std"])
     size = (asked.size[0], asked.size[1]) if asked.size else None
     pictures = check_pictures(size)
     metadata = about(asked.model, config, size)

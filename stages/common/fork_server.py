@@ -1,4 +1,4 @@
-"""What a fork server imports first (`items.start_context`): from then on it ends with its stage.
+"""What a fork server imports first (`pool.context`): from then on it ends with its stage.
 
 Without this, a killed stage leaves server and workers behind: the server waits until no worker holds
 its pipe any more, and the workers, which end with the server, wait for it. No stage imports this and

@@ -3,11 +3,15 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from stages.common.artifacts import UNKNOWN, read_json
+import numpy as np
+
+from stages.common.artifacts import UNKNOWN, read_json, read_picture
+from stages.common.fingerprint import file_hash
 
 ROOT = Path("data/dataset")
-INDEX_COLUMNS = ("id", "file", "split", "width", "height", "labels")
+INDEX_COLUMNS = ("id", "file", "split", "width", "height", "labels", "sha256")
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,22 @@ class Picture:
     width: int
     height: int
     labels: tuple[int, ...]
+    sha256: str = ""  # of the file; "" in an index of an older version
+
+    def content_hash(self) -> str:
+        """The sha256 of the file, for keys of what is made from it: the index has it, so no file is read."""
+        return self.sha256 or file_hash(self.path)
+
+
+class Loaded(NamedTuple):
+    """A picture and its content, RGB uint8 [H, W, 3]."""
+
+    picture: Picture
+    pixels: np.ndarray
+
+
+def loaded(picture: Picture) -> Loaded:
+    return Loaded(picture, read_picture(picture.path))
 
 
 @dataclass(frozen=True)
@@ -56,6 +76,7 @@ def load_pictures(root: Path = ROOT) -> Pictures:
                 int(row["width"]),
                 int(row["height"]),
                 tuple(sorted(number[name] for name in row["labels"].split(";") if name)),
+                row.get("sha256") or "",
             )
             for row in rows
         ),

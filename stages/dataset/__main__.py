@@ -3,24 +3,23 @@
 Masks are an output of their own, so that the graph shows who sees them: the evaluation alone.
 """
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from stages.common import door
-from stages.common.artifacts import csv_text, mask_bytes, output_folder, write_atomic, write_json
+from stages.common.artifacts import csv_text, output_folder, write_atomic, write_json
 from stages.common.params import load
 from stages.common.pictures import INDEX_COLUMNS
 from stages.common.progress import track
 from stages.dataset import folder, mask_files, voc
 from stages.dataset.check import Problems, check_coverage, check_labels, check_names, unsafe
-from stages.dataset.decode import Decoded, decode_picture, measure
-from stages.dataset.decode_mask import decode_mask
+from stages.dataset.convert import Convert, Converted, convert, measure
 from stages.dataset.depth import White
 from stages.dataset.mask_values import Masks
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
 from stages.dataset.remarks import remarks
+from stages.dataset.source_files import Fault, Pair, read_pair
 from stages.dataset.words import about, class_counts, class_warnings, explain, lines
 
 RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
@@ -38,12 +37,17 @@ def main() -> str:
     problems = [*source.problems, *check_names(source.records), *check_labels(source, source.records)]
     unfit, of_files = mask_files.fit(source, root, params)
     problems += unfit
+    by_id = {record.id: record for record in source.records if not unsafe(record.id)}
+    records = sorted(by_id.values(), key=lambda record: (record.split, record.id))
+    read = {record.id: read_pair(record, params) for record in track(records, len(records), "reading")}
+    pairs = {identifier: pair for identifier, pair in read.items() if isinstance(pair, Pair)}
+    faults = {identifier: fault for identifier, fault in read.items() if isinstance(fault, Fault)}
+    white, highest = measure(list(pairs.values()), params.max_megapixels)
+    found = faults | convert(pairs, Convert(params.max_megapixels, len(source.classes), white))
     with output_folder(OUT) as images, output_folder(MASKS) as masks:
-        records = [*{record.id: record for record in source.records if not unsafe(record.id)}.values()]
-        white, highest = measure((record.path for record in records), params.max_megapixels)
         written = Written(images, masks, white, Masks(source.classes))
-        for record in track(sorted(records, key=lambda r: (r.split, r.id)), len(records), "dataset"):
-            written.add(record, source, params)
+        for record in records:
+            written.add(record, found[record.id], source)
         problems += written.missing
         if params.bad_pictures == "fail":
             problems += written.bad
@@ -80,35 +84,24 @@ class Written:
     def __post_init__(self) -> None:
         (self.dataset / "images").mkdir()
 
-    def add(self, record: Record, source: Source, params: Dataset) -> None:
-        """Decode a picture and its mask once, and store both; or remember why not."""
-        file = record.path
-        try:
-            picture = decode_picture(file, params.max_megapixels, self.white)
-            mask = None
-            if record.mask is not None and (params.truth == "required" or os.path.lexists(record.mask)):
-                file = record.mask
-                mask = decode_mask(file, picture, len(source.classes), params.max_megapixels)
-        except FileNotFoundError:
-            self.missing.append((str(file), "is missing"))
+    def add(self, record: Record, found: Converted | Fault, source: Source) -> None:
+        """Store a picture and its mask; or remember why not."""
+        if isinstance(found, Fault):
+            (self.missing if found.missing else self.bad).append((str(found.file), found.problem))
             return
-        except ValueError as error:
-            self.bad.append((str(file), str(error)))
-            return
-        self._store(record, picture, source)
-        self.notes += [(str(record.path), note) for note in picture.notes]
-        if mask is not None:
-            (self.masks / f"{record.id}.png").write_bytes(mask_bytes(mask.values))
-            self.truth.add(record.id, file, mask, record.labels)
-            self.truths.append([record.id, record.split])
-
-    def _store(self, record: Record, picture: Decoded, source: Source) -> None:
-        name = record.id + picture.suffix
-        (self.dataset / "images" / name).write_bytes(picture.content)
+        facts = found.facts
+        name = record.id + facts.suffix
+        found.put_picture(self.dataset / "images" / name)
         labels = ";".join(name for name in source.classes if name in record.labels)
-        self.rows.append([record.id, name, record.split, str(picture.width), str(picture.height), labels])
+        size = str(facts.width), str(facts.height)
+        self.rows.append([record.id, name, record.split, *size, labels, facts.sha256])
         self.kept.append(record)
-        self.pixels[record.id] = picture.pixels
+        self.pixels[record.id] = facts.pixels
+        self.notes += [(str(record.path), note) for note in facts.notes]
+        if facts.mask and found.pair.mask:
+            found.put_mask(self.masks / f"{record.id}.png")
+            self.truth.add(record.id, found.pair.mask.path, facts.mask, record.labels)
+            self.truths.append([record.id, record.split])
 
     def finish(self, source: Source, warnings: list[str], of_masks: list[str]) -> None:
         """The lists. What is odd about masks stays with them: no training depends on it."""

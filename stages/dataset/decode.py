@@ -3,7 +3,7 @@
 import hashlib
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,11 @@ from stages.dataset.depth import (
     is_deep,
     png_bits,
     to_8_bits,
-    white_of,
 )
 from stages.dataset.files import read_file
 
 COPIED = {"JPEG": ".jpg", "PNG": ".png"}
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # none that starts a program, as EPS does
-HEAD = 1 << 16  # bytes of a header
 BLACK, NEARLY = 16, 0.001  # a picture is nearly black if at most this share of its pixels is as bright
 
 
@@ -45,13 +43,12 @@ class Decoded:
     orientation: int = 1
 
 
-def decode_picture(path: Path, max_megapixels: float, white: White = SIXTEEN) -> Decoded:
-    """The file itself where it is a plain 8-bit RGB JPEG or PNG; else an RGB PNG of it.
+def decode_picture(content: bytes, max_megapixels: float, white: White = SIXTEEN) -> Decoded:
+    """The file's content itself where it is a plain 8-bit RGB JPEG or PNG; else an RGB PNG of it.
 
     Grey, palette, RGBA (over white), CMYK, 16 bit (`white` is of the whole set), EXIF-rotated and other
     formats are converted, once, here; no later stage needs to know.
     """
-    content = read_bytes(path, max_megapixels)
     image = open_image(content, max_megapixels)
     notes = _frames(image)
     if _is_plain(image, content):
@@ -66,28 +63,21 @@ def decode_picture(path: Path, max_megapixels: float, white: White = SIXTEEN) ->
     return Decoded(buffer.getvalue(), ".png", rgb.width, rgb.height, notes, _pixels(rgb), turned)
 
 
-def measure(paths: Iterable[Path], max_megapixels: float) -> tuple[White, int]:
-    """What is white in the pictures of more than 8 bits, and the highest whole number (-1: of none).
+def is_deep_file(content: bytes, max_megapixels: float) -> bool:
+    """By the header of a picture: more than 8 bits a channel. Not what cannot be read: decoding says why."""
+    try:
+        with _limited(max_megapixels):
+            return is_deep(Image.open(io.BytesIO(content), formats=FORMATS), content)
+    except Exception:  # Pillow's readers raise nearly any kind on damaged files
+        return False
 
-    The others are passed over by their headers. So is what cannot be read: decoding says why.
-    """
-    highest, low, high = -1, 1.0, -1.0
-    for path in paths:
-        try:
-            if not path.is_file():
-                continue
-            with path.open("rb") as file, _limited(max_megapixels):
-                head = file.read(HEAD)
-                if not is_deep(Image.open(file, formats=FORMATS), head):
-                    continue
-            content = read_bytes(path, max_megapixels)
-            whole, real, most = extremes(open_image(content, max_megapixels), content)
-        except Exception:  # Pillow's readers raise nearly any kind on damaged files
-            continue
-        highest = max(highest, whole)
-        if most >= real:
-            low, high = min(low, real), max(high, most)
-    return white_of(highest, low, high), highest
+
+def extremes_of(content: bytes, max_megapixels: float) -> tuple[int, float, float]:
+    """Highest whole number, lowest and highest float of a picture; (-1, 1, -1) of one that cannot be read."""
+    try:
+        return extremes(open_image(content, max_megapixels), content)
+    except Exception:  # as above
+        return -1, 1.0, -1.0
 
 
 def read_bytes(path: Path, max_megapixels: float) -> bytes:

@@ -1,13 +1,12 @@
 """One mask in, its class indices out. Raises ValueError saying what is wrong with the file."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from stages.common.artifacts import UNKNOWN
-from stages.dataset.decode import Decoded, frames, open_image, orientation, read_bytes
+from stages.dataset.decode import Decoded, frames, open_image, orientation
 from stages.dataset.depth import BITS, png_bits
 
 LOSSLESS = ("PNG", "BMP", "TIFF")
@@ -24,24 +23,35 @@ Colour = tuple[int, ...]  # red, green, blue
 
 
 @dataclass(frozen=True)
-class Mask:
-    """Class indices, uint8 [H, W], and the palette's colours of those that it uses.
+class MaskFacts:
+    """Pixels by index [256], and the palette's colours of the indices that are used.
 
-    `unsure`: its picture is turned by EXIF, and the mask fits both ways.
+    `unsure`: the picture is turned by EXIF, and the mask fits both ways.
     """
+
+    counts: list[int]
+    colours: dict[int, Colour]
+    unsure: bool
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Class indices, uint8 [H, W]; the others as in MaskFacts."""
 
     values: np.ndarray
     colours: dict[int, Colour]
     unsure: bool
 
+    def facts(self) -> MaskFacts:
+        return MaskFacts(np.bincount(self.values.ravel(), minlength=256).tolist(), self.colours, self.unsure)
 
-def decode_mask(path: Path, picture: Decoded, classes: int, max_megapixels: float) -> Mask:
+
+def decode_mask(content: bytes, picture: Decoded, classes: int, max_megapixels: float) -> Mask:
     """The mask of a picture: 0 to `classes`, and 255 (void).
 
     Read are palette and grey pictures of indices, also as RGB or RGBA of equal channels, or of 16 bits,
     in a format without loss. White of 1 bit is 255. An EXIF orientation of the mask's own is applied.
     """
-    content = read_bytes(path, max_megapixels)
     image = open_image(content, max_megapixels, (*LOSSLESS, *CHANGING))
     if image.format in CHANGING or image.info.get("compression") == "jpeg":
         raise ValueError(f"mask is stored as {image.format} may be, which changes values: save it as PNG")

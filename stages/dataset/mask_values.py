@@ -10,7 +10,7 @@ import numpy as np
 from stages.common.artifacts import UNKNOWN, mask_bytes, read_mask
 from stages.common.door import visible
 from stages.dataset.check import Problems
-from stages.dataset.decode_mask import NEAREST, Colour, Mask
+from stages.dataset.decode_mask import NEAREST, Colour, MaskFacts
 from stages.dataset.words import few
 
 ENOUGH = 3  # masks: fewer are no rule that an index could break
@@ -46,9 +46,9 @@ class Masks:
     colours: dict[int, tuple[Colour, Path]] = field(default_factory=dict)  # the first of each index
     clashes: list[tuple[int, Path, Path]] = field(default_factory=list)
 
-    def add(self, identifier: str, file: Path, mask: Mask, labels: Sequence[str]) -> None:
+    def add(self, identifier: str, file: Path, mask: MaskFacts, labels: Sequence[str]) -> None:
         numbers = frozenset(self.classes.index(name) + 1 for name in labels if name in self.classes)
-        self.seen.append(Seen(identifier, np.bincount(mask.values.ravel(), minlength=256), numbers))
+        self.seen.append(Seen(identifier, np.array(mask.counts), numbers))
         self.unsure += [identifier] * mask.unsure
         for index, colour in mask.colours.items():
             first, where = self.colours.setdefault(index, (colour, file))

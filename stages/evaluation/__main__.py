@@ -13,19 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.common import door
-from stages.common.artifacts import csv_text, read_mask, write_atomic, write_json
-from stages.common.labels import threshold_labels
+from stages.common import door, items
+from stages.common.artifacts import csv_text, write_atomic, write_json
 from stages.common.params import load
 from stages.common.pictures import Pictures, load_pictures
-from stages.common.progress import track
 from stages.evaluation import curve, emptiness, metrics, tables
+from stages.evaluation.count import COUNTS, PROBLEM, Count, Task, read_counts
 from stages.evaluation.params import Evaluation
-from stages.evaluation.results import read_maps
 from stages.evaluation.rungs import SCORES, Rung, rung, split_of
 
 MASKS = Path("data/masks")
 SHOWN = 5  # files that an error names
+GROUP = 32  # pictures that go to a process at a time
 
 
 def main() -> str:
@@ -93,28 +92,23 @@ def _count(
 
     Maps are counted and scored at the fixed threshold.
     """
-    table = np.zeros((classes, classes + 1), np.int64)
-    rows = []
-    histogram = curve.empty_histogram(classes, params.bins) if found.maps else None
-    problems = []
-    for identifier in track(ids, len(ids), name):
-        mask, file = MASKS / f"{identifier}.png", found.file(identifier)
-        try:
-            truth = read_mask(mask)
-            if histogram is None:
-                labels = read_mask(file)
-            else:
-                values, present = read_maps(file, truth.shape, classes)
-                labels = threshold_labels(values, present, params.threshold)
-                curve.add(histogram, truth, values, present)
-            counted = metrics.confusion(truth, labels, classes)
-            table += counted
-            rows.append(tables.picture(identifier, counted))
-        except (ValueError, OSError) as error:
-            problems.append(f"  {file} against {mask}: {error}")
-    if problems:
-        lines = [f"{len(problems)} of {len(ids)} pictures cannot be scored:", *problems[:SHOWN]]
+    count = Count(classes, found.maps, params.threshold, params.bins)
+    tasks = {i: Task(MASKS / f"{i}.png", found.file(i)) for i in ids}
+    work = [items.Item(i, count.key(task), task) for i, task in tasks.items()]
+    results = items.compute_items(f"evaluation@{name}", work, count, batches=items.groups_of(GROUP))
+    if problems := [results.read(item, PROBLEM).decode() for item in work if results.has(item, PROBLEM)]:
+        lines = [f"{len(problems)} of {len(ids)} pictures cannot be scored:"]
+        lines += [f"  {problem}" for problem in problems[:SHOWN]]
         raise ValueError("\n".join(lines + ["  ..."] * (len(problems) > SHOWN)))
+    table = np.zeros((classes, classes + 1), np.int64)
+    histogram = curve.empty_histogram(classes, params.bins) if found.maps else None
+    rows = []
+    for item in work:
+        counts = read_counts(results.read(item, COUNTS))
+        table += counts.table
+        if histogram is not None:
+            histogram[:, counts.columns] += counts.histogram
+        rows.append(tables.picture(item.id, counts.table))
     return table, histogram, rows
 
 

@@ -18,19 +18,28 @@ def empty_histogram(classes: int, bins: int) -> np.ndarray:
     return np.zeros((classes, classes, bins + 1), np.int64)
 
 
-def add(histogram: np.ndarray, truth: np.ndarray, maps: np.ndarray, classes: np.ndarray) -> None:
-    """Count one picture: truth uint8 [H, W], maps float [K, H, W] of the class indices [K]."""
-    number, _, depth = histogram.shape
-    if not len(classes):
-        histogram[:, 0, 0] += np.bincount(truth.ravel(), minlength=256)[:number]
-        return
-    rows = np.full(256, number, np.int32)  # void goes into a row behind the last, which is dropped
-    rows[:number] = np.arange(number)
+def count(truth: np.ndarray, maps: np.ndarray, classes: int, bins: int) -> np.ndarray:
+    """What one picture adds to the histogram at `columns`, int64 [classes, max(K, 1), bins + 1].
+
+    Truth uint8 [H, W], maps float [K, H, W].
+    """
+    depth, many = bins + 1, len(maps)
+    if not many:  # all is background, at every threshold
+        found = np.zeros((classes, 1, depth), np.int64)
+        found[:, 0, 0] = np.bincount(truth.ravel(), minlength=256)[:classes]
+        return found
+    rows = np.full(256, classes, np.int32)  # void goes into a row behind the last, which is dropped
+    rows[:classes] = np.arange(classes)
     value, place = strongest(maps)
-    index = (rows * len(classes))[truth] + place
-    index = index * np.int32(depth) + thresholds_below(value, depth - 1)
-    found = np.bincount(index.ravel(), minlength=(number + 1) * len(classes) * depth)
-    histogram[:, classes] += found.reshape(number + 1, len(classes), depth)[:number]
+    index = (rows * many)[truth] + place
+    index = index * np.int32(depth) + thresholds_below(value, bins)
+    found = np.bincount(index.ravel(), minlength=(classes + 1) * many * depth)
+    return found.reshape(classes + 1, many, depth)[:classes]
+
+
+def columns(present: np.ndarray) -> np.ndarray:
+    """The places in the histogram of what `count` gives of maps of the class indices [K]."""
+    return present if len(present) else np.zeros(1, np.int16)
 
 
 def strongest(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The trained segmenter on pictures that are not of the data set: any size, any number."""
+"""The trained segmenter on pictures of any size, a batch of one size at a time."""
 
 import functools
 from dataclasses import dataclass
@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stages.common.crf import infer, unary_from_scores
-from stages.common.networks import store
+from stages.common.crf_params import Crf
 from stages.common.training.augment import normalise
-from stages.predictions.__main__ import refined
 from stages.predictions.inference import probabilities
 from stages.predictions.params import Predictions
 from stages.predictions.tiles import Box, stitched
@@ -24,23 +23,27 @@ class Labeller:
     """The segmenter of `folder`, used as the section `predictions` of the parameters says.
 
     A picture with a side above `tile` pixels is cut into tiles of that side that overlap by `overlap`
-    pixels, `batch` at a time; a smaller one is labelled whole, as the step `predictions` does.
+    pixels, `batch` at a time; a smaller one is labelled whole, and all of them without `tile`.
     """
 
     folder: Path
     params: Predictions
     place: str
-    tile: int
-    overlap: int
-    batch: int
+    tile: int | None = None
+    overlap: int = 0
+    batch: int = 1
 
-    def prepare(self) -> nn.Module:
-        return load_trained(self.folder, self.place)
+    def prepare(self) -> None:
+        load_trained(self.folder, self.place)
+
+    def takes_whole(self, size: tuple[int, ...]) -> bool:
+        """Whether pictures of that size (of its two sides, in any order) are not cut into tiles."""
+        return self.tile is None or max(size) <= self.tile
 
     def labels(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         """Class indices uint8 [H, W] of RGB pictures uint8 [H, W, 3], all of one size."""
-        if max(pictures[0].shape[:2]) > self.tile:
-            return [self._tiled(picture) for picture in pictures]
+        if self.tile and not self.takes_whole(pictures[0].shape[:2]):
+            return [self._tiled(picture, self.tile) for picture in pictures]
         chances = self.chances(pictures)
         if not self.params.crf:
             return list(chances.argmax(1).to(torch.uint8).cpu().numpy())
@@ -52,22 +55,16 @@ class Labeller:
     @torch.inference_mode()
     def chances(self, pictures: list[np.ndarray]) -> Tensor:
         """Class probabilities, float32 [B, C, H, W] on the device, of pictures of one size; no CRF."""
-        encoder = store.read_config(self.folder)["encoder"]
+        trained = load_trained(self.folder, self.place)
+        encoder = trained.config["encoder"]
         arrays = [normalise(picture, encoder["mean"], encoder["std"]) for picture in pictures]
         x = torch.from_numpy(np.stack(arrays)).to(self.place)
         half = self.params.precision == "bf16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
-            network = functools.partial(scores, self.prepare())
-            try:
-                return probabilities(network, x, self.params.scales, self.params.flip)
-            except torch.OutOfMemoryError:
-                size = "x".join(map(str, x.shape[:1:-1]))
-                raise ValueError(
-                    f"no memory on {self.place} for {len(x)} pictures of {size} at a time: "
-                    "a smaller --batch or --tile needs less"
-                ) from None
+            network = functools.partial(scores, trained.network)
+            return probabilities(network, x, self.params.scales, self.params.flip)
 
-    def _tiled(self, picture: np.ndarray) -> np.ndarray:
+    def _tiled(self, picture: np.ndarray, tile: int) -> np.ndarray:
         def of(boxes: list[Box]) -> list[np.ndarray]:
             parts = [picture[box] for box in boxes]
             found = list(self.chances(parts).cpu().numpy())
@@ -76,7 +73,7 @@ class Labeller:
             return [self._posterior(*each) for each in zip(parts, found, strict=True)]
 
         size = (picture.shape[0], picture.shape[1])
-        return stitched(size, self.tile, self.overlap, self.batch, of)
+        return stitched(size, tile, self.overlap, self.batch, of)
 
     def _posterior(self, picture: np.ndarray, chances: np.ndarray) -> np.ndarray:
         """`chances` [C, H, W] after the dense CRF; 0 of labels that win nowhere."""
@@ -86,3 +83,12 @@ class Labeller:
         found = np.zeros_like(chances)
         found[live] = infer(picture, [unary_from_scores(chances[live])], self.params.dense_crf)[0]
         return found
+
+
+def refined(picture: np.ndarray, chances: np.ndarray, labels: np.ndarray, params: Crf) -> np.ndarray:
+    """Labels uint8 [H, W] after a dense CRF over the live classes: those that win somewhere."""
+    live = np.unique(labels)
+    if len(live) == 1:
+        return labels
+    energies = unary_from_scores(chances[live])
+    return live[infer(picture, [energies], params)[0].argmax(0)]

@@ -11,6 +11,7 @@ from stages.common import door, fingerprint, items
 from stages.common.artifacts import mask_bytes, read_npz, read_picture
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
+from stages.common.pool import Files
 from stages.pseudo_labels.params import PseudoLabels
 
 SEEDS, AFFINITY, OUT = Path("data/seeds"), Path("data/affinity/maps"), Path("data/pseudo_labels")
@@ -29,7 +30,7 @@ class PictureLabels:
 
     params: PseudoLabels
 
-    def __call__(self, pictures: list[Picture]) -> list[items.Files]:
+    def __call__(self, pictures: list[Picture]) -> list[Files]:
         return [{"*.png": mask_bytes(self.labels(picture))} for picture in pictures]
 
     def key(self, picture: Picture) -> str:
@@ -37,13 +38,10 @@ class PictureLabels:
         module, options, needs = self._method()
         crf = self.params.dense_crf.model_dump() if "picture" in needs else None
         code = fingerprint.code_hash("stages.pseudo_labels.__main__", module)
-        files = [SEEDS / f"{picture.id}.npz"]
-        files += [picture.path] if "picture" in needs else []
-        files += [AFFINITY / f"{picture.id}.npz"] if "affinity" in needs else []
-        sizes = (picture.height, picture.width)
-        return fingerprint.key(
-            code, options.model_dump(), crf, sizes, [fingerprint.file_hash(file) for file in files]
-        )
+        read = [fingerprint.file_hash(SEEDS / f"{picture.id}.npz")]
+        read += [picture.content_hash()] if "picture" in needs else []
+        read += [fingerprint.file_hash(AFFINITY / f"{picture.id}.npz")] if "affinity" in needs else []
+        return fingerprint.key(code, options.model_dump(), crf, (picture.height, picture.width), read)
 
     def labels(self, picture: Picture) -> np.ndarray:
         module, options, needs = self._method()

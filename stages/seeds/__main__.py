@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from stages.classifier.network import ClassifierNet, rebuild_classifier
-from stages.common import door, fingerprint, items
-from stages.common.artifacts import npz_bytes, read_picture
+from stages.common import door, fingerprint, items, pool
+from stages.common.artifacts import npz_bytes
 from stages.common.device import device
 from stages.common.networks import store
 from stages.common.params import load
-from stages.common.pictures import Picture, load_pictures
+from stages.common.pictures import Loaded, Picture, load_pictures, loaded
+from stages.common.pool import Files
 from stages.common.training.augment import normalise
 from stages.seeds import cuts
 from stages.seeds.grid import Grid, grids
@@ -24,7 +25,6 @@ from stages.seeds.multi_scale import multi_scale
 from stages.seeds.params import Seeds
 
 CLASSIFIER, OUT = Path("data/classifier"), Path("data/seeds")
-BATCH = 16  # pictures of one size, on a GPU
 MOST = 1e4  # below float16's limit
 
 
@@ -36,17 +36,14 @@ def main() -> str:
     config = store.read_config(CLASSIFIER, "encoder", "classes")
     base = (fingerprint.code_hash("stages.seeds.__main__", module), params.model_dump(), weights, config)
     work = [
-        items.Item(p.id, fingerprint.key(base, fingerprint.file_hash(p.path), p.labels), p)
+        items.Item(p.id, fingerprint.key(base, p.content_hash(), p.labels), p)
         for p in load_pictures().split("train")
     ]
-    items.single_thread()  # the processes are the parallelism; workers inherit the loaded network
+    pool.single_thread()  # the processes are the parallelism; workers inherit the loaded network
     compute = SeedMaps(params, str(place))
     compute.prepare()
     check_layer(params, str(place))
-    on_gpu = place.type != "cpu"
-    return items.map_items(
-        "seeds", OUT, work, compute, batches=by_size if on_gpu else None, processes=0 if on_gpu else None
-    )
+    return items.map_items("seeds", OUT, work, compute, read=loaded, **items.on(place.type))
 
 
 @dataclass(frozen=True)
@@ -56,20 +53,19 @@ class SeedMaps:
     params: Seeds
     place: str
 
-    def prepare(self) -> ClassifierNet:
-        return _classifier(self.place)
+    def prepare(self) -> None:
+        _classifier(self.place)
 
-    def __call__(self, pictures: list[Picture]) -> list[items.Files]:
-        model = self.prepare()
+    def __call__(self, batch: list[Loaded]) -> list[Files]:
+        model, encoder = _classifier(self.place)
         inputs, cells = _grids(self.place, self.params.layer)
-        config = store.read_config(CLASSIFIER)["encoder"]
-        arrays = [normalise(read_picture(p.path), config["mean"], config["std"]) for p in pictures]
-        classes = padded([p.labels for p in pictures])
+        arrays = [normalise(pixels, encoder["mean"], encoder["std"]) for _, pixels in batch]
+        classes = padded([picture.labels for picture, _ in batch])
         method = importlib.import_module(f"stages.seeds.{self.params.method}")
         attribution = functools.partial(self._attribution, method, model, classes.to(self.place))
-        batch = torch.from_numpy(np.stack(arrays)).to(self.place)
-        maps = multi_scale(attribution, batch, self.params, inputs, cells).cpu().numpy()
-        return [self._files(p, maps[row, : len(p.labels)]) for row, p in enumerate(pictures)]
+        x = torch.from_numpy(np.stack(arrays)).to(self.place)
+        maps = multi_scale(attribution, x, self.params, inputs, cells).cpu().numpy()
+        return [self._files(p, maps[row, : len(p.labels)]) for row, (p, _) in enumerate(batch)]
 
     def _attribution(
         self, method: Any, model: ClassifierNet, classes: torch.Tensor, x: torch.Tensor
@@ -80,7 +76,7 @@ class SeedMaps:
             maps: torch.Tensor = method.attribution(model, x, classes, self.params.layer, options)
         return maps
 
-    def _files(self, picture: Picture, maps: np.ndarray) -> items.Files:
+    def _files(self, picture: Picture, maps: np.ndarray) -> Files:
         stored = np.maximum(maps, -MOST).astype(np.float16)  # a class barely seen may be very negative
         if not np.isfinite(stored).all():
             raise ValueError(f"seeds of {picture.id} are not finite: the classifier diverged, train it again")
@@ -90,14 +86,16 @@ class SeedMaps:
 
 
 @functools.cache
-def _classifier(place: str) -> ClassifierNet:
-    model = store.load_into(rebuild_classifier(store.read_config(CLASSIFIER)), CLASSIFIER)
-    return model.to(place)  # type: ignore[return-value]
+def _classifier(place: str) -> tuple[ClassifierNet, dict[str, Any]]:
+    """The trained network, and what its config.json says of its encoder."""
+    config = store.read_config(CLASSIFIER)
+    model = store.load_into(rebuild_classifier(config), CLASSIFIER).to(place)
+    return model, config["encoder"]  # type: ignore[return-value]
 
 
 @functools.cache
 def _grids(place: str, layer: str) -> tuple[Grid, Grid]:
-    return grids(_classifier(place), layer)
+    return grids(_classifier(place)[0], layer)
 
 
 def check_layer(params: Seeds, place: str) -> None:
@@ -106,7 +104,7 @@ def check_layer(params: Seeds, place: str) -> None:
     A method may have `remark(model, pictures, classes, layer) -> str` for that. Noise serves as pictures: it
     excites all of the network, of which both are properties. ValueError for no cut.
     """
-    model = _classifier(place)
+    model, _ = _classifier(place)
     noise = torch.Generator().manual_seed(0)
     side = 4 * int(model.encoder.output_stride) + 1  # type: ignore[arg-type]
     pictures = torch.randn(2, 3, side, side, generator=noise).to(place)
@@ -125,14 +123,6 @@ def padded(labels: list[tuple[int, ...]]) -> torch.Tensor:
     """
     most = max(1, *(len(row) for row in labels))
     return torch.tensor([[c - 1 for c in row + (row or (1,))[:1] * (most - len(row))] for row in labels])
-
-
-def by_size(work: list[items.Item]) -> list[list[items.Item]]:
-    """Batches of pictures of one size."""
-    sizes: dict[tuple[int, int], list[items.Item]] = {}
-    for item in work:
-        sizes.setdefault((item.task.height, item.task.width), []).append(item)
-    return [group[n : n + BATCH] for group in sizes.values() for n in range(0, len(group), BATCH)]
 
 
 if __name__ == "__main__":

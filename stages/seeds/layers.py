@@ -16,9 +16,10 @@ INPUT = "input"  # the pictures themselves
 def find_layer(model: ClassifierNet, name: str) -> nn.Module:
     """The module at a path such as encoder.layer3. ValueError names the nearest paths."""
     modules = dict(model.named_modules())
-    if name not in modules or not name:
+    del modules[""]  # the whole network is no layer
+    if name not in modules:
         near = difflib.get_close_matches(name, list(modules), n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"top level: {', '.join(list(modules)[1:6])}"
+        hint = f"did you mean {', '.join(near)}?" if near else f"top level: {', '.join(list(modules)[:5])}"
         raise ValueError(f"seeds.layer: the classifier has no layer {name!r}; {hint}")
     return modules[name]
 

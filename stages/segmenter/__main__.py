@@ -17,7 +17,7 @@ from stages.common.training.samples import MaskedSamples
 from stages.common.training.strategy import MAIN
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
-from stages.segmenter.strategy import loss_module, strategy
+from stages.segmenter.strategy import modules, strategy
 
 DATA, OUT = Path("data"), Path("data/segmenter")
 
@@ -35,9 +35,8 @@ def main() -> str:
 
 
 def training_key(params: Segmenter, train: list[Picture], labels: Path) -> str:
-    hashed = fingerprint.file_hash
-    files = [(p.id, hashed(p.path), hashed(labels / f"{p.id}.png")) for p in train]
-    code = fingerprint.code_hash("stages.segmenter.__main__", loss_module(params))
+    files = [(p.id, p.content_hash(), fingerprint.file_hash(labels / f"{p.id}.png")) for p in train]
+    code = fingerprint.code_hash("stages.segmenter.__main__", *modules(params))
     return fingerprint.key(code, params.model_dump(), files, training_place())
 
 

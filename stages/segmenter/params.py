@@ -14,8 +14,8 @@ class Segmenter(Training):
     labels: Literal["pseudo_labels", "affinity_labels/crf"] | None = None
     loss: Literal["cross_entropy"]
     cross_entropy: Empty | None = None  # dvc.yaml declares the chosen loss's keys only
-    network: Literal["deeplabv3plus", "deeplabv3+", "deeplabv3", "unet", "unetplusplus", "pspnet", "fpn",
-                     "linknet", "manet", "upernet"]  # fmt: skip
+    network: Literal["deeplabv3plus", "deeplabv3", "unet", "unetplusplus", "pspnet", "fpn", "linknet",
+                     "manet", "upernet"]  # fmt: skip
     options: dict[str, Any]  # of that network, e.g. decoder_channels
 
     @model_validator(mode="after")

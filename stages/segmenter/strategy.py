@@ -8,20 +8,25 @@ from torch import Tensor
 
 from stages.common.params import Section
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strategy, one
-from stages.segmenter.network import build_segmenter
+from stages.segmenter.network import build_segmenter, network_module
 from stages.segmenter.params import Segmenter
 
 
 def strategy(params: Segmenter, classes: int) -> Strategy:
     """A new network for `classes` classes, the background included; batches of MaskedSamples."""
     network = build_segmenter(params.network, params.encoder, classes, params.options)
-    module = importlib.import_module(loss_module(params))
-    return one(network, functools.partial(pixel_loss, module.loss, getattr(params, params.loss)))
+    loss = importlib.import_module(loss_module(params.loss)).loss
+    return one(network, functools.partial(pixel_loss, loss, getattr(params, params.loss)))
 
 
-def loss_module(params: Segmenter) -> str:
-    """Of the chosen loss: `loss(scores [B, C, H, W], labels [B, H, W], its section) -> scalar`."""
-    return f"stages.segmenter.losses.{params.loss}"
+def loss_module(loss: str) -> str:
+    """Where `loss(scores [B, C, H, W], labels [B, H, W], its section) -> scalar` of that name is."""
+    return f"stages.segmenter.losses.{loss}"
+
+
+def modules(params: Segmenter) -> tuple[str, str]:
+    """What params.yaml chooses: the code of a training's key."""
+    return network_module(params.network), loss_module(params.loss)
 
 
 def pixel_loss(

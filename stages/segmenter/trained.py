@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -10,6 +10,13 @@ from stages.common.networks import store
 from stages.segmenter.network import rebuild_segmenter
 
 MODEL = Path("data/segmenter")
+
+
+class Trained(NamedTuple):
+    """The network, in eval mode, and its config.json."""
+
+    network: nn.Module
+    config: dict[str, Any]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -25,11 +32,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load_trained(folder: Path, place: str = "cpu") -> nn.Module:
+def load_trained(folder: Path, place: str = "cpu") -> Trained:
     """The network with its weights, for inference on the device `place`; loaded once in a process."""
     return _load(folder.resolve(), place)
 
 
 @functools.cache
-def _load(folder: Path, place: str) -> nn.Module:
-    return store.load_into(rebuild_segmenter(read_config(folder)), folder).to(place)
+def _load(folder: Path, place: str) -> Trained:
+    config = read_config(folder)
+    return Trained(store.load_into(rebuild_segmenter(config), folder).to(place), config)

@@ -3,16 +3,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from stages.common import items
-from stages.common.items import Item, map_items
+from stages.common import items, pool
+from stages.common.items import Item, by_size, groups_of, map_items
 
 
-def double(tasks: list[int]) -> list[items.Files]:
+def double(tasks: list[int]) -> list[pool.Files]:
     """Two files a picture; a negative number cannot be done."""
     if min(tasks) < 0:
         raise ValueError("a negative picture")
@@ -134,6 +136,55 @@ def test_batches_group_what_is_left() -> None:
     assert files(OUT)["p5.txt"] == b"10"
 
 
+def test_batches_for_a_gpu_hold_one_size_and_no_more_than_it_has_memory_for() -> None:
+    def sizes(*heights: int, width: int = 4) -> list[Item]:
+        return [Item(str(n), str(n), SimpleNamespace(height=h, width=width)) for n, h in enumerate(heights)]
+
+    work = sizes(*[3] * 17, 5)
+    assert [[item.task.height for item in batch] for batch in by_size(work)] == [[3] * 16, [3], [5]]
+    mixed = sizes(4, 5, 4)
+    assert by_size(mixed) == [[mixed[0], mixed[2]], [mixed[1]]]
+    assert [len(batch) for batch in by_size(sizes(*[1024] * 5, width=2048))] == [2, 2, 1]
+    assert [len(batch) for batch in by_size(sizes(9999, 9999, width=9999))] == [1, 1]
+
+
+def test_small_work_goes_in_groups() -> None:
+    work_, group = work(1, 2, 3, 4, 5), groups_of(2)
+    assert group(work_) == [work_[:2], work_[2:4], work_[4:]] and group([]) == []
+
+
+def halves(task: int) -> float:
+    return task / 2
+
+
+def halved(read: list[float]) -> list[pool.Files]:
+    return [{"*.txt": str(value).encode()} for value in read]
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_what_is_read_of_a_task_goes_to_compute_in_its_place(processes: int) -> None:
+    map_items("step", OUT, work(1, 3, 4), halved, read=halves, processes=processes)
+    assert files(OUT) == {"p1.txt": b"0.5", "p3.txt": b"1.5", "p4.txt": b"2.0"}
+
+
+def test_the_next_group_is_read_while_one_is_computed() -> None:
+    done, read_ahead = [], {n: threading.Event() for n in range(4)}
+
+    def read(task: int) -> int:
+        read_ahead[task].set()
+        return task
+
+    def compute(tasks: list[int]) -> list[pool.Files]:
+        following = max(tasks) + 1
+        assert following > 3 or read_ahead[following].wait(60)
+        assert following + 1 > 3 or not read_ahead[following + 1].is_set()  # one group ahead, not all
+        done.extend(tasks)
+        return [{"*.txt": b""} for _ in tasks]
+
+    map_items("step", OUT, work(0, 1, 2, 3), compute, read=read, processes=0)
+    assert done == [0, 1, 2, 3]
+
+
 def test_nothing_to_do_makes_an_empty_folder_with_the_further_files() -> None:
     assert "0 pictures" in map_items("step", OUT, [], double, processes=2, also={"config.json": b"{}"})
     assert files(OUT) == {"config.json": b"{}"}
@@ -141,26 +192,26 @@ def test_nothing_to_do_makes_an_empty_folder_with_the_further_files() -> None:
 
 def test_workers_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WSSS_WORKERS", "3")
-    assert items.worker_count() == 3
+    assert pool.worker_count() == 3
     monkeypatch.delenv("WSSS_WORKERS")
-    assert items.worker_count() == len(os.sched_getaffinity(0))
+    assert pool.worker_count() == len(os.sched_getaffinity(0))
     for wrong in ("abc", "0", "-1", "2.5"):
         monkeypatch.setenv("WSSS_WORKERS", wrong)
         with pytest.raises(ValueError, match=f"WSSS_WORKERS={wrong}: give a number"):
-            items.worker_count()
+            pool.worker_count()
 
 
 def test_a_system_that_does_not_say_which_processors_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS."""
     monkeypatch.delenv("WSSS_WORKERS", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity")
-    assert items.worker_count() == os.cpu_count()
+    assert pool.worker_count() == os.cpu_count()
 
 
 SLEEPERS = """
 import time
 from pathlib import Path
-from stages.common.items import Item, map_items
+from stages.common.items import Item, by_size, groups_of, map_items
 
 def sleep(tasks):
     Path(f"started{tasks[0]}").touch()
@@ -191,7 +242,7 @@ def test_a_full_shared_memory_is_named(monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(items, "ProcessPoolExecutor", full)
-    monkeypatch.setattr(items, "context", lambda _: None)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", full)
+    monkeypatch.setattr(pool, "context", lambda _: None)
     with pytest.raises(ValueError, match=r"^/dev/shm is full or too small .* `docker run --shm-size 8g`"):
-        items._in_processes([[items.Item("a", "k", None)]], print, 2)
+        pool.in_processes([["a"]], print, None, 2)

@@ -106,3 +106,6 @@ def test_the_stamps_of_this_project_name_methods_that_are_chosen() -> None:
     assert {"stages/seeds/__main__.py", "stages/seeds/cam.py", "stages/seeds/multi_scale.py"} <= names
     assert not names & {"stages/seeds/vgatt.py", "stages/seeds/params.py", "stages/segmenter/network.py"}
     assert "stages/seeds/params.py" in stamps.files(found["parameters"]) and "code" not in found
+    for step in ("segmenter", "predictions", "ceiling"):
+        networks = {path for path in stamps.files(found[step]) if "/segmenter/networks/" in path}
+        assert networks == {"stages/segmenter/networks/deeplabv3plus.py"}, step

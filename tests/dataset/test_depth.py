@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, TiffImagePlugin, TiffTags
 
 from stages.common.artifacts import read_picture
-from stages.dataset.decode import decode_picture, measure
+from stages.dataset.decode import decode_picture, extremes_of, is_deep_file
 from stages.dataset.depth import SIXTEEN, White, read_white, white_of
 
 RAMP = np.linspace(0, 1, 48).reshape(6, 8)
@@ -44,10 +44,13 @@ def test_every_depth_in_16_bits(tmp_path, bits, suffix, planes):
     path, most = tmp_path / f"a{suffix}", (1 << bits) - 1
     values = (np.concatenate([COLOUR, np.ones((6, 8, 1))], -1)[..., :planes] * most).astype(np.uint16)
     cv2.imwrite(str(path), values if planes == 1 else values[..., [2, 1, 0, 3][:planes]])
-    white, highest = measure([path], 1)
+    content = path.read_bytes()
+    assert is_deep_file(content, 1)
+    highest, low, high = extremes_of(content, 1)
+    white = white_of(highest, low, high)
     assert white.whole == most and highest // 256 == most // 256
     found = cv2.imdecode(
-        np.frombuffer(decode_picture(path, 1, white).content, np.uint8), cv2.IMREAD_COLOR_RGB
+        np.frombuffer(decode_picture(content, 1, white).content, np.uint8), cv2.IMREAD_COLOR_RGB
     )
     wanted = SHALLOW if planes > 1 else np.repeat(SHALLOW[..., :1], 3, -1)
     assert np.abs(found.astype(int) - wanted).max() <= 1

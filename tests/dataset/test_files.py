@@ -142,11 +142,11 @@ def test_a_missing_file_is_told_apart(tmp_path):
 
 
 def test_one_picture_named_many_times_is_decoded_once(good, monkeypatch):
-    from stages.dataset import __main__ as step
+    from stages.dataset import convert
 
     decoded = []
-    real = step.decode_picture
-    monkeypatch.setattr(step, "decode_picture", lambda path, *rest: decoded.append(path) or real(path, *rest))
+    real = convert.decode_picture
+    monkeypatch.setattr(convert, "decode_picture", lambda *all: decoded.append(all) or real(*all))
     good.rows += [good.rows[0]] * 2000
     refused(good, "a: is there 2001 times: one row per picture", "1 thing(s) to mend")
     assert len(decoded) == 3

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from stages.common.artifacts import read_json, read_mask, read_picture
+from stages.common.fingerprint import file_hash
 from stages.common.pictures import load_pictures
 
 
@@ -27,6 +28,8 @@ def test_voc_layout(voc):
     ]
     assert read_json(Path("data/dataset/classes.json")) == ["background", "cat", "dog"]
     found = rows("data/dataset/index.csv")
+    hashes = [row.pop("sha256") for row in found]
+    assert hashes == [file_hash(Path(f"data/dataset/images/{row['file']}")) for row in found]
     assert [tuple(row.values()) for row in found] == [
         ("a", "a.jpg", "train", "8", "6", "cat"),
         ("b", "b.jpg", "train", "8", "6", "cat;dog"),

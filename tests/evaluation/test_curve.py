@@ -28,7 +28,7 @@ def test_equals_one_pass_per_threshold(bins):
     pictures = [_picture(rng, number, bins) for number in (1, 2, 3, 5)]
     histogram = curve.empty_histogram(CLASSES, bins)
     for truth, maps, present in pictures:
-        curve.add(histogram, truth, maps, present)
+        histogram[:, curve.columns(present)] += curve.count(truth, maps, CLASSES, bins)
     tables = curve.tables(histogram)
     assert tables.shape == (bins, CLASSES, CLASSES + 1)
     for threshold, table in zip(curve.thresholds(bins).tolist(), tables, strict=True):
@@ -55,7 +55,7 @@ def test_thresholds_below_by_search():
 def test_a_value_equal_to_the_threshold_is_background():
     histogram = curve.empty_histogram(2, 10)
     maps = np.array([[[0.3, 0.31]]], np.float32)
-    curve.add(histogram, np.array([[1, 1]], np.uint8), maps, np.array([1]))
+    histogram[:, [1]] += curve.count(np.array([[1, 1]], np.uint8), maps, 2, 10)
     found = curve.tables(histogram)[:, 1, 1]  # pixels of class 1 found at 0.0, 0.1, 0.2, ...
     np.testing.assert_array_equal(found, [2, 2, 2, 1, 0, 0, 0, 0, 0, 0])
 
@@ -69,7 +69,8 @@ def test_equal_maps_go_to_the_first_class():
 def test_a_picture_without_maps_is_background_at_every_threshold():
     histogram = curve.empty_histogram(3, 10)
     truth = np.array([[0, 2, 255]], np.uint8)
-    curve.add(histogram, truth, np.zeros((0, 1, 3), np.float32), np.array([], np.int16))
+    none = np.array([], np.int16)
+    histogram[:, curve.columns(none)] += curve.count(truth, np.zeros((0, 1, 3), np.float32), 3, 10)
     assert histogram.sum() == 2 and histogram[0, 0, 0] == histogram[2, 0, 0] == 1
     for table in curve.tables(histogram):
         np.testing.assert_array_equal(table, metrics.confusion(truth, np.zeros_like(truth), 3))

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.common import pool
 from stages.common.artifacts import csv_text, mask_bytes, npz_bytes, write_atomic, write_json
 from stages.common.labels import threshold_labels, upsample
 from stages.evaluation import __main__ as evaluation
-from stages.evaluation import metrics
+from stages.evaluation import count, metrics
 
 CLASSES = ["background", "cat", "dog"]
 TRAIN, VAL = ["a", "b", "c"], ["d"]
@@ -205,6 +206,58 @@ def test_maps_that_do_not_fit_are_an_error(project, monkeypatch):
         _run(monkeypatch, "seeds")
     for words in ("the maps are of 9x9", "classes are 1..2", "NaN"):
         assert words in str(error.value)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The results that are counted, in order."""
+    seen, real = [], count.Count.counts
+    monkeypatch.setattr(
+        count.Count, "counts", lambda self, task: seen.append(task.result.name) or real(self, task)
+    )
+    return seen
+
+
+@pytest.mark.parametrize(("rung", "suffix"), [("seeds", "npz"), ("crf", "png")])
+def test_a_picture_is_counted_once_until_it_changes(project, monkeypatch, counted, rung, suffix):
+    """Counts of before give the same files; a new mask, result or threshold counts again what it touches."""
+    _run(monkeypatch, rung)
+    assert counted == [f"{i}.{suffix}" for i in TRAIN]
+    before = _files(rung)
+    shutil.rmtree("reports")
+    _run(monkeypatch, rung)
+    assert len(counted) == 3 and _files(rung) == before
+    write_atomic(Path("data/masks/b.png"), mask_bytes(np.zeros(SIZE, np.uint8)))
+    _run(monkeypatch, rung)
+    assert counted[3:] == [f"b.{suffix}"] and _files(rung) != before
+    Path("params.yaml").write_text(PARAMS.replace("0.333", "0.5"))
+    _run(monkeypatch, rung)
+    assert len(counted) == (7 if rung == "seeds" else 4)  # labels have no threshold
+
+
+def test_a_picture_that_is_mended_can_be_scored(project, monkeypatch):
+    good = Path("data/masks/b.png").read_bytes()
+    write_atomic(Path("data/masks/b.png"), good[:60])
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"1 of 3 pictures.*\n.*data/masks/b.png"):
+            _run(monkeypatch, "crf")
+    write_atomic(Path("data/masks/b.png"), good)
+    assert "3 pictures" in _run(monkeypatch, "crf")
+
+
+@pytest.mark.parametrize("rung", ["seeds", "crf"])
+def test_in_processes_as_here(project, monkeypatch, rung):
+    line, before = _run(monkeypatch, rung), _files(rung)
+    monkeypatch.setenv("WSSS_WORKERS", "2")
+    monkeypatch.setattr(evaluation, "GROUP", 1)
+    monkeypatch.setattr("stages.common.items.SCRATCH", Path(".other"))
+    pools, real = [], pool.in_processes
+    monkeypatch.setattr(pool, "in_processes", lambda *all: pools.append(all) or real(*all))
+    assert _run(monkeypatch, rung) == line and _files(rung) == before and pools
+
+
+def _files(rung):
+    return {path.name: path.read_bytes() for path in Path(f"reports/rungs/{rung}").iterdir()}
 
 
 def test_a_damaged_file_is_named(project, monkeypatch):

@@ -2,7 +2,12 @@ import numpy as np
 
 from stages.common.crf import infer, unary_from_scores
 from stages.common.crf_params import Crf
-from stages.predictions.__main__ import refined
+from stages.common.params import check
+from stages.common.pictures import Loaded
+from stages.predictions.__main__ import PredictMasks
+from stages.predictions.labeller import Labeller, refined
+from stages.predictions.params import Predictions
+from tests.segmenter.tiny import save_segmenter
 
 CRF = Crf(iterations=3, smooth_sxy=3.0, smooth_compat=3.0, color_sxy=20.0, color_srgb=10.0, color_compat=5.0)
 
@@ -22,3 +27,21 @@ def test_crf_runs_over_the_labels_that_win_somewhere():
 def test_one_label_needs_no_crf():
     labels = np.full((4, 4), 2, np.uint8)
     assert refined(np.zeros((4, 4, 3), np.uint8), np.ones((3, 4, 4)) / 3, labels, CRF) is labels
+
+
+def test_a_batch_gives_what_single_pictures_give(tmp_path):
+    """With all that inference can be asked for, the CRF included."""
+    save_segmenter(tmp_path)
+    values = {
+        "scales": [1.0, 1.5],
+        "flip": True,
+        "crf": True,
+        "dense_crf": CRF.model_dump(),
+        "precision": "fp32",
+    }
+    compute = PredictMasks(Labeller(tmp_path, check(Predictions, values, "test"), "cpu"))
+    pictures = np.random.default_rng(0).integers(0, 255, (3, 40, 50, 3)).astype(np.uint8)
+    read = [Loaded(None, pixels) for pixels in pictures]  # type: ignore[arg-type]
+    together = compute(read)
+    assert together == [compute([one])[0] for one in read]
+    assert len({files["*.png"] for files in together}) == 3

@@ -11,7 +11,7 @@ import torch
 from stages.classifier.network import build_classifier
 from stages.common.networks import store
 from stages.common.params import check
-from stages.common.pictures import Picture
+from stages.common.pictures import Picture, loaded
 from stages.common.training.params import Encoder
 from stages.seeds import __main__ as step
 from stages.seeds.params import Seeds
@@ -53,8 +53,8 @@ def test_pictures_without_a_class_have_no_map(pictures, method, layer):
     )  # fmt: skip
     negative = dataclasses.replace(pictures[0], labels=())
     compute = step.SeedMaps(params, "cpu")
-    (alone,) = compute([negative])
-    _, together = compute([pictures[2], negative])
+    (alone,) = compute([loaded(negative)])
+    _, together = compute([loaded(pictures[2]), loaded(negative)])
     for found in (unpack(alone), unpack(together)):
         assert found["maps"].shape == (0, 5, 7) and found["classes"].shape == (0,)
         assert found["size"].tolist() == [33, 50]
@@ -69,8 +69,9 @@ def test_a_batch_gives_what_single_pictures_give(pictures, method, layer):
         "test",
     )  # fmt: skip
     compute = step.SeedMaps(params, "cpu")
-    together = [unpack(files) for files in compute(pictures)]
-    alone = [unpack(compute([picture])[0]) for picture in pictures]
+    read = [loaded(picture) for picture in pictures]
+    together = [unpack(files) for files in compute(read)]
+    alone = [unpack(compute([one])[0]) for one in read]
     for picture, one, other in zip(pictures, together, alone, strict=True):
         assert one["classes"].tolist() == list(picture.labels) and one["size"].tolist() == [33, 50]
         assert one["maps"].shape == other["maps"].shape == (len(picture.labels), 5, 7)

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from stages.common.params import ParameterError, check
-from stages.seeds.__main__ import by_size, padded
+from stages.seeds.__main__ import padded
 from stages.seeds.grid import Grid
 from stages.seeds.multi_scale import fitting, multi_scale, normalise, oriented, reading, resize
 from stages.seeds.params import Seeds
@@ -153,14 +153,7 @@ def test_contradicting_parameters_are_refused():
         params(layer="encoder.stem")
 
 
-def test_batches_hold_one_size_and_pad_classes():
-    from types import SimpleNamespace
-
-    work = [SimpleNamespace(task=SimpleNamespace(height=h, width=4)) for h in [3] * 17 + [5]]
-    assert sorted(len(batch) for batch in by_size(work)) == [1, 1, 16]
-    assert [item.task.height for batch in by_size(work) for item in batch] == [3] * 17 + [5]
-    wide = [SimpleNamespace(task=SimpleNamespace(height=3, width=w)) for w in (4, 5, 4)]
-    assert by_size(wide) == [[wide[0], wide[2]], [wide[1]]]
+def test_batches_pad_classes():
     assert padded([(2,), (1, 3)]).tolist() == [[1, 1], [0, 2]]
     assert padded([(2, 7), (1, 2, 4), ()]).tolist() == [[1, 6, 1], [0, 1, 3], [0, 0, 0]]
     assert padded([()]).tolist() == [[0]]

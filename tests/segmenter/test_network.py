@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 import torch
 
@@ -14,16 +16,17 @@ def encoder(name: str, stride: int) -> Encoder:
     )  # fmt: skip
 
 
+NAMES = get_args(Segmenter.model_fields["network"].annotation)
+
+
+def test_every_name_is_a_file_and_every_file_a_name(request):
+    files = (request.config.rootpath / "stages/segmenter/networks").glob("[a-z]*.py")
+    assert sorted(NAMES) == sorted(file.stem for file in files)
+
+
 @pytest.mark.parametrize(
     ("network", "stride"),
-    [
-        ("deeplabv3plus", 16),
-        ("deeplabv3plus", 8),
-        ("deeplabv3", 8),
-        ("unet", 32),
-        ("pspnet", 32),
-        ("fpn", 32),
-    ],
+    [("deeplabv3plus", 8), *((name, 16 if name.startswith("deeplab") else 32) for name in NAMES)],
 )
 def test_networks_by_name_take_any_picture(network, stride):
     model = build_segmenter(network, encoder("small", stride), 4, {}).eval()

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
 
 from stages.commands.predict.overlays import overlay_jpeg
 from stages.common import items
 from stages.common.artifacts import mask_bytes
-from stages.dataset.decode import ORIENTATION, decode_picture
+from stages.common.pool import Files
+from stages.dataset.decode import ORIENTATION, decode_picture, read_bytes
 from stages.dataset.depth import SIXTEEN, White
 from stages.predictions.labeller import Labeller
 
@@ -31,26 +33,35 @@ class LabelPictures:
     def prepare(self) -> None:
         self.labeller.prepare()
 
-    def __call__(self, files: list[Path]) -> list[items.Files]:
-        with ThreadPoolExecutor(len(files)) as threads:  # of a batch: a GPU should not wait for files
-            pictures = list(threads.map(self._read, files))
-            sizes: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
-            for index, picture in enumerate(pictures):
-                if isinstance(picture, Read):
-                    sizes.setdefault(picture.pixels.shape, {})[index] = picture.pixels
-            labels: dict[int, np.ndarray] = {}
-            for same in sizes.values():
-                labels |= zip(same, self.labeller.labels(list(same.values())), strict=True)
-            return list(threads.map(self._files, pictures, map(labels.get, range(len(files)))))
+    def __call__(self, pictures: "list[Read | str]") -> list[Files]:
+        sizes: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
+        for index, picture in enumerate(pictures):
+            if isinstance(picture, Read):
+                sizes.setdefault(picture.pixels.shape, {})[index] = picture.pixels
+        labels: dict[int, np.ndarray] = {}
+        for same in sizes.values():
+            labels |= zip(same, self._labels(list(same.values())), strict=True)
+        with ThreadPoolExecutor(len(pictures)) as threads:  # a GPU should not wait for files
+            return list(threads.map(self._files, pictures, map(labels.get, range(len(pictures)))))
 
-    def _read(self, file: Path) -> "Read | str":
+    def _labels(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        try:
+            return self.labeller.labels(pictures)
+        except torch.OutOfMemoryError:
+            size = "x".join(map(str, pictures[0].shape[1::-1]))
+            raise ValueError(
+                f"no memory on {self.labeller.place} for {len(pictures)} pictures of {size} at a time: "
+                "a smaller --batch or --tile needs less"
+            ) from None
+
+    def read(self, file: Path) -> "Read | str":
         """The picture, or what is wrong with its file."""
         try:
             return read(file, self.max_megapixels, self.white)
         except (ValueError, OSError) as error:
             return getattr(error, "strerror", None) or str(error)
 
-    def _files(self, picture: "Read | str", labels: np.ndarray | None) -> items.Files:
+    def _files(self, picture: "Read | str", labels: np.ndarray | None) -> Files:
         if isinstance(picture, str) or labels is None:
             return _facts(problem=picture)
         counts = np.bincount(labels.ravel(), minlength=len(self.classes)).tolist()
@@ -72,7 +83,7 @@ class LabelPictures:
         sizes: dict[tuple[int, int], list[items.Item]] = {}
         for item in work:
             sizes.setdefault(_size(item.task), []).append(item)
-        steps = {size: most if max(size) <= self.labeller.tile else 1 for size in sizes}
+        steps = {size: most if self.labeller.takes_whole(size) else 1 for size in sizes}
         return [
             group[at : at + steps[size]]
             for size, group in sizes.items()
@@ -90,7 +101,7 @@ class Read:
 
 def read(file: Path, max_megapixels: float, white: White = SIXTEEN) -> Read:
     """A file of any format that the step `dataset` takes, converted as there."""
-    decoded = decode_picture(file, max_megapixels, white)
+    decoded = decode_picture(read_bytes(file, max_megapixels), max_megapixels, white)
     content = np.frombuffer(decoded.content, np.uint8)
     image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
@@ -122,5 +133,5 @@ def _size(file: Path) -> tuple[int, int]:
         return 0, 0
 
 
-def _facts(**facts: object) -> items.Files:
+def _facts(**facts: object) -> Files:
     return {f"{FACTS}/*.json": json.dumps(facts).encode()}

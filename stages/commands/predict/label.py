@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.commands.predict.batch import FACTS, LabelPictures, shares
 from stages.commands.predict.found import names
-from stages.common import fingerprint, items
+from stages.common import fingerprint, items, pool
 from stages.common.artifacts import as_text, csv_text, output_folder, read_json
 from stages.common.device import device
 from stages.common.door import visible
@@ -18,7 +18,7 @@ from stages.dataset.depth import read_white
 from stages.dataset.params import Dataset
 from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
-from stages.segmenter.network import DIVISOR
+from stages.segmenter.network import DIVISOR, network_module
 from stages.segmenter.params import Segmenter
 from stages.segmenter.trained import read_config
 
@@ -36,9 +36,8 @@ def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) 
     most, white = load("dataset", Dataset).max_megapixels, read_white(ROOT)
     compute = LabelPictures(labeller, tuple(config["classes"]), most, white)
     work = _work(files, wrong, compute, config)
-    items.single_thread()  # the processes are the parallelism
+    pool.single_thread()  # the processes are the parallelism
     compute.prepare()
-    processes = None if place.type == "cpu" else 0
     with output_folder(asked.out) as folder:
         line = items.map_items(
             "pictures",
@@ -46,7 +45,8 @@ def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) 
             [item for item in work if item.task not in wrong],
             compute,
             batches=compute.batches,
-            processes=processes,
+            read=compute.read,
+            processes=None if place.type == "cpu" else 0,
         )
         problems, notes = _tables(folder, work, wrong, config["classes"])
         (folder / ".gitignore").write_text("# Made by `wsss predict`: nothing here is for git.\n*\n")
@@ -83,7 +83,7 @@ def _work(
 ) -> list[items.Item]:
     labeller = compute.labeller
     base = (
-        fingerprint.code_hash("stages.commands.predict.label"), config,
+        fingerprint.code_hash("stages.commands.predict.label", network_module(config["network"])), config,
         compute.max_megapixels, asdict(compute.white),
         fingerprint.file_hash(labeller.folder / "weights.safetensors"), labeller.params.model_dump(),
         labeller.tile, labeller.overlap,

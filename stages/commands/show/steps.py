@@ -161,7 +161,7 @@ def predictions(case: Case) -> Step:
     except ValueError as error:
         return Step("predictions", absent=str(error))
     params, place = load("predictions", Predictions), str(device())
-    labeller = Labeller(MODEL, params, place, tile=max(case.size), overlap=0, batch=1)
+    labeller = Labeller(MODEL, params, place)
     chances = labeller.chances([case.rgb])[0].cpu().numpy()
     file = PREDICTIONS.file(case.picture.id)
     stored = not case.missing(file, "predictions", "val")

@@ -57,9 +57,11 @@ def align_dilation(encoder: nn.Module, output_stride: int) -> None:
     The library dilates them like the layers behind, so they would see every second pixel of what
     they were trained on: pretrained features, and with them the seeds, lose accuracy.
     """
+    if not hasattr(encoder, "get_stages"):  # timm's encoders dilate well by themselves
+        return
     try:
         stages = encoder.get_stages()  # type: ignore[operator]
-    except (AttributeError, NotImplementedError):  # timm's encoders dilate well by themselves
+    except NotImplementedError:  # of an encoder that the library does not dilate
         return
     for stride, modules in stages.items():
         if stride > output_stride:

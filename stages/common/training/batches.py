@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stages.common.items import context, end_with_stage, worker_count
+from stages.common.pool import context, end_with_stage, worker_count
 from stages.common.training.params import Training
 from stages.common.training.strategy import Batch
 
@@ -79,7 +79,7 @@ class Drawn(Dataset):
 
 
 def loader(drawn: Drawn, order: Any, processes: int, pin: bool) -> DataLoader:
-    """Its processes start as those of items.py do, and not by a fork: this one has threads."""
+    """Its processes start as those of pool.py do, and not by a fork: this one has threads."""
     return DataLoader(
         drawn,
         batch_sampler=order,

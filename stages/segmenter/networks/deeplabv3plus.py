@@ -1,0 +1,14 @@
+"""DeepLab v3+ (Chen et al., 2018), https://arxiv.org/abs/1802.02611."""
+
+from typing import Any
+
+from torch import nn
+
+from stages.common.training.params import Encoder
+from stages.segmenter import library
+
+settled = library.with_rates
+
+
+def build(encoder: Encoder, classes: int, options: dict[str, Any]) -> nn.Module:
+    return library.build("deeplabv3plus", encoder, classes, settled(encoder, options))
