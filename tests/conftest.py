@@ -71,6 +71,7 @@ class Project:
     def change(self, **values: object) -> None:
         """Change params.yaml: `project.change(seeds__method="vgatt")`."""
         yaml = YAML()
+        yaml.preserve_quotes = True
         params = yaml.load(self.root / "params.yaml")
         for key, value in values.items():
             *sections, last = key.split("__")

@@ -4,9 +4,10 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from stages.common import stamps
-from stages.common.params import ParameterError, check, read_yaml
+from stages.common.params import ParameterError, check, parse_yaml, read_yaml
 from stages.parameters.params import Parameters
 
 HERE = Path(stamps.__file__).parents[2]
@@ -26,16 +27,26 @@ def problem(root: Path) -> str | None:
 
 def is_ours(read: stamps.Read) -> bool:
     """Whether a project, by its files, has the schema of this process; one without any schema does."""
-    return read("stages/parameters/params.py") is None or all(
-        read(path) == content for path, content in _ours().items()
-    )
+    if read("stages/parameters/params.py") is None:
+        return True
+    files = [*_ours(), *stamps.closure(stamps.schemas(_values(read)), {}, read)]  # it may have more steps
+    return all(read(path) == _ours().get(path) for path in files)
+
+
+def _values(read: stamps.Read) -> dict[str, Any]:
+    try:
+        values = parse_yaml((read("params.yaml") or b"").decode(), "params.yaml")
+    except (ParameterError, UnicodeDecodeError):  # which a reader of these values says
+        values = None
+    return values if isinstance(values, dict) else {}
 
 
 @cache
-def _ours() -> dict[str, bytes]:
+def _ours() -> dict[str, bytes | None]:
     """The files of the schema of this process."""
     read = stamps.reader(HERE)
-    return {path: read(path) or b"" for path in stamps.closure([SCHEMA], {}, read)}
+    modules = [SCHEMA, *(f"stages.{name}.params" for name in Parameters.model_fields)]
+    return {path: read(path) for path in stamps.closure(modules, {}, read)}
 
 
 def _asked(root: Path) -> str | None:

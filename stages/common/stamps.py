@@ -47,11 +47,17 @@ def stamp(step: str, values: Mapping[str, Any], read: Read) -> str:
     (save for the step `parameters`), so that adding a method or a key reruns nothing.
     """
     lines = []
-    for path in closure([f"stages.{step}.__main__"], values, read):
+    modules = [f"stages.{step}.__main__", *(schemas(values) if step == "parameters" else [])]
+    for path in closure(modules, values, read):
         content = read(path)
         if content and _has_code(content) and (step == "parameters" or not is_schema(path)):
             lines.append(f"{hashlib.sha256(content).hexdigest()}  {path}\n")
     return "".join(lines)
+
+
+def schemas(values: Mapping[str, Any]) -> list[str]:
+    """Where the types of each section are, of a step that is there."""
+    return [f"stages.{section}.params" for section in values]
 
 
 def is_schema(path: str) -> bool:

@@ -3,6 +3,7 @@
 Masks are an output of their own, so that the graph shows who sees them: the evaluation alone.
 """
 
+import importlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from stages.common.artifacts import csv_text, output_folder, write_atomic, write
 from stages.common.params import load
 from stages.common.pictures import INDEX_COLUMNS
 from stages.common.progress import track
-from stages.dataset import folder, mask_files, voc
+from stages.dataset import mask_files
 from stages.dataset.check import Problems, check_coverage, check_labels, check_names, unsafe
 from stages.dataset.convert import Convert, Converted, convert, measure
 from stages.dataset.depth import White
@@ -33,9 +34,9 @@ def main() -> str:
         linked = f"`wsss link {params.name} PATH` links the pictures there"
         hint = "`dvc repro generate` makes it" if params.name == "synthetic" else linked
         raise ValueError(f"{root} is missing: {hint}")
-    source = (voc if params.source == "voc" else folder).read(root, params)
+    source: Source = importlib.import_module(f"stages.dataset.sources.{params.source}").read(root, params)
     problems = [*source.problems, *check_names(source.records), *check_labels(source, source.records)]
-    unfit, of_files = mask_files.fit(source, root, params)
+    unfit, of_files = mask_files.fit(source, params)
     problems += unfit
     by_id = {record.id: record for record in source.records if not unsafe(record.id)}
     records = sorted(by_id.values(), key=lambda record: (record.split, record.id))
@@ -52,7 +53,7 @@ def main() -> str:
         if params.bad_pictures == "fail":
             problems += written.bad
         problems += check_coverage(source, source.records if problems else written.kept)
-        wrong, of_masks = written.truth.finish(masks, mask_files.mask_folder(root, params).name)
+        wrong, of_masks = written.truth.finish(masks, source.masks.name)
         problems += wrong
         if problems:
             skippable = params.bad_pictures == "fail" and bool(written.bad)

@@ -9,7 +9,6 @@ from pathlib import Path
 from stages.common.door import visible
 from stages.dataset.check import Problems
 from stages.dataset.files import SUFFIXES, Finder
-from stages.dataset.layouts import voc_base
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
 from stages.dataset.words import few
@@ -19,7 +18,7 @@ ADDED = re.compile(rf"[ ._-]({WORDS})$|^({WORDS})[ ._-]")  # to the name of a pi
 NO_MASKS = {".txt", ".csv", ".json", ".xml", ".md", ".yaml", ".yml", ".db", ".ini"}
 
 
-def fit(source: Source, root: Path, params: Dataset) -> tuple[Problems, list[str]]:
+def fit(source: Source, params: Dataset) -> tuple[Problems, list[str]]:
     """Give each record the file of its mask. Returns problems, and what is odd.
 
     The right name is ID.png. Else a file that fits no other picture is taken by, in this order, its path
@@ -27,7 +26,7 @@ def fit(source: Source, root: Path, params: Dataset) -> tuple[Problems, list[str
     and its name without the folders. Two files for one picture are a problem. So is it if masks are
     asked for and none of the files fits.
     """
-    folder = mask_folder(root, params)
+    folder = source.masks
     if not folder.is_dir():
         others = _other_folders(folder, params)
         required = params.truth == "required"
@@ -39,9 +38,8 @@ def fit(source: Source, root: Path, params: Dataset) -> tuple[Problems, list[str
         return [], [unread] if files else []
     exact = {r.mask.name for r in source.records if r.mask} & set(files)
     open_ = {r.id for r in source.records if r.mask and r.mask.name not in exact}
-    pictures = folder.parent / ("JPEGImages" if params.source == "voc" else "images")
     free = [file for file in files if file not in exact]
-    found, left = _match(_without_others(free, source.records, pictures), source.records, open_)
+    found, left = _match(_without_others(free, source), source.records, open_)
     problems: Problems = []
     for identifier, several in found.items():
         if len(several) > 1:
@@ -60,10 +58,6 @@ def fit(source: Source, root: Path, params: Dataset) -> tuple[Problems, list[str
     return problems, [visible(remark) for remark in remarks]
 
 
-def mask_folder(root: Path, params: Dataset) -> Path:
-    return (voc_base(root) or root) / params.masks if params.source == "voc" else root / "masks"
-
-
 def _other_folders(folder: Path, params: Dataset) -> list[str]:
     """What lies there in place of the folder of masks, where masks are asked for."""
     near = [path for path in sorted(folder.parent.iterdir()) if path.is_dir()]
@@ -73,13 +67,13 @@ def _other_folders(folder: Path, params: Dataset) -> list[str]:
     return [f"no masks: there is no folder {folder.name}, but {few(others)}"]
 
 
-def _without_others(files: list[str], records: list[Record], pictures: Path) -> list[str]:
+def _without_others(files: list[str], source: Source) -> list[str]:
     """Without the masks of pictures that lie there and that no list names.
 
     A list may be a part of a set. Such a mask is no other picture's, though its name without folders fits.
     """
-    listed = {_key(record.id) for record in records}
-    near = {_path_key(file) for file in Finder(pictures).all} - listed if files else set()
+    listed = {_key(record.id) for record in source.records}
+    near = {_path_key(file) for file in Finder(source.pictures).all} - listed if files else set()
     return [file for file in files if not {_path_key(file), ADDED.sub("", _path_key(file))} & near]
 
 

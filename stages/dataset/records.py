@@ -24,7 +24,9 @@ class Source:
     """All that a source says. `problems` are (file, what is wrong with it)."""
 
     classes: list[str]  # without background; the order is the masks' indices 1..C
-    records: list[Record]
+    pictures: Path  # the folder where they lie, or folders of them
+    masks: Path  # the folder of the masks, which may be missing
+    records: list[Record] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     partial: bool = False  # a problem kept rows or names out, so a split or a class may only seem empty
     warnings: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ from stages.common.artifacts import write_atomic
 from stages.common.networks.weights import find_weights
 from stages.common.params import check, read_yaml
 from stages.common.training.params import Training, devices_asked
-from stages.parameters.params import Parameters
+from stages.parameters.params import Parameters, Recipe
 
 OURS = ("small", "vgg19_chen")  # encoders of this project
 STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
@@ -32,14 +32,15 @@ def look() -> int:
     return len(values)
 
 
-def check_encoders(params: Parameters) -> None:
+def trainings(params: Recipe) -> dict[str, Training]:
+    return {name: section for name, section in params if isinstance(section, Training)}
+
+
+def check_encoders(params: Recipe) -> None:
     """Names that nobody knows and weights that are not there; all of them in one message."""
     problems = []
-    for name, encoder in (
-        ("classifier", params.classifier.encoder),
-        ("affinity", params.affinity.encoder),
-        ("segmenter", params.segmenter.encoder),
-    ):
+    for name, training in trainings(params).items():
+        encoder = training.encoder
         try:
             if encoder.name not in OURS:
                 from stages.common.networks.encoders import check_name  # only now: the library takes seconds
@@ -53,14 +54,9 @@ def check_encoders(params: Parameters) -> None:
         raise ValueError("params.yaml: " + "\n  ".join(problems))
 
 
-def check_devices(params: Parameters, devices: int) -> None:
+def check_devices(params: Recipe, devices: int) -> None:
     """What each of WSSS_DEVICES devices gets of a batch, before the first training has taken its hours."""
-    steps: dict[str, Training] = {
-        "classifier": params.classifier,
-        "affinity": params.affinity,
-        "segmenter": params.segmenter,
-    }
-    for name, step in steps.items():
+    for name, step in trainings(params).items():
         if step.batch % devices:
             raise ValueError(
                 f"WSSS_DEVICES={devices} must divide {name}.batch, which is {step.batch}: each device takes "

@@ -1,6 +1,10 @@
 """The whole of params.yaml, and what must hold between sections."""
 
-from pydantic import model_validator
+import importlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import create_model, model_validator
 
 from stages.affinity.params import Affinity
 from stages.affinity_labels.params import AffinityLabels
@@ -19,7 +23,9 @@ from stages.segmenter.params import Segmenter
 SCORED = ("seeds", "affinity_labels", "pseudo_labels", "predictions")  # steps that leave labels or maps
 
 
-class Parameters(Section):
+class Recipe(Section):
+    """The sections of the steps that every recipe may have."""
+
     generate: Generate
     dataset: Dataset
     classifier: Classifier
@@ -34,14 +40,14 @@ class Parameters(Section):
     ceiling: Ceiling
 
     @model_validator(mode="after")
-    def _together(self) -> "Parameters":
-        problems = [*_methods(self), *_dataset(self), *_signs(self), *_edges(self)]
+    def _together(self) -> "Recipe":
+        problems = [*_methods(self), *_dataset(self), *_signs(self), *_edges(self), *_further(self)]
         if problems:
             raise ValueError("\n  ".join(problems))
         return self
 
 
-def _methods(p: Parameters) -> list[str]:
+def _methods(p: Recipe) -> list[str]:
     """The keys of the chosen method must be there: dvc.yaml declares them by its name."""
     return [
         f"{name}.{chosen}: missing, and {name}.{key} chooses it"
@@ -51,7 +57,7 @@ def _methods(p: Parameters) -> list[str]:
     ]
 
 
-def _edges(p: Parameters) -> list[str]:
+def _edges(p: Recipe) -> list[str]:
     """What a step reads must be made, and a step that can be left out must be read by something."""
     scored = {name: folder.split("/")[0] for name, folder in (p.evaluation.rungs or {}).items()}
     labels, affinity = bool(p.affinity_labels.of), bool(p.affinity.of)
@@ -74,25 +80,57 @@ def _edges(p: Parameters) -> list[str]:
          "affinity_labels.of: must be [], for no affinity, no segmenter.labels and no rung reads it"),
     ]  # fmt: skip
     problems = [problem for wrong, problem in checks if wrong]
+    known = [*SCORED, *_more(p)]
     for name, step in scored.items():
-        if step not in SCORED:
-            problems.append(f"evaluation.rungs.{name}: no step leaves {step}; there are {', '.join(SCORED)}")
+        if step not in known:
+            problems.append(f"evaluation.rungs.{name}: no step leaves {step}; there are {', '.join(known)}")
         elif step == "affinity_labels" and not labels:
             problems.append(f"evaluation.rungs.{name}: affinity_labels.of is [], so nothing makes it")
     return problems
 
 
-def _signs(p: Parameters) -> list[str]:
+def _more(p: Recipe) -> dict[str, Any]:
+    """The sections of the steps that Recipe does not name."""
+    return {name: section for name, section in p if name not in Recipe.model_fields}
+
+
+def _further(p: Recipe) -> list[str]:
+    """A step that `of` leaves out makes nothing that another reads."""
+    rungs = {f"evaluation.rungs.{name}": folder for name, folder in (p.evaluation.rungs or {}).items()}
+    edges = {**rungs, "segmenter.labels": p.segmenter.labels or ""}
+    return [
+        f"{step}.of: must not be [], for {key} reads it"
+        for step, section in _more(p).items()
+        for key, folder in edges.items()
+        if folder.split("/")[0] == step and getattr(section, "of", None) == []
+    ]
+
+
+def _signs(p: Recipe) -> list[str]:
     """CHEN's rule finds the background by negative contributions; without them all is unknown."""
     if p.pseudo_labels.method == "seed_rule" and p.seeds.negatives != "keep":
         return ["seeds.negatives: must be keep for pseudo_labels.method seed_rule, found 'drop'"]
     return []
 
 
-def _dataset(p: Parameters) -> list[str]:
+def _dataset(p: Recipe) -> list[str]:
     d, problems = p.dataset, []
     if d.train == d.val:
         problems.append(f"dataset.val: must be another split than dataset.train, found {d.val!r} twice")
     if d.name == "synthetic" and (d.source, d.masks) != ("voc", "SegmentationClass"):
         problems.append("dataset: the generated set `synthetic` has source voc and masks SegmentationClass")
     return problems
+
+
+def further_steps() -> dict[str, Any]:
+    """A section for each step of stages/ that Recipe does not name: of my_step/params.py, MyStep."""
+    names = sorted(path.parent.name for path in Path(__file__).parents[1].glob("*/params.py"))
+    found = {}
+    for name in names:
+        if name not in (*Recipe.model_fields, "common", "parameters"):
+            section = name.title().replace("_", "")
+            found[name] = getattr(importlib.import_module(f"stages.{name}.params"), section)
+    return found
+
+
+Parameters: type[Recipe] = create_model("Parameters", __base__=Recipe, **further_steps())

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from pipeline.project.links import found
-from stages.dataset.folder import read
 from stages.dataset.layouts import layout
 from stages.dataset.params import Dataset
+from stages.dataset.sources.folder import read
 from tests.dataset.test_bad_input import refused
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "your-own-pictures.md"

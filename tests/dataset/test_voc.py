@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.dataset.voc import VOC
+from stages.dataset.sources.voc import VOC
 from tests.dataset.test_bad_input import refused
 from tests.dataset.test_good_sets import rows
 

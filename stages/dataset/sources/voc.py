@@ -40,7 +40,8 @@ def read(root: Path, params: Dataset) -> Source:
             f"{masks} is missing: dataset.masks asks for it; use SegmentationClass or add SBD's masks"
         )
     names = base / "classes.txt"
-    source = Source(read_classes(names) if names.exists() else list(VOC), [])
+    classes = read_classes(names) if names.exists() else list(VOC)
+    source = Source(classes, base / "JPEGImages", masks)
     pictures, annotations = Finder(base / "JPEGImages"), Annotations(base / "Annotations", source)
     for split, name in (("train", params.train), ("val", params.val)):
         for entry in _listed(base / "ImageSets" / "Segmentation" / f"{name}.txt", pictures):

@@ -24,7 +24,7 @@ def read(root: Path, params: Dataset) -> Source:
     if not named.exists() and params.truth != "none" and masks.is_dir():
         raise ValueError(f"{named} is missing: with masks it must name their indices, one class per line")
     classes = read_classes(named) if named.exists() else None
-    source = Source(classes or [], [])
+    source = Source(classes or [], root / "images", masks)
     cells = Cells((row["labels"] for _, row in table.rows), classes, table.separator != ",")
     finder = Finder(root / "images")
     counts: Counter[str] = Counter()
