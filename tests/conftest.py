@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 import stages  # noqa: F401  # before a test imports torchvision, or what imports it
 from stages.common.fingerprint import file_hash
+from tests import warm
 from tests.common.conftest import Marked
 
 # Started in the background by a shell, tests and all that they start would be deaf to Ctrl-C.
@@ -60,7 +61,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **env},
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **warm.environment(), **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,0 +1,30 @@
+"""Steps that tests start take no time to load torch: a server has done it (server.py, sitecustomize.py)."""
+
+import functools
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@functools.cache
+def environment() -> dict[str, str]:
+    """For processes whose steps the server is to run; it is started by the first, and ends with this process.
+
+    None on another system than Linux. What is killed, or asked what lives, is better run without.
+    """
+    if sys.platform != "linux":
+        return {}
+    socket = Path(tempfile.mkdtemp(prefix="wsss-warm-")) / "socket"
+    server = subprocess.Popen([sys.executable, HERE / "server.py", socket], stdin=subprocess.PIPE)
+    while not socket.exists():
+        assert server.poll() is None, "the server of the steps has ended"
+        time.sleep(0.01)
+    _servers.append(server)
+    return {"WSSS_TEST_WARM": str(socket), "PYTHONPATH": str(HERE)}
+
+
+_servers: list[subprocess.Popen[bytes]] = []  # their standard input stays open
