@@ -41,6 +41,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     **{f"stages/seeds/{name}.py": METHODS for name in ("cam", "grad_cam", "vgatt", "layers")},
     **{f"stages/seeds/{name}.py": "tests/seeds/test_cuts.py" for name in ("bias", "cuts")},
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
+    "stages/evaluation/count.py": "tests/evaluation/test_main.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},
 }

@@ -213,9 +213,7 @@ def test_no_page_after_a_cancel(project, monkeypatch):
     monkeypatch.setattr(recipe, "_page", lambda *_: drawn.append(1))
     engine = recipe.Run
     monkeypatch.setattr(engine, "stopped", lambda self: True)
-    monkeypatch.setattr(
-        recipe, "_still_reading", lambda: False
-    )  # or it ends this process
+    monkeypatch.setattr(recipe, "_still_reading", lambda: False)  # or it ends this process
     assert recipe.main(project.root, ["parameters"], [], [], 1, False) == 130
     assert drawn == []
 
