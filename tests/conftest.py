@@ -6,10 +6,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and f
 os.environ.setdefault("WSSS_WORKERS", "1")  # steps work in their own process, as on a machine of one core
 
 import fcntl
+import functools
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +63,7 @@ class Project:
         done = subprocess.run(
             command,
             cwd=self.root,
-            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **warm.environment(), **env},
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **warm_environment(), **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -97,6 +99,28 @@ class Project:
         return Project(root)
 
 
+def warm_environment() -> dict[str, str]:
+    """As `warm.environment`; a package that a copy of the project lacks is this one's."""
+    found = warm.environment()
+    return found | {"PYTHONPATH": os.pathsep.join(filter(None, [found.get("PYTHONPATH", ""), str(ROOT)]))}
+
+
+@functools.cache
+def _repository() -> Path:
+    """A folder that `git init` and `dvc init` have made, for copies: DVC takes seconds for it."""
+    project = Project(Path(tempfile.mkdtemp(prefix="wsss-repository-")))
+    project.run("git", "init", "-q", "-b", "main")
+    project.run("dvc", "init", "-q")
+    project.run("dvc", "config", "core.analytics", "false")
+    project.run("git", "reset", "-q")  # DVC has added its files
+    return project.root
+
+
+def new_repository(root: Path) -> None:
+    """git and DVC in a folder, nothing committed."""
+    shutil.copytree(_repository(), root, dirs_exist_ok=True, symlinks=True)
+
+
 def make_project(root: Path) -> Project:
     root.mkdir(parents=True)
     for name in ("stages", "presets", "pipeline"):
@@ -104,9 +128,7 @@ def make_project(root: Path) -> Project:
     for name in ("params.yaml", "dvc.yaml", "prefect.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, root / name)
     project = Project(root)
-    project.run("git", "init", "-q")
-    project.run("dvc", "init", "-q")
-    project.run("dvc", "config", "core.analytics", "false")
+    new_repository(root)
     project.change(generate__train=8, generate__val=4, generate__size=64, generate__classes=3)
     for step in ("classifier", "affinity", "segmenter"):
         for key, value in TINY.items():

@@ -120,11 +120,11 @@ class TestStage:
 
 
 class TestDvc:
-    @pytest.mark.parametrize("seed", drawn(range(8), 2))
+    @pytest.mark.parametrize("seed", drawn(range(8), 1))
     def test_killed_anywhere(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "dvc", "self")
 
-    @pytest.mark.parametrize(("seed", "at"), drawn(enumerate(WORST * 2), 3))
+    @pytest.mark.parametrize(("seed", "at"), drawn(enumerate(WORST * 2), 2))
     def test_killed_where_it_hurts(self, built, tmp_path, marked, seed, at):
         kill(built, tmp_path, marked, seed, "dvc", "self", at)
 

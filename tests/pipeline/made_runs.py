@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.memory.lockfile import dump
-from tests.conftest import Project
+from tests.conftest import Project, new_repository
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
 PARAMS = """\
@@ -52,10 +52,8 @@ class Runs(Project):
 
 
 def make(root: Path) -> Runs:
-    root.mkdir(parents=True)
     runs = Runs(root)
-    runs.run("git", "init", "-q", "-b", "main")
-    runs.run("dvc", "init", "-q")
+    new_repository(root)
     runs.write("dvc.yaml", "stages: {}\n")
     runs.write("params.yaml", PARAMS)
     runs.write(".gitignore", "/data/\n/reports/*/per_picture.csv\n")

@@ -16,7 +16,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.conftest import Project
+from tests.conftest import Project, new_repository
 
 READS = {
     "parameters": [], "generate": [], "dataset": ["generate"], "classifier": ["dataset"],
@@ -121,9 +121,7 @@ def make(root: Path, meta: dict[str, dict[str, Any]] | None = None) -> Project:
         {name.split("@")[0]: {"value": 0} for name in READS if name != "parameters"}, root / "params.yaml"
     )
     project = Project(root)
-    project.run("git", "init", "-q", "-b", "main")
-    project.run("dvc", "init", "-q")
-    project.run("dvc", "config", "core.analytics", "false")
+    new_repository(root)
     project.run("git", "add", "-A")
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "stub")
     return project
@@ -156,7 +154,7 @@ def built(folder: Path) -> Project:
 def wsss(
     project: Project, *arguments: str, check: bool = True, **env: str
 ) -> subprocess.CompletedProcess[str]:
-    return project.run(sys.executable, "-m", "pipeline.cli", *arguments, check=check, PYTHONPATH=ROOT, **env)
+    return project.run(sys.executable, "-m", "pipeline.cli", *arguments, check=check, **env)
 
 
 def set_params(project: Project, section: str, **values: Any) -> None:

@@ -11,7 +11,7 @@ from pipeline.engine import recipe, worktrees
 from pipeline.memory import lockfile, plan, runcache
 from pipeline.memory.graph import open_repo
 from pipeline.memory.plan import RESTORABLE, UNCHANGED, WILL_RUN
-from tests.conftest import Project
+from tests.conftest import Project, new_repository
 from tests.pipeline import stub
 
 FOREIGN = "0123456789abcdef0123456789abcdef"
@@ -53,8 +53,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (project.root / ".gitignore").write_text("/trace\n/.scratch\n/.worktrees\n/data/generate\n/data/train\n")
     YAML().dump({"stages": STAGES}, project.root / "dvc.yaml")
     YAML().dump({name: {"value": 0} for name in STAGES}, project.root / "params.yaml")
-    project.run("git", "init", "-q", "-b", "main")
-    project.run("dvc", "init", "-q")
+    new_repository(project.root)
     assert recipe.main(project.root, [], [], [], 1, False) == 0
     here = (project.root / "dvc.lock").read_text()
     (project.root / "dvc.lock").write_text(lockfile.dump(foreign(lockfile.entries(here))))

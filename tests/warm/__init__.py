@@ -1,4 +1,4 @@
-"""Steps that tests start take no time to load torch: a server has done it (server.py, sitecustomize.py)."""
+"""What tests start takes no time to load DVC or torch: a server has done it (server.py, sitecustomize.py)."""
 
 import functools
 import subprocess
@@ -12,9 +12,9 @@ HERE = Path(__file__).parent
 
 @functools.cache
 def environment() -> dict[str, str]:
-    """For processes whose steps the server is to run; it is started by the first, and ends with this process.
+    """For processes that the server is to run; it is started for the first, and ends with this process.
 
-    None on another system than Linux. What is killed, or asked what lives, is better run without.
+    Empty on another system than Linux. Who kills, or asks what lives, does without (`Marked.env`).
     """
     if sys.platform != "linux":
         return {}

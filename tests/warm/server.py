@@ -1,6 +1,6 @@
-"""Runs steps in forks of a process that has their libraries loaded: `python tests/warm/server.py SOCKET`.
+"""Runs modules in forks of a process that has their libraries loaded: `python tests/warm/server.py SOCKET`.
 
-It ends with its standard input. Nothing of this project is loaded before a fork: that is the step's own copy.
+It ends with its standard input. Nothing of this project is loaded before a fork: a copy of it has its own.
 """
 
 import atexit
@@ -21,6 +21,13 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = (
     "stages",  # first: it makes torchvision importable
+    *(
+        "dvc.cli",
+        "dvc.cli.parser",
+        "dvc.repo",
+        "dvc.repo.reproduce",
+        "typer",
+    ),
     *("cv2", "numpy", "pandas", "PIL.Image", "pydantic", "pydensecrf.densecrf", "pydensecrf.utils"),
     *("rich.progress", "ruamel.yaml", "safetensors.torch", "scipy.sparse", "skimage.segmentation", "torch"),
     *("torchmetrics.functional.classification", "lightning.fabric", "segmentation_models_pytorch"),
@@ -52,31 +59,31 @@ def load() -> None:
 
 
 def keep(client: socket.socket) -> None:
-    """Start the step that a client asks for, and stand between the two until one of them ends."""
+    """Start what a client asks for, and stand between the two until one of them ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     size, files, _, _ = socket.recv_fds(client, 4, 3)
     left, text = int.from_bytes(size, "big"), b""
     while len(text) < left:
         text += client.recv(left - len(text))
-    step = os.fork()
-    if step == 0:
+    child = os.fork()
+    if child == 0:
         client.close()
         return become(json.loads(text), files)
     for file in files:
         os.close(file)
-    ended = os.pidfd_open(step)
+    ended = os.pidfd_open(child)
     while ended not in select.select([client, ended], [], [])[0]:
         number = client.recv(1)
-        os.kill(step, number[0] if number else signal.SIGKILL)  # nothing to read: the client was killed
+        os.kill(child, number[0] if number else signal.SIGKILL)  # nothing to read: the client was killed
         if not number:
             os._exit(1)
-    status = os.waitstatus_to_exitcode(os.waitpid(step, 0)[1])
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     client.sendall(status.to_bytes(4, "big", signed=True))
     os._exit(0)
 
 
 def become(request: dict[str, Any], files: list[int]) -> None:
-    """`python -m STEP` with the client's files, folder and environment."""
+    """`python -m MODULE` with the client's files, folder and environment."""
     for place, file in enumerate(files):
         os.dup2(file, place)
         os.close(file)
@@ -86,9 +93,10 @@ def become(request: dict[str, Any], files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
-    module, *arguments = request["argv"]
+    module, *arguments = request["command"]
     sys.argv = ["-m", *arguments]  # as it is while Python looks for the module
-    sys.path[:2] = [request["folder"]]
+    more = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:2] = [request["folder"], *(path for path in more if path)]
     importlib.invalidate_caches()
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,21 +1,29 @@
-"""Read by every Python that `Project.run` starts: `python -m stages.X` goes to the server of this folder.
+"""Read by every Python that `Project.run` starts: DVC, `wsss` and the steps go to the server of this folder.
 
-The server has torch and the like loaded, which takes a stage longer than its work on a dozen pictures.
-It runs the stage in a fork of its own, with this process's files, folder and environment; this one stands
-for it: it hands signals on, ends as the stage does, and the stage ends when this one is killed.
+The server has their libraries loaded, which takes them longer than their work on a dozen pictures. It runs
+them in a fork of its own, with this process's files, folder and environment; this one stands for it: it
+hands signals on, ends as the fork does, and the fork ends when this one is killed.
 """
 
 import os
 import sys
 
-if "WSSS_TEST_WARM" in os.environ and sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith("stages."):
+
+def asked(arguments: list[str]) -> list[str]:
+    """The module to run and its arguments, if the server is to run it."""
+    if arguments[:1] == ["-m"] and arguments[1].startswith(("stages.", "pipeline.cli", "dvc")):
+        return arguments[1:]
+    return ["dvc", *arguments[1:]] if arguments and arguments[0].endswith("/bin/dvc") else []
+
+
+if "WSSS_TEST_WARM" in os.environ and (command := asked(sys.orig_argv[1:])):
     import json
     import signal
     import socket
 
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(os.environ["WSSS_TEST_WARM"])
-        request = {"argv": sys.orig_argv[2:], "folder": os.getcwd(), "environment": dict(os.environ)}
+        request = {"command": command, "folder": os.getcwd(), "environment": dict(os.environ)}
         text = json.dumps(request).encode()
         socket.send_fds(server, [len(text).to_bytes(4, "big")], [0, 1, 2])
         server.sendall(text)

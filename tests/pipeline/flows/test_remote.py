@@ -21,7 +21,7 @@ from stages.common.params import read_yaml
 from tests.conftest import Project
 from tests.pipeline import stub
 
-SENT = {"classifier": "gpu", "seeds": "gpu", "affinity_labels": "cpu", "segmenter": "gpu"}
+SENT = {"seeds": "gpu", "affinity_labels": "cpu"}  # one reads the other
 META = {name: {"gpu": 1} if pool == "gpu" else {"pool": pool} for name, pool in SENT.items()}
 
 
@@ -175,7 +175,7 @@ def test_a_result_that_nobody_has_is_an_error(tmp_path: Path) -> None:
     coordinator = stub.make(tmp_path / "a", META)
     stub.wsss(coordinator, "run", "dataset")
     with pytest.raises(ValueError, match="neither in the cache nor on the remote"):
-        remote.bring(coordinator.root, "classifier")
+        remote.bring(coordinator.root, "seeds")
 
 
 def _free_port() -> int:

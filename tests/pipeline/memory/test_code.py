@@ -8,7 +8,7 @@ import pytest
 from pipeline.memory import plan
 from pipeline.sweep.plan import keys
 from stages.common import stamps
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, new_repository
 
 DVC = """\
 stages:
@@ -33,8 +33,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (root / "dvc.yaml").write_text(DVC)
     (root / "params.yaml").write_text("seeds:\n  method: cam\n")
     project = Project(root)
-    project.run("git", "init", "-q")
-    project.run("dvc", "init", "-q")
+    new_repository(root)
     project.run("dvc", "repro", "-q")
     return project
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline.memory import objects, plan
 from pipeline.memory.graph import open_repo
 from pipeline.project.endless import odd_files
-from tests.conftest import Project
+from tests.conftest import Project, new_repository
 
 
 def test_what_has_no_end_is_found_in_folders_and_behind_links(tmp_path: Path) -> None:
@@ -38,8 +38,7 @@ def project(tmp_path: Path) -> Project:
     (project.root / "dvc.yaml").write_text(
         "stages:\n  one:\n    cmd: touch out\n    deps: [pictures]\n    outs: [out]\n"
     )
-    project.run("git", "init", "-q")
-    project.run("dvc", "init", "-q")
+    new_repository(project.root)
     return project
 
 
