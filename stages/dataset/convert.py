@@ -106,8 +106,9 @@ def _converted(item: items.Item, results: items.Results) -> Converted | Fault:
         return Fault((pair.mask if found["of_mask"] else pair.picture).path, found["problem"])
     mask = found.pop("mask")
     if mask:
+        counts = {int(index): count for index, count in mask["counts"].items()}
         colours = {int(index): tuple(colour) for index, colour in mask["colours"].items()}
-        mask = MaskFacts(mask["counts"], colours, mask["unsure"])
+        mask = MaskFacts(counts, colours, mask["unsure"])
     facts = Facts(**{**found, "notes": tuple(found["notes"])}, mask=mask)
     return Converted(pair, facts, item, results)
 

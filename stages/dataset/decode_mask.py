@@ -24,12 +24,12 @@ Colour = tuple[int, ...]  # red, green, blue
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """Pixels by index [256], and the palette's colours of the indices that are used.
+    """Pixels by index, and the palette's colours, of the indices that are used.
 
     `unsure`: the picture is turned by EXIF, and the mask fits both ways.
     """
 
-    counts: list[int]
+    counts: dict[int, int]
     colours: dict[int, Colour]
     unsure: bool
 
@@ -43,7 +43,8 @@ class Mask:
     unsure: bool
 
     def facts(self) -> MaskFacts:
-        return MaskFacts(np.bincount(self.values.ravel(), minlength=256).tolist(), self.colours, self.unsure)
+        indices, counts = np.unique(self.values, return_counts=True)
+        return MaskFacts(dict(zip(indices.tolist(), counts.tolist(), strict=True)), self.colours, self.unsure)
 
 
 def decode_mask(content: bytes, picture: Decoded, classes: int, max_megapixels: float) -> Mask:

@@ -48,7 +48,9 @@ class Masks:
 
     def add(self, identifier: str, file: Path, mask: MaskFacts, labels: Sequence[str]) -> None:
         numbers = frozenset(self.classes.index(name) + 1 for name in labels if name in self.classes)
-        self.seen.append(Seen(identifier, np.array(mask.counts), numbers))
+        counts = np.zeros(256, np.int64)
+        counts[list(mask.counts)] = list(mask.counts.values())
+        self.seen.append(Seen(identifier, counts, numbers))
         self.unsure += [identifier] * mask.unsure
         for index, colour in mask.colours.items():
             first, where = self.colours.setdefault(index, (colour, file))
