@@ -5,6 +5,7 @@ All in one file, so that xdist's loadscope builds the recipe once.
 
 import csv
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -92,11 +93,12 @@ def test_methods_switch_and_come_back_from_the_cache(project):
     assert "is cached" in output and project.hashes("data/seeds") == before
 
 
-@pytest.mark.parametrize("start", drawn(["fork", "spawn"], 1))
+@pytest.mark.parametrize("start", drawn(["forkserver", "spawn", "fork"], 1))
 def test_same_inputs_same_bytes_cold_and_with_other_workers(project, start):
-    if start == "fork" and sys.platform == "win32":
-        pytest.skip("fork is of POSIX")
-    steps = ["seeds", "affinity_labels", "pseudo_labels", "predictions", *(["affinity"] * (start == "fork"))]
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {start}")
+    last = ["affinity"] * (start != "spawn")
+    steps = ["seeds", "affinity_labels", "pseudo_labels", "predictions", *last]
     before = {step: project.hashes(f"data/{step}") for step in steps}
     subprocess.run(["rm", "-rf", project.root / ".scratch"], check=True)
     for step in steps:
