@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.params import read_yaml
-from tests.conftest import Project, make_project
+from tests.conftest import Project, make_project, warm_environment
 from tests.pipeline.server import MARK, Server
 
 ON_WORKERS = {"classifier", "seeds", "affinity@affinity_labels", "segmenter", "predictions"}  # meta.gpu
@@ -27,7 +27,7 @@ def hosts(tmp_path: Path) -> tuple[Project, Project]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path / "prefect")
+    running = Server(tmp_path / "prefect", **warm_environment())
     yield running
     running.stop()
 

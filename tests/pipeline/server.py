@@ -63,9 +63,12 @@ class Api(httpx.Client):
 
 
 class Server:
-    """`prefect server` on a port of its own with its own database, and at most one worker."""
+    """`prefect server` on a port of its own with its own database, and at most one worker.
 
-    def __init__(self, home: Path) -> None:
+    All has the variables `more` beside this process's.
+    """
+
+    def __init__(self, home: Path, **more: str) -> None:
         self.home, self.port = home, free_port()
         self.mark = f"{home.name}-{self.port}"
         self.worker: subprocess.Popen[bytes] | None = None
@@ -76,7 +79,7 @@ class Server:
             "PYTHONPATH": ROOT, "PREFECT_HOME": str(home), "DO_NOT_TRACK": "1",
             "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_WORKER_QUERY_SECONDS": "1",
-            "DVC_NO_ANALYTICS": "1",
+            "DVC_NO_ANALYTICS": "1", **more,
         }  # fmt: skip
         self.api = Api(base_url=self.env["PREFECT_API_URL"], timeout=30)
         self.start()

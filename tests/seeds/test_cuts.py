@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from stages.classifier.network import ClassifierNet
 from stages.common.params import check
 from stages.seeds import __main__ as step
 from stages.seeds import bias, cuts, vgatt
@@ -106,3 +107,28 @@ def test_the_step_asks_once_before_any_picture(monkeypatch, capsys):
     monkeypatch.setenv("WSSS_DEVICE", "cpu")
     with pytest.raises(ValueError, match="a skip passes it by"):
         step.main()
+
+
+class Beside(nn.Module):
+    """Features layer(x) + `skip` x, of which a cut sees 1 / (1 + skip)."""
+
+    output_stride, out_channels = 1, (3, 3)
+
+    def __init__(self, skip: float) -> None:
+        super().__init__()
+        self.layer, self.skip, self.weight = nn.Identity(), skip, nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        return [self.layer(x) + self.skip * x]
+
+
+@pytest.mark.parametrize(("skip", "share"), [(3.0, 0.75), (1.0, 0.5), (0.0, 0.0)])
+def test_the_share_that_passes_by(skip, share):
+    found = cuts.passing_by(ClassifierNet(Beside(skip), 4), "encoder.layer", pictures().float())
+    assert isinstance(found, float) and found == pytest.approx(share, abs=1e-6)
+
+
+def test_nothing_passes_by_the_ends_or_between_equal_pictures():
+    model, x = ClassifierNet(Beside(3.0), 4), pictures().float()
+    assert cuts.passing_by(model, "input", x) == cuts.passing_by(model, "last", x) == 0.0
+    assert cuts.passing_by(model, "encoder.layer", x[:1].repeat(2, 1, 1, 1)) == 0.0

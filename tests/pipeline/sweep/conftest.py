@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from pipeline.sweep.definition import Sweep
 from pipeline.sweep.outcome import Cost, Outcome, Point, Row
 from tests.common.conftest import Marked
-from tests.conftest import Project
+from tests.conftest import Project, warm_environment
 from tests.pipeline import stub
 
 READS = {"generate": [], "seeds": ["generate"], "pseudo_labels": ["seeds"], "report": ["pseudo_labels"]}
@@ -83,7 +83,7 @@ class Swept(Project):
     def sweep(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.cli", "sweep", *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 300}
-        return subprocess.run(command, cwd=self.root, env={**self.env, **env}, **pipes)
+        return subprocess.run(command, cwd=self.root, env={**self.env, **warm_environment(), **env}, **pipes)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """In the background; to be waited for."""
