@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for child processes
 os.environ.setdefault("WSSS_WORKERS", "1")  # steps work in their own process, as on a machine of one core
 
+import atexit
 import fcntl
 import functools
 import shutil
@@ -108,7 +109,9 @@ def warm_environment() -> dict[str, str]:
 @functools.cache
 def _repository() -> Path:
     """A folder that `git init` and `dvc init` have made, for copies: DVC takes seconds for it."""
-    project = Project(Path(tempfile.mkdtemp(prefix="wsss-repository-")))
+    folder = tempfile.mkdtemp(prefix="wsss-repository-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    project = Project(Path(folder))
     project.run("git", "init", "-q", "-b", "main")
     project.run("dvc", "init", "-q")
     project.run("dvc", "config", "core.analytics", "false")

@@ -1,6 +1,8 @@
 """What tests start takes no time to load DVC or torch: a server has done it (server.py, sitecustomize.py)."""
 
+import atexit
 import functools
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,9 @@ def environment() -> dict[str, str]:
     """
     if sys.platform != "linux":
         return {}
-    socket = Path(tempfile.mkdtemp(prefix="wsss-warm-")) / "socket"
+    folder = tempfile.mkdtemp(prefix="wsss-warm-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    socket = Path(folder) / "socket"
     server = subprocess.Popen([sys.executable, HERE / "server.py", socket], stdin=subprocess.PIPE)
     while not socket.exists():
         assert server.poll() is None, "the server of the steps has ended"
