@@ -92,7 +92,7 @@ def remark(own: Tensor, left: Tensor, scores: Tensor, layer: str) -> str:
     `left` is what they leave of `scores`; all are [B, K]. Then the network is not piece-wise affine above it.
     """
     size = torch.maximum(scores.abs(), torch.maximum(left.abs(), own.abs()))
-    apart = (left - own).abs().flatten()
+    apart = (left - own).abs()
     if apart.max() <= CLOSE * size.max():
         return ""
     worst = int(apart.argmax())

@@ -87,7 +87,10 @@ SCORES = torch.tensor([[2.0, 3.0]])
         (OWN / 10, OWN / 10 + 0.039, SCORES - 7, False),  # -5 and -4
         (OWN / 10, torch.tensor([[0.1, -20.0]]), SCORES / 1e9, True),
         (torch.tensor([[0.0, 4.0]]), torch.tensor([[0.0, 4.039]]), SCORES / 1e9, False),  # of what is left
-        (torch.tensor([[0.0, -4.0]]), torch.tensor([[0.0, -4.0395]]), SCORES / 1e9, False),
+        (torch.tensor([[0.0, -4.0]]), torch.tensor([[0.0, -4.0402]]), SCORES / 1e9, False),
+        (torch.tensor([[0.0, 4.0]]), torch.tensor([[0.0, 4.0402]]), SCORES / 1e9, False),
+        (torch.tensor([[0.0, 4.0]]), torch.tensor([[0.0, 3.9603]]), SCORES / 1e9, False),  # of its own
+        (torch.tensor([[0.0, -4.0]]), torch.tensor([[0.0, -3.9603]]), SCORES / 1e9, False),
     ],
 )
 def test_a_bias_that_differs_by_more_than_a_hundredth_is_said(own, left, scores, said):
