@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,9 @@ def test_the_second_run_is_refused_at_once_and_told_who_is_there(project, marked
     behave(project, "report", seconds=600)
     first = in_the_background(project, "run", WSSS_TEST_MARK=marked.mark)
     wait_for(lambda: is_at_work(project, "report"))
+    start = time.monotonic()
     second = stub.wsss(project, "run", check=False)
+    assert time.monotonic() - start < 10
     assert second.returncode == 1 and first.poll() is None  # it did not wait for the first
     holder = rf"wsss-run-{first.pid} \(pid {first.pid} on \S+, since [-\d]+ [:\d]+\)"
     assert re.fullmatch(rf"error: this worktree is held by {holder}\n", second.stdout)

@@ -211,7 +211,7 @@ def test_a_system_that_does_not_say_which_processors_are_ours(monkeypatch: pytes
 SLEEPERS = """
 import time
 from pathlib import Path
-from stages.common.items import Item, by_size, groups_of, map_items
+from stages.common.items import Item, map_items
 
 def sleep(tasks):
     Path(f"started{tasks[0]}").touch()

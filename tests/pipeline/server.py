@@ -65,7 +65,7 @@ class Api(httpx.Client):
 class Server:
     """`prefect server` on a port of its own with its own database, and at most one worker.
 
-    All has the variables `more` beside this process's.
+    `more` are further variables of the environment of all that it starts.
     """
 
     def __init__(self, home: Path, **more: str) -> None:
@@ -152,6 +152,10 @@ class Server:
     def state(self, run: str) -> dict[str, Any]:
         state = self.api.get(f"/flow_runs/{run}").raise_for_status().json()["state"]
         return dict(state)
+
+    def seconds(self, run: str) -> float:
+        """How long a flow run was at work."""
+        return float(self.api.get(f"/flow_runs/{run}").raise_for_status().json()["total_run_time"])
 
     def wait(self, run: str, types: tuple[str, ...] = ENDED, seconds: float = 240) -> dict[str, Any]:
         """Its state, once it is of one of the types."""

@@ -168,7 +168,7 @@ def test_deadline(small, marked):
     done = project.stage()
     assert (done.outcome, done.why) == (TIMEOUT, "longer than 3 s (meta.timeout)")
     assert (project.root / "tries").read_text() == "x"
-    assert time.monotonic() - start > 3 + 1
+    assert 3 + 1 < time.monotonic() - start < 30
     assert list(marked.alive().values()) == []
 
 

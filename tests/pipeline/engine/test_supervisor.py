@@ -144,7 +144,7 @@ def test_who_ignores_sigterm_is_killed_after_the_grace(tmp_path, marked):
     start = time.monotonic()
     done.process.send_signal(signal.SIGTERM)
     assert done.end()[1]["code"] == 128 + 9
-    assert time.monotonic() - start > 1.9
+    assert 1.9 < time.monotonic() - start < 10
     assert not marked.alive()
 
 

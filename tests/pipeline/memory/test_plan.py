@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -511,7 +512,9 @@ def test_while_a_stage_runs(project):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=project.root, env=environment, stdout=subprocess.PIPE) as process:
         wait_for(lambda: (project.root / "here-predictions").exists())
+        start = time.monotonic()
         rows = plan.make(project.root).rows
+        assert time.monotonic() - start < 3
         assert stub.wsss(project, "plan", "--json").returncode == 0
         assert process.poll() is None  # neither waited for the stage
         (project.root / "here-it-is").touch()
