@@ -148,6 +148,10 @@ def test_batches_for_a_gpu_hold_one_size_and_no_more_than_it_has_memory_for() ->
     assert [len(batch) for batch in by_size(sizes(9999, 9999, width=9999))] == [1, 1]
 
 
+def test_a_gpu_s_work_is_done_here_in_batches_and_a_cpu_s_in_processes_one_by_one() -> None:
+    assert items.on("cuda") == {"batches": by_size, "processes": 0} and items.on("cpu") == {}
+
+
 def test_small_work_goes_in_groups() -> None:
     work_, group = work(1, 2, 3, 4, 5), groups_of(2)
     assert group(work_) == [work_[:2], work_[2:4], work_[4:]] and group([]) == []
