@@ -23,8 +23,8 @@ from stages.common.progress import track
 
 SCRATCH = Path(".scratch")
 UNUSED_SECONDS = 7 * 86400.0  # what no working tree used for so long goes: longer than any stage takes
-BATCH, BATCH_PIXELS = 16, 1 << 22  # pictures of a batch on a GPU, and pixels of all of them
 PARTIAL_SECONDS = 86400.0  # a *.partial is written in seconds: an older one is of a killed process
+BATCH, BATCH_PIXELS = 16, 1 << 22  # pictures of a batch on a GPU, and pixels of all of them
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class State:
             "networks": {name: learner.network.state_dict() for name, learner in learners.items()},
             "optimizers": {name: learner.optimizer.state_dict() for name, learner in learners.items()},
             "precision": self.fabric.strategy.precision.state_dict(),  # of fp16: the scale of its gradients
-            "random": torch.get_rng_state(),
+            "random": random_state(self.fabric.device),
             "progress": [self.step, self.history, self.sums, self.counts],
         }
 
@@ -82,7 +82,7 @@ class State:
             learner.network.load_state_dict(state["networks"][name])
             learner.optimizer.load_state_dict(state["optimizers"][name])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
-        torch.set_rng_state(state["random"])
+        set_random_state(state["random"], self.fabric.device)
         self.step, self.history, self.sums, self.counts = state["progress"]
         self.saved = self.step
         self.learners.go_on(self.step)
@@ -122,6 +122,19 @@ class State:
             if bad := store.not_finite(tensors):
                 raise ValueError(f"{bad} is not finite")
         return state
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Of the generators that a training on `device` draws from: dropout draws on the device itself."""
+    states = {"cpu": torch.get_rng_state()}
+    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def set_random_state(states: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Go on drawing where `states` were taken; on a kind of device that they lack, as it comes."""
+    torch.set_rng_state(states["cpu"])
+    if device.type in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 class Termination:

@@ -36,6 +36,18 @@ def test_killed_and_resumed_ends_with_the_same_weights(monkeypatch, capsys, kill
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("kind", ["cpu", "cuda"])
+def test_random_numbers_go_on_where_they_were(kind):
+    """Dropout on a GPU draws from the GPU's own generator."""
+    if kind == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    place = torch.device(kind, 0) if kind == "cuda" else torch.device(kind)
+    states = checkpoint.random_state(place)
+    drawn = torch.rand(5), torch.rand(5, device=place)
+    checkpoint.set_random_state(states, place)
+    assert torch.equal(drawn[0], torch.rand(5)) and torch.equal(drawn[1], torch.rand(5, device=place))
+
+
 def test_a_checkpoint_of_another_key_is_not_used(capsys):
     train(Net(), Noise(), params(epochs=1), "one")
     train(Net(), Noise(), params(epochs=1), "two")
