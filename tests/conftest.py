@@ -106,6 +106,13 @@ def warm_environment() -> dict[str, str]:
     return found | {"PYTHONPATH": os.pathsep.join(filter(None, [found.get("PYTHONPATH", ""), str(ROOT)]))}
 
 
+@pytest.fixture
+def warmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the test starts is warm, also by an engine in its own process."""
+    for name, value in warm_environment().items():
+        monkeypatch.setenv(name, value)
+
+
 @functools.cache
 def _repository() -> Path:
     """A folder that `git init` and `dvc init` have made, for copies: DVC takes seconds for it."""

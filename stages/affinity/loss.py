@@ -27,7 +27,7 @@ def pair_kinds(
     Labels [B, h, w]; three masks [B, P, h, w]. Pairs with an unknown cell are in none.
     """
     height, width = labels.shape[1:]
-    radius = max(max(abs(dy), abs(dx)) for dy, dx in offsets)
+    radius = max(abs(step) for offset in offsets for step in offset)
     wide = F.pad(labels, (radius, radius, 0, radius), value=UNKNOWN)
     other = torch.stack(
         [wide[:, dy : dy + height, radius + dx : radius + dx + width] for dy, dx in offsets], 1

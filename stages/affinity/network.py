@@ -44,7 +44,7 @@ def affinities(features: Tensor, offsets: list[tuple[int, int]]) -> tuple[Tensor
     DAVID's L1 norm of f / D, so the two describe the same set of networks.
     """
     height, width = features.shape[2:]
-    radius = max(max(abs(dy), abs(dx)) for dy, dx in offsets)
+    radius = max(abs(step) for offset in offsets for step in offset)
     features = features.float()
     wide = F.pad(features, (radius, radius, 0, radius))
     ones = F.pad(torch.ones_like(features[:1, :1]), (radius, radius, 0, radius))

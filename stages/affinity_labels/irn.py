@@ -34,4 +34,4 @@ def combine(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     that class, and the rest is 255.
     """
     confident = np.where(foreground == 0, UNKNOWN, foreground)
-    return np.where((foreground == 0) & (background == 0), 0, confident).astype(np.uint8)
+    return np.where((foreground == 0) & (background == 0), 0, confident)

@@ -31,4 +31,4 @@ def combine(much: np.ndarray, little: np.ndarray) -> np.ndarray:
     are its padding, a CRF's probabilities sum to one.
     """
     confident = np.where(much == 0, UNKNOWN, much)
-    return np.where(little == 0, 0, confident).astype(np.uint8)
+    return np.where(little == 0, 0, confident)

@@ -55,6 +55,9 @@ class Constants(TorchFunctionMode):
         return out + zeros
 
 
+# PyTorch gives a mode all arguments of its Python functions, also those left to their defaults.
+
+
 def conv2d(
     out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **named: Any
 ) -> Any:
@@ -65,22 +68,19 @@ def linear(out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -
     return bias
 
 
-def batch_norm(out: Tensor, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None = None,
-               bias: Tensor | None = None, training: bool = False, momentum: float = 0.1,
-               eps: float = 1e-5) -> Tensor:  # fmt: skip
+def batch_norm(out: Tensor, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None,
+               bias: Tensor | None, training: bool, momentum: float, eps: float) -> Tensor:  # fmt: skip
     shift = -mean * torch.rsqrt(var + eps)
     shift = shift if weight is None else shift * weight
     return (shift if bias is None else shift + bias)[:, None, None]
 
 
-def hardtanh(
-    out: Tensor, x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Tensor:
+def hardtanh(out: Tensor, x: Tensor, min_val: float, max_val: float, inplace: bool) -> Tensor:
     return max_val * (out >= max_val) + min_val * (out <= min_val)
 
 
-def relu6(out: Tensor, x: Tensor, inplace: bool = False) -> Tensor:
-    return hardtanh(out, x, 0.0, 6.0)
+def relu6(out: Tensor, x: Tensor, inplace: bool) -> Tensor:
+    return hardtanh(out, x, 0.0, 6.0, inplace)
 
 
 RULES = {rule.__name__: rule for rule in (conv2d, linear, batch_norm, hardtanh, relu6)}

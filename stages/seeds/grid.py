@@ -101,7 +101,7 @@ def merged(found: list[Grid]) -> Grid:
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Window:  # fmt: skip
+           *rest: Any, **named: Any) -> Window:  # fmt: skip
     kernel, width = weight.shape[-1], one(dilation)
     if isinstance(padding, str):
         return kernel, one(stride), width * (kernel - 1) // 2 if padding == "same" else 0, width

@@ -75,9 +75,7 @@ def resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def normalise(maps: Tensor, how: str) -> Tensor:
-    """Each map [..., h, w] divided by its maximum, or min-max; a map without a positive is all zero."""
+    """Each map [..., h, w] divided by its maximum, or min-max; a map without a positive stays as it is."""
     top = maps.amax((-2, -1), keepdim=True)
     low = maps.amin((-2, -1), keepdim=True) if how == "min_max" else torch.zeros_like(top)
-    return torch.where(
-        top > 0, (maps - low) / (top - low).clamp_min(torch.finfo(maps.dtype).tiny), maps.clamp_max(0)
-    )
+    return torch.where(top > 0, (maps - low) / (top - low).clamp_min(torch.finfo(maps.dtype).tiny), maps)

@@ -70,6 +70,7 @@ def test_a_picture_without_maps_is_background_at_every_threshold():
     histogram = curve.empty_histogram(3, 10)
     truth = np.array([[0, 2, 255]], np.uint8)
     none = np.array([], np.int16)
+    assert curve.columns(none).tolist() == [0]
     histogram[:, curve.columns(none)] += curve.count(truth, np.zeros((0, 1, 3), np.float32), 3, 10)
     assert histogram.sum() == 2 and histogram[0, 0, 0] == histogram[2, 0, 0] == 1
     for table in curve.tables(histogram):

@@ -25,6 +25,11 @@ MAPS = {}  # id -> maps of the seeds
 TRUTH = {}
 
 
+def test_counts_are_read_without_pickles():
+    with pytest.raises(ValueError, match="allow_pickle"):
+        count.read_counts(npz_bytes(confusion=np.array([{}], object)))
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -34,6 +34,13 @@ def dense_weights(affinities, offsets):
     return weights
 
 
+def test_affinities_are_raised_in_single_precision_as_the_matrix_is():
+    stored = affinity(4, 5)
+    wide = stored["affinities"].astype(np.float64)
+    low, high = (random_walk.transition(a, stored["offsets"], 8.0) for a in (stored["affinities"], wide))
+    assert (low.data == high.data).all() and low.dtype == np.float32
+
+
 def test_offsets_are_half_of_the_disc():
     np.testing.assert_array_equal(forward_offsets(2), [[0, 1], [1, -1], [1, 0], [1, 1]])
     assert len(forward_offsets(5)) == 34  # PSA; 69 with the other directions and the cell itself

@@ -68,6 +68,11 @@ def test_a_network_that_is_not_piece_wise_affine_is_said_in_one_line(layer):
     assert "not piece-wise affine above encoder.levels." in line and "\n" not in line
 
 
+def test_pictures_that_are_alike_pass_nothing_by():
+    model, x = classifier("resnet18", 32), pictures()[:1].repeat(2, 1, 1, 1)
+    assert cuts.passing_by(model, "encoder.layer4.0.conv1", x) == 0
+
+
 @pytest.mark.parametrize(
     ("layer", "block"),
     [("encoder.layer4.0.conv1", "encoder.layer4.0"), ("encoder.layer1.1.bn2", "encoder.layer1.1"),

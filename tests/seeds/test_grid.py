@@ -41,6 +41,7 @@ CENTRES = {  # of these the cells hold the centres of their windows
 }
 LAST = {  # of these the last pixel of the window, which lies so many pixels behind its centre
     "max pool": (lambda x: F.max_pool2d(x, 2), 0.5),
+    "max pool, torch's own": (lambda x: torch.max_pool2d(x, (2,)), 0.5),
     "max pool, stride": (lambda x: F.max_pool2d(x, 3, 1), 1),
     "max pool, padding": (lambda x: F.max_pool2d(x, 3, 2, 1), 1),
     "max pool, dilation": (lambda x: F.max_pool2d(x, kernel_size=(1, 3), stride=(1, 2), dilation=3), 3),
@@ -88,6 +89,7 @@ class Encoder(nn.Module):
         (lambda x: F.avg_pool2d(x, 4), Grid(4, 1.5)),
         (lambda x: F.avg_pool2d(x, 4)[..., :6], Grid(4, 1.5)),  # 24 of 33 pixels are still its cells
         (lambda x: F.avg_pool2d(x, 4)[..., :5], Grid(8, 0.0)),  # 20 are not
+        (lambda x: F.interpolate(F.avg_pool2d(x, 4), scale_factor=2), Grid(2, 0.0)),  # nor are 64
     ],
 )  # fmt: skip
 def test_what_cannot_be_followed_is_spread_from_end_to_end(function, wanted):

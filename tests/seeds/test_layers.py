@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from stages.classifier.network import ClassifierNet
-from stages.seeds.layers import find_layer, gradients, values_and_scores
+from stages.seeds.layers import find_layer, gradients, stored, values_and_scores
 
 
 class Encoder(nn.Module):
@@ -47,6 +47,20 @@ def test_three_near_names_or_the_first_five_are_named(model):
         find_layer(model, "xyz")
     with pytest.raises(ValueError, match="no layer ''"):  # the network itself is none
         find_layer(model, "")
+
+
+def test_the_caller_s_pictures_stay_without_a_graph(model):
+    pictures = PICTURES.clone()
+    values, _ = values_and_scores(model, pictures, "input")
+    assert values.requires_grad and not pictures.requires_grad
+
+
+def test_maps_at_the_pixels_leave_as_averages_of_cells_cut_ones_too(model):
+    model.encoder.output_stride = 4
+    maps = torch.arange(30.0).view(1, 1, 6, 5)
+    wanted = [[maps[..., :4, :4].mean(), maps[..., :4, 4].mean()], [maps[..., 4:, :4].mean(), 26.5]]
+    torch.testing.assert_close(stored(model, maps, "input")[0, 0], torch.tensor(wanted))
+    assert stored(model, maps, "last") is maps
 
 
 @pytest.mark.parametrize("layer", ["encoder.conv", "last"])

@@ -27,6 +27,16 @@ def test_a_picture_that_fits_keeps_its_map():
     assert found.amax((2, 3)).tolist() == [[1, 1], [1, 1]][:1]
 
 
+def test_a_picture_that_fits_is_read_as_it_is_though_its_sides_differ():
+    x = torch.rand(1, 3, 17, 33, generator=torch.Generator().manual_seed(0))
+    found = multi_scale(lambda x: x[:, :1, ::8, ::8], x, params(), EVERY_EIGHTH, EVERY_EIGHTH)
+    first = (17 / 6 - 0.5) / 8  # the centre of the first third of 17 pixels, in cells
+    centres = torch.tensor([first, 1, 2 - first])
+    rows = (1 - (centres[:, None] - torch.arange(3)).abs()).clamp_min(0)
+    wanted = rows @ x[0, 0, ::8, ::8] @ reading(5, 33, 5, EVERY_EIGHTH).T
+    torch.testing.assert_close(found[0, 0], wanted / wanted.max())
+
+
 def test_cells_stay_where_they_are():
     """A blob at one cell of an aligned map stays at its pixel after resizing to the stored grid."""
     x = torch.zeros(1, 3, 65, 65)

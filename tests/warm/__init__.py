@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
+COLD = {"WSSS_TEST_WARM": ""}  # over such an environment: what is started loads its own
 
 
 @functools.cache
 def environment() -> dict[str, str]:
     """For processes that the server is to run; it is started for the first, and ends with this process.
 
-    Empty on another system than Linux. Who kills, or asks what lives, does without (`Marked.env`).
+    Empty on another system than Linux. Who kills, or asks what lives, does without (`Marked.env`, or COLD).
     """
     if sys.platform != "linux":
         return {}

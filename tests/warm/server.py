@@ -21,15 +21,23 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = (
     "stages",  # first: it makes torchvision importable
+    *("configobj", "dulwich.patch", "dulwich.worktree", "dvc._debug", "dvc.cachemgr", "dvc.dirs"),
+    *("dvc.cli", "dvc.cli.parser", "dvc.commands.repro", "dvc.data_cloud", "dvc.repo.trie"),
+    *("dvc.repo", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.graph", "dvc.repo.index"),
+    *("dvc.repo.metrics", "dvc.repo.open_repo", "dvc.repo.params", "dvc.repo.plots", "dvc.repo.reproduce"),
+    *("dvc.repo.stage", "dvc.rwlock", "dvc.scm", "dvc.utils.strictyaml", "dvc_data.hashfile.db.local"),
+    *("dvc_data.hashfile.status", "flatten_dict", "flufl.lock", "fsspec.implementations.memory", "networkx"),
+    *("platformdirs.unix", "psutil", "pygit2", "ruamel.yaml.mergevalue", "scmrepo.git", "zc.lockfile"),
+    *("concurrent.futures.process", "cv2", "numpy", "pandas", "PIL.BmpImagePlugin", "PIL.GifImagePlugin"),
+    *("PIL.Image", "PIL.JpegImagePlugin", "PIL.PpmImagePlugin", "pydantic.fields", "pydantic.main"),
     *(
-        "dvc.cli",
-        "dvc.cli.parser",
-        "dvc.repo",
-        "dvc.repo.reproduce",
-        "typer",
+        "pydantic.functional_validators",
+        "pydantic.json_schema",
+        "pydantic.plugin._loader",
+        "pydensecrf.densecrf",
     ),
-    *("cv2", "numpy", "pandas", "PIL.Image", "pydantic", "pydensecrf.densecrf", "pydensecrf.utils"),
-    *("rich.progress", "ruamel.yaml", "safetensors.torch", "scipy.sparse", "skimage.segmentation", "torch"),
+    *("rich._emoji_codes", "rich.progress", "safetensors.torch", "scipy.sparse", "skimage.segmentation"),
+    *("torch", "torch.profiler._cupti_monitor", "torch.utils.serialization", "typer", "xml.sax.saxutils"),
     *("torchmetrics.functional.classification", "lightning.fabric", "segmentation_models_pytorch"),
 )
 

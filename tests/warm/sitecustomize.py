@@ -16,7 +16,7 @@ def asked(arguments: list[str]) -> list[str]:
     return ["dvc", *arguments[1:]] if arguments and arguments[0].endswith("/bin/dvc") else []
 
 
-if "WSSS_TEST_WARM" in os.environ and (command := asked(sys.orig_argv[1:])):
+if os.environ.get("WSSS_TEST_WARM") and (command := asked(sys.orig_argv[1:])):
     import json
     import signal
     import socket

@@ -49,7 +49,7 @@ def test_the_colours_of_voc_would_not_do(eye: str) -> None:
 
 def test_no_two_indices_are_alike_and_the_format_keeps_its_own() -> None:
     assert len(np.unique(class_colours(), axis=0)) == 256
-    assert colour(0) == (0, 0, 0) and css(colour(1)) == "#4b69ff"
+    assert colour(0) == (0, 0, 0) and class_colours()[0].tolist() == [0, 0, 0] and css(colour(1)) == "#4b69ff"
     assert palette()[1].tolist() == [128, 0, 0]
 
 

@@ -53,6 +53,15 @@ def test_labels_have_an_outline_and_unknown_ones_are_hatched():
     np.testing.assert_array_equal(shown[8, 2], 45)  # the background is the picture
 
 
+@pytest.mark.parametrize("size", [(10, 100), (100, 10)])
+def test_a_small_picture_is_enlarged_smoothly(size):
+    row = _row("a", size)
+    fitted = sheet._cell_size(row.picture)
+    assert sorted(fitted) == [24, 240]
+    wanted = cv2.resize(row.picture, fitted, interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_array_equal(sheet._cell(row, "picture", fitted), wanted)
+
+
 def test_right_pixels_are_the_grey_picture():
     picture = np.full((2, 2, 3), 200, np.uint8)
     labels = np.array([[0, 0], [1, 1]], np.uint8)

@@ -21,6 +21,15 @@ def test_extremes_are_by_the_last_rung_and_the_change_to_it() -> None:
     }
 
 
+def test_the_largest_changes_are_shown_and_small_ones_count() -> None:
+    scores = {"a": [1, 1.5], "b": [1, 9], "c": [1, 5], "d": [9, 8.5], "e": [9, 1], "f": [0, 0]}
+    chosen = choose(["f"], scores, 1, 1)
+    assert chosen == {"b": ["most improved"], "e": ["most damaged"], "f": ["sample", "worst"]}
+    assert list(choose(list("hgfedcba"), scores, 8, 3)) == list("abcdefgh")
+    assert choose([], {"a": [1, 1.5], "b": [2, 2]}, 0, 1)["a"] == ["worst", "most improved"]
+    assert "most damaged" in choose([], {"a": [1, 0.5], "b": [0, 0]}, 0, 1)["a"]
+
+
 def test_without_scores_there_is_a_sample() -> None:
     assert choose(["b", "a"], {}, 5, 3) == {"a": ["sample"], "b": ["sample"]}
 
@@ -48,7 +57,9 @@ def test_tiles_show_labels_and_errors() -> None:
     assert _colours(drawn["crf.labels"]).max() < 12
 
 
-@pytest.mark.parametrize("size, fitted", [((30, 20), (30, 20)), ((10, 200), (2, 40))])
+@pytest.mark.parametrize(
+    "size, fitted", [((30, 20), (30, 20)), ((10, 200), (2, 40)), ((1, 200), (1, 40)), ((200, 1), (40, 1))]
+)
 def test_small_pictures_stay_small(size: tuple[int, int], fitted: tuple[int, int]) -> None:
     drawn = tiles(np.zeros((*size, 3), np.uint8), None, {"crf": np.zeros(size, np.uint8)}, side=40)
     assert set(drawn) == {"picture", "crf.labels"}  # no truth, no errors

@@ -19,9 +19,10 @@ from ruamel.yaml import YAML
 from pipeline.memory import plan
 from pipeline.project import places
 from stages.common.params import read_yaml
-from tests.conftest import Project, drawn
+from tests.conftest import Project, drawn, warm_environment
 from tests.pipeline import stub
 from tests.pipeline.server import MARK, Server, ours, until
+from tests.warm import COLD
 
 ALL = list(stub.READS)
 META = {"predictions": {"timeout": "3s"}}
@@ -38,7 +39,7 @@ def make(root: Path, meta: dict[str, dict[str, Any]] | None = None) -> Project:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("prefect") / "home")
+    server = Server(tmp_path_factory.mktemp("prefect") / "home", **warm_environment())
     try:
         server.deploy()
         yield server
@@ -173,11 +174,12 @@ def test_what_cannot_be_done_is_said(server: Server, project: Project) -> None:
     assert not list((project.root / ".worktrees").iterdir())
 
 
-def direct(server: Server, project: Project, *asked: dict[str, Any]) -> list[dict[str, str]]:
+def direct(server: Server, project: Project, *asked: dict[str, Any], **env: str) -> list[dict[str, str]]:
     """Flow runs one after another in a process without a worker; their final states."""
     done = subprocess.run(
         [sys.executable, "-c", DIRECT, json.dumps(asked)],
-        cwd=project.root, env={**server.env, MARK: server.mark}, capture_output=True, text=True, timeout=180,
+        cwd=project.root, env={**server.env, MARK: server.mark, **env},
+        capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -262,7 +264,7 @@ def test_a_cancel_leaves_nothing_and_a_second_run_is_refused(server: Server, pro
     stub.traced(project)
     add(project, affinity={"value": 1, "hang": True, "children": True})
     add(project, evaluation={"value": 2, "seconds": 600})
-    run = server.order(name="first", jobs=3)
+    run = server.order(env=COLD, name="first", jobs=3)
     until(lambda: {"affinity", "evaluation@seeds"} <= set(traces(project)), 120, "two stages at work")
     (refused,) = direct(server, project, {"name": "second"})
     assert refused["type"] == "FAILED" and "is held by flow run first (pid" in refused["message"]
@@ -307,7 +309,7 @@ def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
     if server.worker is None or server.worker.poll() is not None:  # the case before has failed
         server.start_worker(project)
     until(lambda: only_worker(server), 60, "the end of the run before")
-    run = server.order(**asked)
+    run = server.order(env=COLD, **asked)
     engine = until(lambda: engines(server), 120, "an engine")[0]
     if sign == "running":
         server.wait(run, ("RUNNING",))
@@ -324,7 +326,7 @@ def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
         assert server.tasks(run)["predictions"] == ("RUNNING", "Running")  # Prefect's own view
     if victim == "worker":
         server.start_worker(project)
-    (ended,) = direct(server, project, asked)
+    (ended,) = direct(server, project, asked, **COLD)  # a supervisor ends the children of what it has started
     assert ended["message"] == "all 11 stages are up to date"
     names = [Path(stub.out(name)).name for name in ("parameters", "predictions", "evaluation@predictions")]
     assert [outputs(project)[name] for name in names] == [expected(project)[name] for name in names]

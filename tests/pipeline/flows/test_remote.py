@@ -77,6 +77,7 @@ def check(coordinator: Project, worker: Project, wanted: dict[str, Any]) -> None
     assert plan.make(coordinator.root).rows["report"].state == "unchanged"
 
 
+@pytest.mark.usefixtures("warmed")
 def test_a_shared_cache_folder(tmp_path: Path) -> None:
     coordinator = stub.make(tmp_path / "a", META)
     worker = clone(coordinator, tmp_path / "b")
@@ -86,6 +87,7 @@ def test_a_shared_cache_folder(tmp_path: Path) -> None:
     check(coordinator, worker, wanted_lock(tmp_path, seeds__value=1))
 
 
+@pytest.mark.usefixtures("warmed")
 def test_only_a_remote(tmp_path: Path) -> None:
     coordinator = stub.make(tmp_path / "a", META)
     worker = clone(coordinator, tmp_path / "b")

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.project import git
 from pipeline.project.tables import read_csv
+from tests.conftest import warm_environment
 from tests.pipeline import stub
 from tests.pipeline.server import MARK, Server, ours, until
 from tests.pipeline.sweep.conftest import Swept, commit
@@ -26,9 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.stop()
 
 
-def start(swept: Swept, server: Server, *arguments: str) -> subprocess.Popen[str]:
+def start(swept: Swept, server: Server, *arguments: str, **more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pipeline.cli", "sweep", *arguments, "--through", "prefect"]
-    env = {**swept.env, **server.env, MARK: server.mark}
+    env = {**swept.env, **server.env, MARK: server.mark, **more}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(command, cwd=swept.root, env=env, **pipes)
 
@@ -48,7 +49,7 @@ def test_each_run_is_a_sub_flow(swept: Swept, server: Server) -> None:
     stub.set_params(swept, "seeds", fail=False)
     commit(swept)
     grid = ("seeds.fail=false,true", "report.value=1,2", "--name", "all")
-    process = start(swept, server, *grid, "-j", "2")
+    process = start(swept, server, *grid, "-j", "2", **warm_environment())
     text = process.communicate(timeout=300)[0]
     assert process.returncode == 1, text
     assert swept.traced() == ["generate", "pseudo_labels", "report", "report", "seeds", "seeds", "seeds"]
