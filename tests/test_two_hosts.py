@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stages.common.params import read_yaml
-from tests.conftest import Project, make_project, warm_environment
+from tests.conftest import Project, drawn, make_project, warm_environment
 from tests.pipeline.server import MARK, Server
 
 ON_WORKERS = {"classifier", "seeds", "affinity@affinity_labels", "segmenter", "predictions"}  # meta.gpu
+LABELS = "affinity_labels@seeds"  # reads what a worker has made from what a worker has made
 
 
 @pytest.fixture
@@ -32,9 +34,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
     running.stop()
 
 
+@pytest.mark.parametrize("targets", drawn([[LABELS], []], 1))
 def test_two_hosts_make_the_same_lock_as_one(
-    hosts: tuple[Project, Project], server: Server, recipe: Project
+    hosts: tuple[Project, Project], server: Server, recipe: Project, targets: list[str]
 ) -> None:
+    """Of the stages up to a target, or (in `make storm`) of the whole recipe."""
     coordinator, worker = hosts
     for pool in ("cpu", "gpu"):
         server.prefect("work-pool", "create", pool, "--type", "process")
@@ -44,20 +48,21 @@ def test_two_hosts_make_the_same_lock_as_one(
         "gpu.log", "worker", "start", "--pool", "gpu", "--type", "process",
         cwd=worker.root, **{MARK: server.mark, "WSSS_DEVICE": "cpu", "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    run = server.order(pools=["gpu"], jobs=1)
+    run = server.order(pools=["gpu"], jobs=1, targets=targets)
     state = server.wait(run, seconds=600)
     assert state["type"] == "COMPLETED", (state, server.logs(run)[-30:])
-    states = {
-        name: name_of for name, (_, name_of) in server.tasks(run).items() if name in read_stages(recipe)
-    }
-    assert {name for name, shown in states.items() if shown == "Restored"} == ON_WORKERS
-    assert {shown for name, shown in states.items() if name not in ON_WORKERS} == {"Ran"}
-    assert read_yaml(coordinator.root / "dvc.lock") == read_yaml(recipe.root / "dvc.lock")
+    lock, wanted = stages(coordinator), stages(recipe)
+    if targets:
+        assert LABELS in lock
+        wanted = {name: wanted[name] for name in lock}
+    else:
+        ladders = [(project.root / "reports/ladder.csv").read_text() for project in (coordinator, recipe)]
+        assert ladders[0] == ladders[1]
+    assert lock == wanted
+    states = {name: shown for name, (_, shown) in server.tasks(run).items() if name in lock}
+    assert states == {name: "Restored" if name in ON_WORKERS else "Ran" for name in lock}
     assert worker.run("git", "status", "--porcelain").stdout == ""
-    assert (coordinator.root / "reports/ladder.csv").read_text() == (
-        recipe.root / "reports/ladder.csv"
-    ).read_text()
 
 
-def read_stages(project: Project) -> set[str]:
-    return set(read_yaml(project.root / "dvc.lock")["stages"])
+def stages(project: Project) -> dict[str, Any]:
+    return dict(read_yaml(project.root / "dvc.lock")["stages"])
