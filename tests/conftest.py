@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -165,20 +165,46 @@ def page() -> Iterator[Any]:
         yield empty
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """The folder `name`, which `make` fills: once per test session, although xdist runs one in each worker.
+
+    The first to ask makes it, the others wait. Tests change copies.
+    """
+    common = factory.getbasetemp()
+    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
+    place, made = common / name, common / f"{name}.made"
+    with (common / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(place, ignore_errors=True)  # of one who failed
+            make(place)
+            made.touch()
+    return place
+
+
 @pytest.fixture(scope="session")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The whole recipe on 12 pictures, built once per test session. Tests change copies only.
+    """The whole recipe on 12 pictures; `first_run` is what DVC said."""
 
-    Once, although xdist runs a session per worker: the first builds it, the others wait for its lock.
-    """
-    common = tmp_path_factory.getbasetemp()
-    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
-    project, output = Project(common / "recipe"), common / "recipe.txt"
-    with (common / "recipe.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not output.exists():
-            shutil.rmtree(project.root, ignore_errors=True)
-            make_project(project.root)
-            output.write_text(project.run("dvc", "repro").stdout)
-    project.first_run = output.read_text()  # type: ignore[attr-defined]
+    def make(place: Path) -> None:
+        make_project(place)
+        place.with_name("recipe.txt").write_text(Project(place).run("dvc", "repro").stdout)
+
+    project = Project(once(tmp_path_factory, "recipe", make))
+    project.first_run = project.root.with_name("recipe.txt").read_text()  # type: ignore[attr-defined]
     return project
+
+
+@pytest.fixture(scope="session")
+def ran_stub(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The stub graph (tests/pipeline/stub.py) after `dvc repro`, as a run leaves it; not committed."""
+    from pipeline.memory import lockfile
+    from tests.pipeline import stub
+
+    def make(place: Path) -> None:
+        project = stub.make(place)
+        project.run("dvc", "repro", "-q")
+        assert lockfile.keep(place) == []
+        stub.traced(project)
+
+    return Project(once(tmp_path_factory, "ran-stub", make))

@@ -18,7 +18,7 @@ from pipeline.engine.stage import Run
 from pipeline.memory import lockfile
 from pipeline.project.outcomes import BLOCKED, RAN, TIMEOUT, UNCHANGED
 from tests.common.conftest import wait_for
-from tests.conftest import Project, drawn
+from tests.conftest import Project, drawn, warm_environment
 from tests.pipeline import stub
 from tests.test_kill_points import assert_right, wanted
 
@@ -29,18 +29,9 @@ class Quiet:
     def epoch(self, stage, values): ...
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    project = stub.make(tmp_path_factory.mktemp("weather") / "project")
-    project.run("dvc", "repro", "-q")
-    lockfile.keep(project.root)
-    stub.traced(project)
-    return project
-
-
 @pytest.fixture
-def project(built, tmp_path):
-    return built.copy(tmp_path / "project")
+def project(ran_stub, tmp_path):
+    return ran_stub.copy(tmp_path / "project")
 
 
 def behave(project: Project, section: str, **values: object) -> None:
@@ -181,7 +172,7 @@ class TestEditOfDvcYaml:
 
     def edited_in_between(self, project: Project, stage: str, old: str, new: str) -> tuple[int, str]:
         """Run until `stage` is at work, then edit dvc.yaml; what the run says."""
-        running = in_the_background(project, "run")
+        running = in_the_background(project, "run", **warm_environment())
         wait_for(lambda: is_at_work(project, stage))
         text = (project.root / "dvc.yaml").read_text()
         assert text.count(old) == 1

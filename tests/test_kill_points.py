@@ -18,7 +18,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.common.conftest import Marked
-from tests.conftest import Project, drawn
+from tests.conftest import Project, drawn, once
 from tests.pipeline import stub
 
 SABOTEUR = Path(__file__).parent / "pipeline" / "saboteur"
@@ -37,15 +37,17 @@ GRACE = 20
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
+def built(ran_stub, tmp_path_factory):
     """A project that has run, partly twice, and what each process touched the second time, in touches/."""
-    project = stub.make(tmp_path_factory.mktemp("kill") / "project")
-    project.run("dvc", "repro", "-q")
-    project.change(segmenter__value=1, predictions__value=1, evaluation__value=1)
-    (project.root / "touches").mkdir()
-    wsss(project, "run", WSSS_TEST_COUNT=str(project.root / "touches"))
-    assert_right(project)
-    return project
+
+    def make(place: Path) -> None:
+        project = ran_stub.copy(place)
+        project.change(segmenter__value=1, predictions__value=1, evaluation__value=1)
+        (place / "touches").mkdir()
+        wsss(project, "run", WSSS_TEST_COUNT=str(place / "touches"))
+        assert_right(project)
+
+    return Project(once(tmp_path_factory, "kill", make))
 
 
 def sections(project: Project) -> dict[str, dict[str, int]]:
@@ -108,7 +110,7 @@ def kill(
     assert (project.root / "struck").exists(), f"{where}:\n{done.stdout}"
     assert done.returncode == (-signal.SIGKILL if victim == "engine" else 1), f"{where}:\n{done.stdout}"
     assert not marked.left(GRACE + 5), where
-    done = wsss(project, "run", "-j", "2", check=False)
+    done = stub.wsss(project, "run", "-j", "2", check=False)
     assert done.returncode == 0, f"{where}:\n{done.stdout}"
     assert_right(project)
 

@@ -1,19 +1,17 @@
 """For tests of projects whose stages take no time."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, once
 from tests.pipeline import stub
 
 
 @pytest.fixture(scope="session")
 def built_stub(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The stub graph, run once per test session: xdist's workers share it. Tests change copies only."""
-    common = tmp_path_factory.getbasetemp()
-    return stub.built(common.parent if "PYTEST_XDIST_WORKER" in os.environ else common)
+    """The stub graph, run and committed; a change of most of its sections ends there. Tests change copies."""
+    return Project(once(tmp_path_factory, "stub", stub.build))
 
 
 @pytest.fixture

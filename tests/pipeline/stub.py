@@ -6,9 +6,7 @@ hash of them. Its section tells it how to behave: `seconds` to take, `fail` to f
 its value. That it ran is noted in the file `trace`, or in that of STUB_TRACE.
 """
 
-import fcntl
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -132,23 +130,14 @@ IGNORING = (
 )  # fmt: skip
 
 
-def built(folder: Path) -> Project:
-    """The project, run and committed, made once in `folder` by whoever comes first. Tests change copies.
-
-    In it the outputs of IGNORING do not depend on their own parameters: a change there ends there.
-    """
-    project = Project(folder / "stub")
-    with (folder / "stub.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (project.root / "trace").exists():
-            shutil.rmtree(project.root, ignore_errors=True)
-            make(project.root)
-            for section in IGNORING:
-                set_params(project, section, ignore=True)
-            project.run("dvc", "repro", "-q")
-            project.run("git", "add", "-A")
-            project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
-    return project
+def build(root: Path) -> None:
+    """The project, run and committed; the outputs of IGNORING do not depend on their own parameters."""
+    project = make(root)
+    for section in IGNORING:
+        set_params(project, section, ignore=True)
+    project.run("dvc", "repro", "-q")
+    project.run("git", "add", "-A")
+    project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
 
 
 def wsss(

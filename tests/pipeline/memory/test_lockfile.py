@@ -11,17 +11,9 @@ from pipeline.memory import lockfile, plan
 from tests.pipeline import stub
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    project = stub.make(tmp_path_factory.mktemp("lockfile") / "project")
-    project.run("dvc", "repro", "-q")
-    assert lockfile.keep(project.root) == []
-    return project
-
-
 @pytest.fixture
-def project(built, tmp_path):
-    return built.copy(tmp_path / "project")
+def project(ran_stub, tmp_path):
+    return ran_stub.copy(tmp_path / "project")
 
 
 def stages(text: str) -> dict[str, object]:
@@ -37,10 +29,10 @@ def some(text: str) -> str:
     return lockfile.dump({name: stages(text)[name] for name in ("parameters", "generate", "seeds", "report")})
 
 
-def test_cut_at_any_byte_all_entries_come_back(built):
+def test_cut_at_any_byte_all_entries_come_back(ran_stub):
     """The property: whatever is left of the file, after the repair it says what it said before."""
-    text = some(text_of(built))
-    known, wanted = lockfile.number_of_outputs(built.root, stub.READS), stages(text)
+    text = some(text_of(ran_stub))
+    known, wanted = lockfile.number_of_outputs(ran_stub.root, stub.READS), stages(text)
     line_ends = [place + 1 for place, letter in enumerate(text[:-1]) if letter == "\n"]
     for cut in sorted({*range(0, len(text), 5), *line_ends, len(text) - 1}):
         mended, lost = lockfile.mend(text[:cut], text, known)
@@ -48,9 +40,9 @@ def test_cut_at_any_byte_all_entries_come_back(built):
     assert lockfile.mend(text, text, known) == (text, [])
 
 
-def test_cut_while_a_new_entry_was_written(built):
+def test_cut_while_a_new_entry_was_written(ran_stub):
     """The copy is older than what DVC was writing: entries that are whole stay, the others are the copy's."""
-    new, known = some(text_of(built)), lockfile.number_of_outputs(built.root, stub.READS)
+    new, known = some(text_of(ran_stub)), lockfile.number_of_outputs(ran_stub.root, stub.READS)
     old = stages(new)
     old["seeds"] = {**old["seeds"], "cmd": "python before.py"}
     del old["report"]

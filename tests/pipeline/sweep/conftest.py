@@ -1,8 +1,5 @@
 """A project of five stages that take no time and end in a ladder, for sweeps; an outcome made by hand."""
 
-import fcntl
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +10,7 @@ from ruamel.yaml import YAML
 from pipeline.sweep.definition import Sweep
 from pipeline.sweep.outcome import Cost, Outcome, Point, Row
 from tests.common.conftest import Marked
-from tests.conftest import Project, warm_environment
+from tests.conftest import Project, once, warm_environment
 from tests.pipeline import stub
 
 READS = {"generate": [], "seeds": ["generate"], "pseudo_labels": ["seeds"], "report": ["pseudo_labels"]}
@@ -31,7 +28,7 @@ for rung, value in miou.items():
 """
 
 
-def make(root: Path) -> Project:
+def make(root: Path) -> None:
     """Nothing has run yet; all is committed."""
     project = stub.make(root)
     (root / "ladder.py").write_text(LADDER)
@@ -45,7 +42,6 @@ def make(root: Path) -> Project:
         YAML().dump(content, root / name)
     project.run("git", "add", "-A")
     commit(project)
-    return project
 
 
 def commit(project: Project) -> None:
@@ -60,16 +56,7 @@ def _stage(name: str) -> dict:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    common = tmp_path_factory.getbasetemp()
-    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
-    project = Project(common / "sweep")
-    with (common / "sweep.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (common / "sweep.made").exists():
-            shutil.rmtree(project.root, ignore_errors=True)
-            make(project.root)
-            (common / "sweep.made").touch()
-    return project
+    return Project(once(tmp_path_factory, "sweep", make))
 
 
 class Swept(Project):

@@ -33,10 +33,9 @@ ME = ("-c", "user.name=t", "-c", "user.email=t@t")
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def ran(ran_stub: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Two commits and their results: seeds.value 0, then 1. The second is checked out."""
-    project = stub.make(tmp_path_factory.mktemp("prune") / "project")
-    project.run("dvc", "repro", "-q")
+    project = ran_stub.copy(tmp_path_factory.mktemp("prune") / "project")
     commit(project, "zero")
     project.change(seeds__value=1)
     project.run("dvc", "repro", "-q")
