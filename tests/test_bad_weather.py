@@ -64,13 +64,13 @@ def test_the_second_run_is_refused_at_once_and_told_who_is_there(project, marked
     behave(project, "report", seconds=600)
     first = in_the_background(project, "run", WSSS_TEST_MARK=marked.mark)
     wait_for(lambda: is_at_work(project, "report"))
+    assert stub.wsss(project, "plan").stdout.count("will run") >= 1  # to look is allowed
     start = time.monotonic()
     second = stub.wsss(project, "run", check=False)
     assert time.monotonic() - start < 10
     assert second.returncode == 1 and first.poll() is None  # it did not wait for the first
     holder = rf"wsss-run-{first.pid} \(pid {first.pid} on \S+, since [-\d]+ [:\d]+\)"
     assert re.fullmatch(rf"error: this worktree is held by {holder}\n", second.stdout)
-    assert stub.wsss(project, "plan").stdout.count("will run") >= 1  # to look is allowed
     first.terminate()
     assert first.wait(30) == 130 and not marked.alive()
 
