@@ -55,9 +55,6 @@ class Constants(TorchFunctionMode):
         return out + zeros
 
 
-# PyTorch gives a mode all arguments of its Python functions, also those left to their defaults.
-
-
 def conv2d(
     out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **named: Any
 ) -> Any:
@@ -83,6 +80,7 @@ def relu6(out: Tensor, x: Tensor, inplace: bool) -> Tensor:
     return hardtanh(out, x, 0.0, 6.0, inplace)
 
 
+# By the name of PyTorch's function. A mode is given all arguments of its Python functions, defaults too.
 RULES = {rule.__name__: rule for rule in (conv2d, linear, batch_norm, hardtanh, relu6)}
 
 
