@@ -76,8 +76,8 @@ def make(root: Path) -> None:
     for name, text in (("write.py", WRITE), ("read.py", READ), ("seed", "first"), ("params.yaml", "{}\n")):
         (root / name).write_text(text)
     (root / "dvc.yaml").write_text(json.dumps({"stages": stages}))  # which is YAML too
-    for command in (["git", "init", "-q"], ["dvc", "init", "-q"]):
-        subprocess.run(command, cwd=root, check=True, env=environment())
+    for begin in (["git", "init", "-q"], ["dvc", "init", "-q"]):
+        subprocess.run(begin, cwd=root, check=True, env=environment())
 
 
 def after_a_change(root: Path, seed: str, wanted: dict[str, int]) -> tuple[str, str]:

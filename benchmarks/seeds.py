@@ -19,9 +19,9 @@ from torch.nn import functional as F
 
 import stages  # noqa: F401  # before torchvision
 from benchmarks.common import save
-from stages.classifier.network import build_classifier
+from stages.classifier.network import ClassifierNet, build_classifier
 from stages.common import items, pool
-from stages.common.artifacts import read_npz
+from stages.common.artifacts import read_npz, read_picture
 from stages.common.device import device
 from stages.common.networks import store
 from stages.common.params import check
@@ -89,11 +89,11 @@ def make_pictures() -> list[Picture]:
 
 
 @torch.inference_mode()
-def plain(model: torch.nn.Module, pictures: list[Picture]) -> tuple[float, int]:
-    torch.set_num_threads(items.worker_count())
+def plain(model: ClassifierNet, pictures: list[Picture]) -> tuple[float, int]:
+    torch.set_num_threads(pool.worker_count())
     size, start = 0, time.perf_counter()
     for picture in pictures:
-        x = torch.from_numpy(normalise(step.read_picture(picture.path), ENCODER.mean, ENCODER.std))[None]
+        x = torch.from_numpy(normalise(read_picture(picture.path), ENCODER.mean, ENCODER.std))[None]
         total = torch.zeros(CLASSES, picture.height, picture.width)
         for scale in SCALES:
             scaled = F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False)
@@ -111,7 +111,7 @@ def plain(model: torch.nn.Module, pictures: list[Picture]) -> tuple[float, int]:
 def ours(pictures: list[Picture], precision: str) -> float:
     params = check(
         Seeds,
-        {"method": "cam", "layer": "last", "scales": SCALES, "flip": True, "negatives": "drop",
+        {"method": "cam", "cam": {}, "layer": "last", "scales": SCALES, "flip": True, "negatives": "drop",
          "normaliser": "max", "precision": precision},
         "benchmark",
     )  # fmt: skip

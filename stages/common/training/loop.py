@@ -16,7 +16,7 @@ from torch import nn
 from stages.common import progress
 from stages.common.items import remove_unused
 from stages.common.networks.store import History
-from stages.common.training import ranks
+from stages.common.training import memory, ranks
 from stages.common.training.batches import Samples, batches, steps_per_epoch
 from stages.common.training.checkpoint import CHECKPOINTS, State, Termination
 from stages.common.training.faults import Faults
@@ -65,6 +65,8 @@ def _train(
     watch: Watch | None,
 ) -> History:
     torch.set_num_threads(params.threads)
+    if fabric.device.type == "cpu":
+        memory.keep()
     torch.manual_seed(params.seed)
     per_epoch = steps_per_epoch(samples, params)
     total = per_epoch * params.epochs

@@ -1,0 +1,1 @@
+"""Speeds as ratios within one run: `make bench`."""
