@@ -3,8 +3,12 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from stages.common.training import memory
+from tests.common.training.tiny import Net, Noise, params, train
 
 FAULTS = """
 import resource, sys
@@ -28,3 +32,12 @@ def faults(how: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's allocator")
 def test_what_was_freed_is_used_again() -> None:
     assert faults("keep") < 100 < faults("as it comes")
+
+
+def test_a_training_on_a_cpu_asks_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WSSS_DEVICE", "cpu")
+    asked: list[bool] = []
+    monkeypatch.setattr(memory, "keep", lambda: asked.append(True))
+    train(Net(), Noise(), params(), "key")
+    assert asked == [True]
