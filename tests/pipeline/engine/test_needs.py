@@ -78,11 +78,12 @@ def test_epochs_do_not_carry_over_to_a_small_set(root: Path) -> None:
     folder.mkdir(parents=True)
     rows = [*(f"{n}.jpg,train,cat" for n in range(20)), *(f"v{n}.jpg,val,cat" for n in range(50))]
     (folder / "labels.csv").write_text("\n".join(["file,split,labels", *rows]))
-    presets.set_values(root, {"dataset.source": "folder", "dataset.name": "mine"})
+    epochs = {"classifier.epochs": 18, "affinity.epochs": 4}
+    presets.set_values(root, {"dataset.source": "folder", "dataset.name": "mine"} | epochs)
     assert needs.of(root, ["classifier", "affinity"]) == [
-        f"{name}: only {epochs} steps (20 pictures, batch 16, {epochs} epochs): it learns little "
+        f"{name}: only {steps} steps (20 pictures, batch 16, {steps} epochs): it learns little "
         "with so few; more epochs or a smaller batch give more"
-        for name, epochs in (("classifier", 18), ("affinity", 4))
+        for name, steps in (("classifier", 18), ("affinity", 4))
     ]
     presets.set_values(root, {"classifier.epochs": 100})
     assert needs.of(root, ["classifier"]) == []
