@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import uuid
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,10 +90,18 @@ def _is_number(cell: str) -> bool:
 
 
 def npz_bytes(**arrays: np.ndarray) -> bytes:
-    """A compressed .npz as bytes; equal arrays give equal bytes."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    """A compressed .npz as bytes; equal arrays give equal bytes.
+
+    The archive is written here, for numpy's own streams into it, and patch versions of Python (3.11.3 and
+    3.11.4) then write other headers. A member whose size is known beforehand is the same in all of them.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.asanyarray(array), allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue(), zipfile.ZIP_DEFLATED)
+    return archive.getvalue()
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -62,6 +62,8 @@ def test_npz_of_equal_arrays_is_equal_bytes(tmp_path: Path, monkeypatch: pytest.
     first = artifacts.npz_bytes(**arrays)
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)  # in 2033: no date may be in the file
     assert artifacts.npz_bytes(**{name: array.copy() for name, array in arrays.items()}) == first
+    with zipfile.ZipFile(io.BytesIO(first)) as archive:  # without zip64, which versions of Python write apart
+        assert {(member.extract_version, member.extra) for member in archive.infolist()} == {(20, b"")}
     (tmp_path / "a.npz").write_bytes(first)
     found = artifacts.read_npz(tmp_path / "a.npz")
     assert {name: array.dtype for name, array in found.items()} == {"maps": np.float16, "classes": np.int16}
