@@ -1,11 +1,101 @@
 """Parameters of the step `classifier`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from stages.common.params import Empty
-from stages.common.training.params import Training
+from pydantic import Field, model_validator
+
+from stages.common.params import Count, Empty, Fraction, Positive, Section
+from stages.common.training.params import Encoder, Training
+
+Weight = Annotated[float, Field(ge=0)]  # of a loss
+Span = Annotated[list[Weight], Field(min_length=2, max_length=2)]  # at the first step and at the last
+IN_QUARTERS = ("puzzle", "p_oc", "p_noc")  # strategies that cut pictures
+WITH_ORDINARY = ("oc_cse", "p_oc", "p_noc")  # strategies that always need the ordinary classifier
 
 
-class Classifier(Training):
-    method: Literal["plain"]  # the training strategy
+class Puzzle(Section):
+    weight: Weight  # of L_re, for each present class
+    ramp: Fraction  # share of the steps over which the weight grows from 0
+
+
+class OcCse(Section):
+    weight: Span  # of L_cse
+    normalise: Literal["batch", "picture"]  # by whose maximum the mask is divided
+
+
+class POc(Section):
+    puzzle: Puzzle
+    oc_cse: OcCse
+
+
+class PNoc(POc):
+    weight: Span  # of L_noc
+    delta: Fraction  # the ordinary classifier does not see where the map is above it
+    ordinary_lr: Weight  # its learning rate
+    leak: bool  # whether L_cse moves the ordinary classifier too, as in the published code
+
+
+class Eader(Section):
+    alpha: Weight  # of L_am, what the adversary still sees
+    beta: Weight  # of L_reg, the map's mean
+    omega: Positive  # the slope of the mask
+    sigma: Fraction  # where the mask is one half
+    block: Count  # steps of the localizer, then as many of the adversary
+    lr: Positive  # of the adversary
+    start: Literal["weights", "ordinary"]  # the adversary: new, or the ordinary classifier
+    encoder: Encoder | None  # of a new adversary
+
+    @model_validator(mode="after")
+    def _encoder(self) -> "Eader":
+        if (self.start == "weights") != (self.encoder is not None):
+            wanted = (
+                "an encoder" if self.start == "weights" else "null, for the ordinary classifier has its own"
+            )
+            raise ValueError(f"encoder: must be {wanted} with start {self.start}")
+        return self
+
+
+class KernelUsage(Section):
+    alpha: Positive | None  # null: the number of classes
+
+
+class Recogniser(Training):
+    """What the classifier and the ordinary classifier have in common."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    head: Literal["linear", "kernel_usage"]
+    linear: Empty | None = None  # dvc.yaml declares the chosen head's keys only
+    kernel_usage: KernelUsage | None = None
+
+
+class Classifier(Recogniser):
+    method: Literal["plain", "puzzle", "oc_cse", "p_oc", "p_noc", "eader"]  # the training strategy
     plain: Empty | None = None  # dvc.yaml declares the chosen method's keys only
+    puzzle: Puzzle | None = None
+    oc_cse: OcCse | None = None
+    p_oc: POc | None = None
+    p_noc: PNoc | None = None
+    eader: Eader | None = None
+    ordinary: Literal["nothing", "ordinary_classifier"]  # the folder of data/ that holds it
+
+    @model_validator(mode="after")
+    def _cuts(self) -> "Classifier":
+        cell = 2 * self.encoder.output_stride
+        if self.method in IN_QUARTERS and self.augment.crop % cell:
+            raise ValueError(
+                f"augment.crop: must be a multiple of {cell} for method {self.method}, which cuts it into "
+                f"quarters of whole cells, found {self.augment.crop}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _seen_alike(self) -> "Classifier":
+        """A new adversary sees what the classifier sees, normalised once."""
+        other = self.eader.encoder if self.method == "eader" and self.eader else None
+        if other and (other.mean, other.std) != (self.encoder.mean, self.encoder.std):
+            raise ValueError("eader.encoder: mean and std must be those of encoder, whose pictures it sees")
+        return self
+
+    def needs_ordinary(self) -> bool:
+        from_it = self.method == "eader" and self.eader is not None and self.eader.start == "ordinary"
+        return self.method in WITH_ORDINARY or from_it

@@ -1,18 +1,19 @@
 """The plain classifier: one network learns each picture's labels."""
 
-from torch.nn import functional as F
+import functools
 
-from stages.classifier.network import build_classifier
-from stages.classifier.params import Classifier
+from stages.classifier.loss import soft_margin
+from stages.classifier.network import new_classifier
+from stages.classifier.params import Recogniser
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strategy, one
 
 
-def strategy(params: Classifier, classes: int) -> Strategy:
+def strategy(params: Recogniser, classes: int) -> Strategy:
     """A new network for `classes` foreground classes; batches of LabelledSamples."""
-    return one(build_classifier(params.encoder, classes), soft_margin)
+    network = new_classifier(params, classes)
+    return one(network, functools.partial(recognise, params.label_smoothing))
 
 
-def soft_margin(networks: Networks, batch: Batch, _: float) -> Losses:
-    """Multi-label soft-margin loss (ZHANG Eq. 2.14)."""
+def recognise(smoothing: float, networks: Networks, batch: Batch, _: float) -> Losses:
     pictures, targets = batch
-    return {"loss": F.multilabel_soft_margin_loss(networks[MAIN](pictures), targets)}
+    return {"loss": soft_margin(networks[MAIN](pictures), targets, smoothing)}

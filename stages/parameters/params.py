@@ -15,6 +15,7 @@ from stages.dataset.params import Dataset
 from stages.evaluation.params import Evaluation
 from stages.gallery.params import Gallery
 from stages.generate.params import Generate
+from stages.ordinary_classifier.params import OrdinaryClassifier
 from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels
 from stages.seeds.params import Seeds
@@ -28,6 +29,7 @@ class Recipe(Section):
 
     generate: Generate
     dataset: Dataset
+    ordinary_classifier: OrdinaryClassifier
     classifier: Classifier
     seeds: Seeds
     affinity_labels: AffinityLabels
@@ -41,7 +43,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _together(self) -> "Recipe":
-        problems = [*_methods(self), *_dataset(self), *_signs(self), *_edges(self), *_further(self)]
+        problems = [
+            *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_edges(self), *_further(self)
+        ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
         return self
@@ -52,7 +56,7 @@ def _methods(p: Recipe) -> list[str]:
     return [
         f"{name}.{chosen}: missing, and {name}.{key} chooses it"
         for name, section in p
-        for key in ("method", "loss")
+        for key in ("method", "loss", "head")
         if (chosen := getattr(section, key, None)) and getattr(section, chosen) is None
     ]
 
@@ -104,6 +108,22 @@ def _further(p: Recipe) -> list[str]:
         for key, folder in edges.items()
         if folder.split("/")[0] == step and getattr(section, "of", None) == []
     ]
+
+
+def _ordinary(p: Recipe) -> list[str]:
+    """The ordinary classifier is made where a strategy needs it, and sees what the classifier sees."""
+    own, other = p.classifier, p.ordinary_classifier
+    needed, read, made = own.needs_ordinary(), own.ordinary == "ordinary_classifier", bool(other.of)
+    what = f"classifier.method {own.method}"
+    checks = [
+        (needed and not read, f"classifier.ordinary: must be ordinary_classifier for {what}"),
+        (read and not needed, f"classifier.ordinary: must be nothing for {what}, which takes no other one"),
+        (needed and not made, f"ordinary_classifier.of: must be [dataset], for {what} reads it"),
+        (made and not needed, f"ordinary_classifier.of: must be [], for {what} does not read it"),
+        (needed and any(getattr(own.encoder, key) != getattr(other.encoder, key) for key in ("mean", "std")),
+         "ordinary_classifier.encoder: mean and std must be those of classifier.encoder"),
+    ]  # fmt: skip
+    return [problem for wrong, problem in checks if wrong]
 
 
 def _signs(p: Recipe) -> list[str]:

@@ -25,6 +25,8 @@ class Learner:
         if self.encoder is not None:
             encoders.freeze(self.encoder, self.blocks)
         self.weights = [p for p in self.network.parameters() if p.requires_grad]
+        if not self.weights:
+            raise ValueError(f"the network {name!r} has a turn, but none of its weights may move")
         optimizer = make_optimizer(self.network, self.encoder, self.settings)
         _channels_last(self.network)
         self.wrapped, self.optimizer = fabric.setup(self.network, optimizer)

@@ -1,0 +1,1 @@
+"""The step `ordinary_classifier`: `python -m stages.ordinary_classifier`."""
