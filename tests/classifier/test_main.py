@@ -11,6 +11,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from stages.classifier import __main__ as classifier
+from stages.classifier import training
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,8 +62,8 @@ def test_each_epoch_has_its_loss_and_map_on_val_and_the_weights_are_those_withou
     assert all(0 < float(row["val_loss"]) < 5 for row in rows)
     weights = (project / "data/classifier/weights.safetensors").read_bytes()
 
-    fit = classifier.fit
-    monkeypatch.setattr(classifier, "fit", lambda *args: fit(*args[:4], "another key"))  # nobody watches
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda *args: fit(*args[:4], "another key"))  # nobody watches
     classifier.main()
     assert list(history(project)[0]) == ["epoch", "lr", "loss"]
     assert (project / "data/classifier/weights.safetensors").read_bytes() == weights
@@ -83,4 +84,4 @@ def test_without_a_label_in_val_there_is_no_curve():
         def split(self, name):
             return []
 
-    assert classifier.curve(Empty(), None, torch.nn.Linear(1, 1)) == {}
+    assert training.curve(Empty(), None, torch.nn.Linear(1, 1)) == {}
