@@ -9,7 +9,7 @@ from stages.common import door
 from stages.common.artifacts import write_atomic
 from stages.common.networks.weights import find_weights
 from stages.common.params import check, read_yaml
-from stages.common.training.params import Training, devices_asked
+from stages.common.training.params import Encoder, Training, devices_asked
 from stages.parameters.params import Parameters, Recipe
 
 OURS = ("small", "vgg19_chen")  # encoders of this project
@@ -33,14 +33,25 @@ def look() -> int:
 
 
 def trainings(params: Recipe) -> dict[str, Training]:
-    return {name: section for name, section in params if isinstance(section, Training)}
+    """Those that run: a step that `of` leaves out trains nothing."""
+    return {
+        name: section
+        for name, section in params
+        if isinstance(section, Training) and getattr(section, "of", None) != []
+    }
+
+
+def encoders(params: Recipe) -> dict[str, Encoder]:
+    """Those that are built, by the section that names them."""
+    found = {name: training.encoder for name, training in trainings(params).items()}
+    own = params.classifier.eader if params.classifier.method == "eader" else None
+    return found if own is None or own.encoder is None else found | {"classifier.eader": own.encoder}
 
 
 def check_encoders(params: Recipe) -> None:
     """Names that nobody knows and weights that are not there; all of them in one message."""
     problems = []
-    for name, training in trainings(params).items():
-        encoder = training.encoder
+    for name, encoder in encoders(params).items():
         try:
             if encoder.name not in OURS:
                 from stages.common.networks.encoders import check_name  # only now: the library takes seconds
