@@ -33,5 +33,5 @@ def probabilities(
         x = torch.from_numpy(batch).to(place)
         with torch.inference_mode(), torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             scores = model(x)
-        found.append(scores[: len(some)].float().cpu().double().sigmoid().numpy())
+        found.append(scores[: len(some)].cpu().double().sigmoid().numpy())
     return np.concatenate(found)

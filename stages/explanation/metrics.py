@@ -35,7 +35,7 @@ def of_pairs(plain: np.ndarray, kept: np.ndarray, left: np.ndarray) -> np.ndarra
         of_others(drop(plain, kept)),
         of_others(drop(plain, left)),
     )
-    return np.stack(columns, 1).astype(float)
+    return np.stack(columns, 1)
 
 
 def drop(before: np.ndarray, after: np.ndarray) -> np.ndarray:

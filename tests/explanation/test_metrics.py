@@ -89,6 +89,8 @@ def test_only_more_than_rounding_is_an_increase() -> None:
     plain = np.array([0.5])
     for more, found in ((0.0, 0), (5e-7, 0), (2e-6, 1), (-2e-6, 0)):
         assert metrics.of_pairs(plain, plain[:, None] + more, plain[:, None])[0, IC] == found
+    least = np.full((1, 1), metrics.LEAST)
+    assert metrics.of_pairs(np.zeros(1), least, least)[0, IC] == 0
 
 
 def test_a_drop_is_a_share_never_negative_and_nothing_of_nothing() -> None:
@@ -99,6 +101,7 @@ def test_a_drop_is_a_share_never_negative_and_nothing_of_nothing() -> None:
 
 def test_f1_of_nothing_and_nothing() -> None:
     assert metrics.f1(0.0, 0.0) == 0.0 and metrics.f1(0.5, 0.0) == 0.0
+    assert metrics.f1(0.5, 0.5) == 0.5
     assert metrics.f1(0.4, 0.6) == pytest.approx(0.48) and math.isnan(metrics.f1(0.4, math.nan))
 
 
