@@ -181,7 +181,7 @@ def explanation(means: Mapping[str, float], by_class: Mapping[str, Sequence[floa
         place, ticks = 0.0, []
         for keys, colour, title in ((high, BLUE, "high is better"), (low, ORANGE, "low is better")):
             if keys:
-                axes.text(0, place, title, color=colour, fontweight="bold", va="center")
+                axes.text(1.5, place, title, color=colour, fontweight="bold", va="center")
             for key in keys:
                 place += 1
                 ticks.append((place, EXPLAINED[key].name.replace(" of ", "\nof ")))

@@ -1,7 +1,5 @@
 """The page's part about the explanation metrics, of runs whose numbers were made up."""
 
-import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,6 @@ from pipeline.results import explanation, scores
 from pipeline.results.report import charts as drawings
 from pipeline.results.report import explained
 from pipeline.results.report import page as report_page
-from stages.common.artifacts import csv_text
-from stages.explanation.__main__ import COLUMNS
 from stages.explanation.metrics import BETTER, METRICS
 from tests import browser
 from tests.conftest import ROOT
@@ -34,19 +30,7 @@ CLASSES = [
 
 
 def explain(runs: Runs, numbers: dict[str, Any] | None = None, rows: list[Any] | None = None) -> None:
-    """A stage `explanation` beside what dvc.lock has, and its files."""
-    lock = YAML(typ="safe").load(runs.root / "dvc.lock")["stages"]
-    files = {
-        "reports/explanation/metrics.json": json.dumps({"split": "train", **(numbers or NUMBERS)}),
-        "reports/explanation/per_class.csv": csv_text([COLUMNS, *(CLASSES if rows is None else rows)]),
-    }
-    for path, content in files.items():
-        runs.write(path, content)
-        runs.store(content.encode())
-    outs = {path: hashlib.md5(text.encode()).hexdigest() for path, text in files.items()}
-    deps = {"data/seeds": "s0", "data/classifier": "c0"}
-    lock["explanation@seeds"] = entry(deps, {"explanation": {"of": ["seeds"], "precision": "fp32"}}, outs)
-    made_runs.lock(runs, lock)
+    made_runs.explain(runs, numbers or NUMBERS, CLASSES if rows is None else rows)
 
 
 @pytest.fixture
