@@ -19,6 +19,10 @@ class Words(NamedTuple):
     name: str
     says: str
 
+    @property
+    def title(self) -> str:
+        return self.name if self.name == self.short else f"{self.name} ({self.short})"
+
 
 WORDS = {
     "increase_in_confidence": Words(

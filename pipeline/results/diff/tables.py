@@ -85,7 +85,7 @@ def explanation(diff: Diff) -> Grid:
     for metric in dict.fromkeys(number.what for number in diff.explanation):
         mean, micro = (found.get((over, metric)) for over in (explained.CLASSES, explained.PAIRS))
         better = _better(mean or micro)
-        rows.append((Cell(WORDS[metric].name), better, *_change_of(mean, told), _change(micro)))
+        rows.append((Cell(WORDS[metric].title), better, *_change_of(mean, told), _change(micro)))
     sides = (f"{explained.CLASSES}, {diff.a.name}", diff.b.name, "change", *VERDICT[:told])
     return Grid(("explanation metric", "better", *sides, explained.PAIRS), tuple(rows), 2)
 
@@ -95,10 +95,10 @@ def explained_classes(diff: Diff, most: int | None = MOST) -> Grid:
     numbers = [number for number in diff.explained if number.value.verdict != noise.EQUAL]
     told = _is_told(numbers)
     rows = [
-        (Cell(one.what), Cell(WORDS[one.rung].name), _better(one), *_change_of(one, told))
+        (Cell(one.what), Cell(WORDS[one.rung].short), _better(one), *_change_of(one, told))
         for one in numbers[:most]
     ]
-    header = ("class", "explanation metric", "better", diff.a.name, diff.b.name, "change", *VERDICT[:told])
+    header = ("class", "metric", "better", diff.a.name, diff.b.name, "change", *VERDICT[:told])
     return Grid(header, tuple(rows), 3, len(numbers) - len(rows))
 
 

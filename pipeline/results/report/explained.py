@@ -22,7 +22,7 @@ def part(found: Scores) -> dict[str, Any]:
     return {
         "why_not": "",
         "standing": rung.standing,
-        "metrics": [{"key": key, "better": BETTER[key], **words._asdict()} for key, words in WORDS.items()],
+        "metrics": [{"key": key, "better": BETTER[key], "words": words} for key, words in WORDS.items()],
         "means": {key: rung.cell(key) for key in WORDS},
         "micro": {key: rung.cell(MICRO + key) for key in WORDS},
         "rows": worst_first(rows),

@@ -59,9 +59,9 @@ def test_a_change_is_good_towards_the_better_end(runs: Runs) -> None:
         "explanation metric", "better", "mean of classes, HEAD~1", "HEAD", "change", "all pairs"
     )  # fmt: skip
     assert cells(grid) == [
-        [("Average Drop", ""), ("low", "quiet"), ("5.00", ""), ("7.50", ""), ("+2.50", "bad"),
+        [("Average Drop (AD)", ""), ("low", "quiet"), ("5.00", ""), ("7.50", ""), ("+2.50", "bad"),
          ("+0.25", "bad")],
-        [("Average Retention", ""), ("high", "quiet"), ("82.50", ""), ("84.00", ""), ("+1.50", "good"),
+        [("Average Retention (AR)", ""), ("high", "quiet"), ("82.50", ""), ("84.00", ""), ("+1.50", "good"),
          ("", "")],
         [("F1+", ""), ("high", "quiet"), ("85.00", ""), ("85.00", ""), ("0.00", "quiet"), ("", "")],
     ]  # fmt: skip
@@ -71,10 +71,10 @@ def test_classes_come_by_the_size_of_their_change(runs: Runs) -> None:
     found = comparison.make(runs.root, "HEAD~1", "HEAD")
     rows = cells(tables.explained_classes(found))
     assert [(row[0][0], row[1][0], row[5]) for row in rows] == [
-        ("cat", "Average Drop", ("+6.00", "bad")),
-        ("cat", "Average Retention", ("+2.00", "good")),
-        ("dog", "Average Drop", ("-1.00", "good")),
-        ("dog", "Average Retention", ("+1.00", "good")),
+        ("cat", "AD", ("+6.00", "bad")),
+        ("cat", "AR", ("+2.00", "good")),
+        ("dog", "AD", ("-1.00", "good")),
+        ("dog", "AR", ("+1.00", "good")),
     ]
     short = tables.explained_classes(found, 1)
     assert len(short.rows) == 1 and short.left_out == 3
@@ -83,10 +83,10 @@ def test_classes_come_by_the_size_of_their_change(runs: Runs) -> None:
 def test_the_words_say_it_too(runs: Runs) -> None:
     text = stub.wsss(runs, "diff", "HEAD~1", "HEAD").stdout
     (row,) = (line.split() for line in text.splitlines() if line.startswith("Average Drop "))
-    assert row == ["Average", "Drop", "low", "5.00", "7.50", "+2.50", "+0.25"]
+    assert row == ["Average", "Drop", "(AD)", "low", "5.00", "7.50", "+2.50", "+0.25"]
     assert noise.RULES[noise.ONE_EACH][:40] in text
     marked = in_words.markdown(comparison.make(runs.root, "HEAD~1", "HEAD"))
-    assert "| Average Drop | low | 5.00 | 7.50 | **+2.50** | **+0.25** |\n" in marked
+    assert "| Average Drop (AD) | low | 5.00 | 7.50 | **+2.50** | **+0.25** |\n" in marked
     assert "<summary>Explanation metrics that changed most</summary>" in marked
     values = json.loads(stub.wsss(runs, "diff", "HEAD~1", "HEAD", "--json").stdout)
     first, second = values["explanation"][:2]
