@@ -53,7 +53,11 @@ class Stage:
 
 
 def resolve(
-    folder: Path, methods: dict[str, str], ceiling: bool = False, preset: str | None = None
+    folder: Path,
+    methods: dict[str, str],
+    ceiling: bool = False,
+    preset: str | None = None,
+    explanation: bool = False,
 ) -> dict[str, Stage]:
     """The stages of the project with these methods, or a preset; `folder` gets a copy of the two files."""
     from dvc.repo import Repo
@@ -64,6 +68,7 @@ def resolve(
     for step, method in methods.items():
         values[step]["method"] = method
     values["ceiling"]["of"] = ["segmenter"] if ceiling else []
+    values["explanation"]["of"] = ["seeds"] if explanation else []
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
@@ -104,7 +109,7 @@ CHOICES = [{}, *({step: method} for step, methods in methods_of_steps().items() 
 def test_a_stage_depends_on_the_stamp_of_its_step_and_on_no_file_of_code(
     tmp_path: Path, methods: dict[str, str]
 ) -> None:
-    found = resolve(tmp_path / "repo", methods, ceiling=True)
+    found = resolve(tmp_path / "repo", methods, ceiling=True, explanation=True)
     for stage in found.values():
         stamps = [dep for dep in stage.deps if dep.startswith("data/code")]
         assert stamps == ([] if stage.step == "code" else [f"data/code/{stage.step}"]), stage.name
@@ -169,6 +174,20 @@ def test_the_ceiling_is_outside_the_recipe(tmp_path: Path, stages: dict[str, Sta
     assert asked == stages
     outs = [out.path for out in ceiling.outs]
     assert not any(overlap(dep, out) for stage in asked.values() for dep in stage.deps for out in outs)
+
+
+def test_the_explanation_is_a_leaf_that_sees_no_pixel_label(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """Asked for, it adds one stage that changes no other; it does not descend from the masks."""
+    asked = resolve(tmp_path / "repo", {}, explanation=True)
+    assert set(asked) - set(stages) == {"explanation@seeds"} and "explanation@seeds" not in tainted(asked)
+    explanation = asked.pop("explanation@seeds")
+    assert asked == stages
+    assert {"data/seeds", "data/classifier", "data/dataset"} <= set(explanation.deps)
+    assert [(out.path, out.cached) for out in explanation.outs] == [
+        ("reports/explanation/per_class.csv", True), ("reports/explanation/metrics.json", False)
+    ]  # fmt: skip
+    assert {"gpu", "timeout"} <= set(explanation.meta) <= set(META)
+    assert "stages/common/device.py" in needed(explanation)
 
 
 def tainted(stages: dict[str, Stage]) -> set[str]:
@@ -265,7 +284,7 @@ def test_one_name_per_step(tmp_path: Path) -> None:
     """A step's stage, folder, section of params.yaml and output have one name."""
     from stages.common.params import read_yaml
 
-    steps = {stage.step for stage in resolve(tmp_path / "repo", {}, ceiling=True).values()}
+    steps = {stage.step for stage in resolve(tmp_path / "repo", {}, ceiling=True, explanation=True).values()}
     folders = {file.parent.name for file in (ROOT / "stages").glob("*/__main__.py")}
     assert steps == folders
     assert set(read_yaml(ROOT / "params.yaml")) <= steps

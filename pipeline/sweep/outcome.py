@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.project import git, ledger
 from pipeline.project.outcomes import RAN, RESTORED
-from pipeline.results import scores
+from pipeline.results import explanation, scores
 from pipeline.results.noise import EXACT
 from pipeline.results.snapshot import open_run
 from pipeline.sweep.definition import Sweep, Trial
@@ -36,6 +36,9 @@ class Row:
     why: str
     miou: Mapping[str, float]  # percent by rung, in the ladder's order; empty while it is not finished
     cost: Cost
+    explained: Mapping[str, float] = field(
+        default_factory=dict
+    )  # percent by explanation metric, if asked for
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,17 @@ class Point:
 
     def spread(self, rung: str) -> tuple[float, float | None] | None:
         """Mean and sample standard deviation over the seeds, None of a single run; None without a run."""
-        values = list(self.scores(rung).values())
-        if not values:
-            return None
-        return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+        return _spread(list(self.scores(rung).values()))
+
+    def explained(self, metric: str) -> tuple[float, float | None] | None:
+        """The same of an explanation metric."""
+        return _spread([row.explained[metric] for row in self.rows if metric in row.explained])
+
+
+def _spread(values: list[float]) -> tuple[float, float | None] | None:
+    if not values:
+        return None
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,11 @@ class Outcome:
     @property
     def rows(self) -> list[Row]:
         return [row for point in self.points for row in point.rows]
+
+    @property
+    def explained(self) -> list[str]:
+        """The explanation metrics that some run has."""
+        return [key for key in explanation.WORDS if any(key in row.explained for row in self.rows)]
 
     def ranked(self, rung: str) -> list[tuple[float, Point]]:
         """The points whose runs are all finished, with their means, best first."""
@@ -100,26 +115,35 @@ def read(
     for trial in trials:
         known = FINISHED if trial.name in done else NOT_RUN
         one = said.get(trial.name, Ended(trial, known))
-        miou = _miou(root, trial.name) if one.outcome == FINISHED else {}
+        miou, explained = _numbers(root, trial.name) if one.outcome == FINISHED else ({}, {})
         rungs |= dict.fromkeys(miou)
-        row = Row(trial, one.outcome, one.why, miou, costs.get(trial.name, Cost()))
+        row = Row(trial, one.outcome, one.why, miou, costs.get(trial.name, Cost()), explained)
         next(point for point in points if point.name == trial.point).rows.append(row)
     return Outcome(sweep, points, list(rungs))
 
 
-def _miou(root: Path, name: str) -> dict[str, float]:
-    """mIoU by rung of a finished run: of the rungs with a truth; none if its recipe scores nothing."""
+def _numbers(root: Path, name: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Of a finished run: mIoU by rung that has a truth, and the explanation metrics, if it has any."""
     try:
         commit = git.resolve(root, f"refs/heads/{git.BRANCH}{name}")
-        return dict(_of_commit(root, commit))
+        miou, explained = _of_commit(root, commit)
     except ValueError:
-        return {}
+        return {}, {}
+    return dict(miou), dict(explained)
+
+
+Pairs = tuple[tuple[str, float], ...]
 
 
 @functools.lru_cache(maxsize=4096)  # a sweep's page is made anew after each of its runs
-def _of_commit(root: Path, commit: str) -> tuple[tuple[str, float], ...]:
+def _of_commit(root: Path, commit: str) -> tuple[Pairs, Pairs]:
     found = scores.read(open_run(root, commit))
-    return tuple((rung.name, rung.numbers["miou"]) for rung in found.good if "miou" in rung.numbers)
+    rung = explanation.read(found)
+    numbers = rung.numbers if rung and rung.good else {}
+    return (
+        tuple((rung.name, rung.numbers["miou"]) for rung in found.good if "miou" in rung.numbers),
+        tuple((key, numbers[key]) for key in explanation.WORDS if key in numbers),
+    )
 
 
 def _costs(root: Path, sweep: Sweep) -> dict[str, Cost]:

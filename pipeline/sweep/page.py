@@ -30,6 +30,8 @@ def render(outcome: Outcome) -> str:
         rungs=outcome.rungs,
         keys=list(zip(keys, summary.short(keys), strict=True)),
         points=[_point(outcome, point) for point in outcome.points],
+        explained=summary.explained(outcome),
+        explained_note=summary.EXPLAINED,
         effects=[_effect(effect, outcome.rungs) for effect in found],
         best=[_best(outcome, rung) for rung in outcome.rungs if outcome.best(rung)],
         equal=[rung for rung in outcome.rungs if outcome.ranked(rung) and not outcome.best(rung)],

@@ -9,6 +9,7 @@ from pipeline.engine import terminal
 from pipeline.project.root import write_whole
 from pipeline.project.tables import markdown
 from pipeline.project.words import clock
+from pipeline.results.explanation import WORDS
 from pipeline.results.scores import text
 from pipeline.sweep.definition import Sweep, folder
 from pipeline.sweep.effects import factors
@@ -16,6 +17,12 @@ from pipeline.sweep.grid import Values, word, words
 from pipeline.sweep.outcome import Outcome, Point
 from pipeline.sweep.trials import FINISHED
 from stages.common.artifacts import as_text
+from stages.explanation.metrics import BETTER
+
+EXPLAINED = (
+    "How well the seeds explain the classifier, the mean over the classes in percent; high or low is the "
+    "better end. Average Drop (AD) alone is a trap: of a map that keeps all it is 0."
+)
 
 
 def write(root: Path, outcome: Outcome) -> None:
@@ -31,12 +38,14 @@ def write(root: Path, outcome: Outcome) -> None:
 def _table(outcome: Outcome) -> Iterator[list[str]]:
     keys = list(outcome.sweep.points[0])
     rungs = [f"{rung}.miou" for rung in outcome.rungs]
+    rungs += [f"explanation.{metric}" for metric in outcome.explained]
     yield ["run", "point", "seed", *keys, *rungs, "minutes", "ran", "restored", "outcome", "why"]
     for point in outcome.points:
         for row in point.rows:
             seed = "" if row.trial.seed is None else str(row.trial.seed)
             values = [as_text(word(point.values[key])) for key in keys]
             miou = [text(row.miou[rung]) if rung in row.miou else "" for rung in outcome.rungs]
+            miou += [text(row.explained[key]) if key in row.explained else "" for key in outcome.explained]
             cost = [f"{row.cost.seconds / 60:.2f}", str(row.cost.ran), str(row.cost.restored)]
             yield [row.trial.name, point.name, seed, *values, *miou, *cost, row.outcome, as_text(row.why)]
 
@@ -52,7 +61,26 @@ def to_markdown(outcome: Outcome) -> str:
         minutes = f"{point.seconds / 60:.1f}"
         rows.append([point.name, *(word(point.values[key]) for key in keys), *miou, minutes, state(point)])
     right = range(1 + len(keys), len(header) - 1)
-    return f"# Sweep {outcome.sweep.name}\n\n{about(outcome)}\n\n{markdown(header, rows, right)}"
+    shown = f"# Sweep {outcome.sweep.name}\n\n{about(outcome)}\n\n{markdown(header, rows, right)}"
+    if explained_rows := explained(outcome):
+        head, *lines = explained_rows
+        shown += f"\n{EXPLAINED}\n\n{markdown(head, lines, range(1 + len(keys), len(head)))}"
+    return shown
+
+
+def explained(outcome: Outcome) -> list[list[str]]:
+    """The explanation metrics as text: a header, a row per point; empty where no run has any."""
+    keys, metrics = varying(outcome.sweep.points), outcome.explained
+    header = ["point", *short(keys), *(f"{WORDS[metric].short} ({BETTER[metric]})" for metric in metrics)]
+    rows = [
+        [
+            point.name,
+            *(word(point.values[key]) for key in keys),
+            *(_text(point.explained(m)) for m in metrics),
+        ]
+        for point in outcome.points
+    ]
+    return [header, *rows] if metrics else []
 
 
 def varying(points: Sequence[Values]) -> list[str]:
@@ -68,7 +96,10 @@ def short(keys: Sequence[str]) -> list[str]:
 
 def spread(point: Point, rung: str) -> str:
     """Mean and standard deviation in percent, of a single run its value, of none nothing."""
-    found = point.spread(rung)
+    return _text(point.spread(rung))
+
+
+def _text(found: tuple[float, float | None] | None) -> str:
     if found is None:
         return ""
     return text(found[0]) + ("" if found[1] is None else f" ± {text(found[1])}")
@@ -134,7 +165,16 @@ def show(outcome: Outcome, place: Path) -> None:
         values = [escape(word(point.values[key])) for key in keys]
         table.add_row(escape(point.name), *values, *miou, escape(state(point)))
     console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=terminal.WIDE)).print(table)
+    console = console if console.is_terminal else Console(highlight=False, width=terminal.WIDE)
+    console.print(table)
+    if lines := explained(outcome):
+        console.print(f"\n{EXPLAINED}")
+        table = Table(box=None, pad_edge=False)
+        for number, column in enumerate(lines[0]):
+            table.add_column(escape(column), justify="right" if number > len(keys) else "left")
+        for line in lines[1:]:
+            table.add_row(*map(escape, line))
+        console.print(table)
     for row in outcome.rows:
         if row.why:
             print(visible(f"{row.trial.name}: {row.why}"))

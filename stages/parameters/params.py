@@ -13,6 +13,7 @@ from stages.classifier.params import Classifier
 from stages.common.params import Section
 from stages.dataset.params import Dataset
 from stages.evaluation.params import Evaluation
+from stages.explanation.params import Explanation
 from stages.gallery.params import Gallery
 from stages.generate.params import Generate
 from stages.ordinary_classifier.params import OrdinaryClassifier
@@ -32,6 +33,7 @@ class Recipe(Section):
     ordinary_classifier: OrdinaryClassifier
     classifier: Classifier
     seeds: Seeds
+    explanation: Explanation
     affinity_labels: AffinityLabels
     affinity: Affinity
     pseudo_labels: PseudoLabels

@@ -8,6 +8,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.memory.lockfile import dump
+from stages.common.artifacts import csv_text
+from stages.explanation.metrics import METRICS
 from tests.conftest import Project, new_repository
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
@@ -56,7 +58,7 @@ def make(root: Path) -> Runs:
     new_repository(root)
     runs.write("dvc.yaml", "stages: {}\n")
     runs.write("params.yaml", PARAMS)
-    runs.write(".gitignore", "/data/\n/reports/*/per_picture.csv\n")
+    runs.write(".gitignore", "/data/\n/reports/*/per_picture.csv\n/reports/explanation/per_class.csv\n")
     return runs
 
 
@@ -87,4 +89,30 @@ def score(runs: Runs, rung: str, **values: Any) -> None:
     (out,) = (out for out in stages[f"evaluation@{rung}"]["outs"] if out["path"].endswith("/metrics.json"))
     runs.write(out["path"], text)
     out["md5"] = hashlib.md5(text.encode()).hexdigest()
+    lock(runs, stages)
+
+
+def explain(
+    runs: Runs,
+    numbers: dict[str, Any],
+    rows: list[tuple[Any, ...]],
+    seeds: str = "s0",
+) -> None:
+    """Add a stage `explanation` to dvc.lock, and write its files; the table is in the cache too.
+
+    A row has a class, its pairs, those with others, and the metrics in their order. `seeds` is the hash
+    of what is explained.
+    """
+    files = {
+        "reports/explanation/metrics.json": json.dumps({"split": "train", **numbers}, sort_keys=True),
+        "reports/explanation/per_class.csv": csv_text(
+            [("class", "pairs", "pairs_with_others", *METRICS), *rows]
+        ),
+    }
+    for path, text in files.items():
+        runs.write(path, text)
+    outs = {path: runs.store(text.encode()) for path, text in files.items()}
+    deps = {"data/seeds": seeds, "data/classifier": seeds}
+    stages = YAML(typ="safe").load(runs.root / "dvc.lock")["stages"]
+    stages["explanation@seeds"] = entry(deps, None, outs)
     lock(runs, stages)

@@ -4,30 +4,33 @@ Numbers are means over a side's runs, judged by noise.py; stages and pictures ar
 of each side, of equal seed if there is one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.project.presets import Change
 from pipeline.project.tables import Table
-from pipeline.results import noise, scores
-from pipeline.results.diff import notes, parting
+from pipeline.results import explanation, noise, scores
+from pipeline.results.diff import explained, notes, parting
+from pipeline.results.diff.explained import Cells
 from pipeline.results.diff.parting import Parting
 from pipeline.results.diff.sides import Pair, Side, pair_of, parameter_changes, side
-from pipeline.results.scores import Rung, Scores
+from pipeline.results.scores import Scores
 from pipeline.results.snapshot import Snapshot
 from stages.common import stamps
-
-Cells = dict[tuple[str, str], float]  # percent, by rung and by metric or class
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number in percent that both sides have: a metric of the ladder, or a class's IoU at a rung."""
+    """A number in percent that both sides have: a metric of the ladder, or a class's IoU at a rung.
+
+    An explanation metric has in place of the rung what it is a mean of; by class it stands there itself.
+    """
 
     rung: str
     what: str
     value: noise.Change
+    high: bool = True  # whether more is better
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,14 @@ class Diff:
     stages: tuple[Parting, ...]
     ladder: tuple[Number, ...]
     classes: tuple[Number, ...]  # largest change first
+    explanation: tuple[Number, ...]
+    explained: tuple[Number, ...]  # by class, largest change first
     pictures: tuple[Pictures, ...]
     unscored: tuple[Unscored, ...]
 
     @property
     def is_empty(self) -> bool:
-        numbers = (*self.ladder, *self.classes)
+        numbers = (*self.ladder, *self.classes, *self.explanation, *self.explained)
         changed = any(number.value.verdict != noise.EQUAL for number in numbers)
         return not (self.params or self.stages or self.unscored or changed)
 
@@ -111,7 +116,8 @@ def make(root: Path, a: str, b: str) -> Diff:
     tables = _scores(of_pair, {stage.stage for stage in stages if stage.state != parting.SAME_RESULT})
     moved = [_pictures(rung, *both) for rung, both in tables.items() if all(both)]
     ladder = tuple(_numbers(found, _metrics))
-    classes = _numbers(found, lambda rung: rung.classes)
+    means = [replace(n, high=explanation.is_high(n.what)) for n in _numbers(found, explained.means)]
+    by_class = [replace(n, high=explanation.is_high(n.rung)) for n in _numbers(found, explained.by_class)]
     compared = {number.rung for number in ladder}
     return Diff(
         a=first,
@@ -120,10 +126,16 @@ def make(root: Path, a: str, b: str) -> Diff:
         params=tuple(parameter_changes(first, second)),
         stages=tuple(stages),
         ladder=ladder,
-        classes=tuple(sorted(classes, key=lambda number: -abs(number.value.change))),
+        classes=_largest_first(_numbers(found, _classes)),
+        explanation=tuple(means),
+        explained=_largest_first(by_class),
         pictures=tuple(pictures for pictures in moved if pictures.changed),
         unscored=tuple(rung for rung in _unscored(of_pair) if rung.rung not in compared),
-        notes=(*notes.before(first, second, of_pair, stages), *notes.missing(pair, tables)),
+        notes=(
+            *notes.before(first, second, of_pair, stages),
+            *explained.notes(of_pair),
+            *notes.missing(pair, tables),
+        ),
     )
 
 
@@ -131,25 +143,27 @@ def _of(found: dict[object, Scores], run: Snapshot) -> Iterator[Scores]:
     return (one for one in found.values() if one.run is run)
 
 
-def _numbers(
-    found: list[dict[object, Scores]], cells: Callable[[Rung], Mapping[str, float]]
-) -> Iterator[Number]:
-    """The numbers that runs of both sides have, in the order of the rungs."""
-    values: list[dict[object, Cells]] = [
-        {
-            key: {(rung.name, what): value for rung in one.good for what, value in cells(rung).items()}
-            for key, one in runs.items()
-        }
-        for runs in found
-    ]
+def _largest_first(numbers: Iterable[Number]) -> tuple[Number, ...]:
+    return tuple(sorted(numbers, key=lambda number: -abs(number.value.change)))
+
+
+def _numbers(found: list[dict[object, Scores]], cells: Callable[[Scores], Cells]) -> Iterator[Number]:
+    """The numbers that runs of both sides have, in the order in which a run has them."""
+    values = [{key: cells(one) for key, one in runs.items()} for runs in found]
     for name in dict.fromkeys(name for runs in values for run in runs.values() for name in run):
         sides = [{key: run[name] for key, run in runs.items() if name in run} for runs in values]
         if all(sides):
             yield Number(*name, noise.compare(*sides))
 
 
-def _metrics(rung: Rung) -> dict[str, float]:
-    return {key: rung.numbers[key] for key in scores.PERCENT if key in rung.numbers}
+def _metrics(one: Scores) -> Cells:
+    """By rung and metric."""
+    return {(r.name, key): r.numbers[key] for r in one.good for key in scores.PERCENT if key in r.numbers}
+
+
+def _classes(one: Scores) -> Cells:
+    """IoU by rung and class."""
+    return {(rung.name, name): value for rung in one.good for name, value in rung.classes.items()}
 
 
 def _unscored(pair: tuple[Scores, Scores]) -> Iterator[Unscored]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.results import noise
-from pipeline.results.diff import parting
+from pipeline.results.diff import explained, parting
 from pipeline.results.diff.comparison import Diff, Number, Unscored
 from pipeline.results.diff.notes import some
 from pipeline.results.diff.parting import Parting
 from pipeline.results.diff.sides import Side
+from pipeline.results.explanation import WORDS
 from pipeline.results.scores import text
 
 GOOD, BAD, QUIET = "good", "bad", "quiet"
@@ -75,6 +76,34 @@ def classes(diff: Diff, most: int | None = MOST) -> Grid:
     rows = [(Cell(number.what), Cell(number.rung), *_change_of(number, told)) for number in numbers[:most]]
     header = ("class", "rung", f"IoU, {diff.a.name}", diff.b.name, "change", *VERDICT[:told])
     return Grid(header, tuple(rows), 2, len(numbers) - len(rows))
+
+
+def explanation(diff: Diff) -> Grid:
+    """A row per explanation metric: its mean over the classes on both sides, and the change of all pairs."""
+    found = {(number.rung, number.what): number for number in diff.explanation}
+    told, rows = _is_told(diff.explanation), []
+    for metric in dict.fromkeys(number.what for number in diff.explanation):
+        mean, micro = (found.get((over, metric)) for over in (explained.CLASSES, explained.PAIRS))
+        better = _better(mean or micro)
+        rows.append((Cell(WORDS[metric].title), better, *_change_of(mean, told), _change(micro)))
+    sides = (f"{explained.CLASSES}, {diff.a.name}", diff.b.name, "change", *VERDICT[:told])
+    return Grid(("explanation metric", "better", *sides, explained.PAIRS), tuple(rows), 2)
+
+
+def explained_classes(diff: Diff, most: int | None = MOST) -> Grid:
+    """Explanation metrics of classes, largest change first, without those that are equal."""
+    numbers = [number for number in diff.explained if number.value.verdict != noise.EQUAL]
+    told = _is_told(numbers)
+    rows = [
+        (Cell(one.what), Cell(WORDS[one.rung].short), _better(one), *_change_of(one, told))
+        for one in numbers[:most]
+    ]
+    header = ("class", "metric", "better", diff.a.name, diff.b.name, "change", *VERDICT[:told])
+    return Grid(header, tuple(rows), 3, len(numbers) - len(rows))
+
+
+def _better(number: Number | None) -> Cell:
+    return Cell("high" if number and number.high else "low", QUIET)
 
 
 def pictures(diff: Diff, most: int = 3) -> Grid:
@@ -152,7 +181,7 @@ def tone(number: Number) -> str:
     """Good or bad where the change counts or nobody knows; quiet where it is noise."""
     if number.value.verdict in (noise.NOISE, noise.EQUAL):
         return QUIET
-    return GOOD if number.value.change > 0 else BAD
+    return GOOD if (number.value.change > 0) == number.high else BAD
 
 
 def _verdict(number: Number) -> Cell:

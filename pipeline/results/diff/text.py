@@ -43,13 +43,20 @@ def show(diff: Diff) -> None:
         return
     for line in tables.where(diff):
         console.print(escape(line))
-    for grid in (tables.params(diff), tables.ladder(diff), tables.classes(diff), tables.pictures(diff)):
+    for grid in (
+        tables.params(diff),
+        tables.ladder(diff),
+        tables.classes(diff),
+        tables.explanation(diff),
+        tables.explained_classes(diff),
+        tables.pictures(diff),
+    ):
         if grid.rows:
             console.print()
             console.print(_table(grid))
             if grid.left_out:
                 console.print(f"[dim]and {grid.left_out} more: --json has all, --html too[/]")
-    for line in tables.rule(diff.ladder):
+    for line in tables.rule((*diff.ladder, *diff.explanation)):
         console.print(f"\n[dim]{escape(line)}[/]")
 
 
@@ -69,11 +76,14 @@ def markdown(diff: Diff) -> str:
     parts += [f"> **Note:** {_words(note)}\n" for note in diff.notes]
     if diff.is_empty:
         return "\n".join([*parts, f"{EMPTY.capitalize()}.\n"])
-    parts += [_grid(tables.ladder(diff)), *(f"{line}\n" for line in map(_words, tables.where(diff)))]
+    parts += [_grid(tables.ladder(diff)), _grid(tables.explanation(diff))]
+    parts += [*(f"{line}\n" for line in map(_words, tables.where(diff)))]
     params, classes = tables.params(diff), tables.classes(diff)
     parts.append(_grid(params) if len(params.rows) <= LONG else _folded("Parameters", params))
-    parts += [_folded("Classes that changed most", classes), _folded("Pictures", tables.pictures(diff))]
-    parts += [f"<sub>{_words(line)}</sub>\n" for line in tables.rule(diff.ladder)]
+    parts += [_folded("Classes that changed most", classes)]
+    parts += [_folded("Explanation metrics that changed most", tables.explained_classes(diff))]
+    parts += [_folded("Pictures", tables.pictures(diff))]
+    parts += [f"<sub>{_words(line)}</sub>\n" for line in tables.rule((*diff.ladder, *diff.explanation))]
     return "\n".join(_fitting(part for part in parts if part))
 
 
@@ -128,6 +138,8 @@ def as_json(diff: Diff) -> str:
         "stages": [asdict(stage) | {"causes": stage.causes} for stage in diff.stages],
         "ladder": [_number(number, "metric") for number in diff.ladder],
         "classes": [_number(number, "class") for number in diff.classes],
+        "explanation": [_explained(number, "mean", "metric") for number in diff.explanation],
+        "explained": [_explained(number, "metric", "class") for number in diff.explained],
         "unscored": [asdict(found) for found in diff.unscored],
         "pictures": [asdict(found) | {"better": found.better} for found in diff.pictures],
         "rules": noise.RULES,
@@ -147,3 +159,9 @@ def _number(number: Number, what: str) -> dict[str, Any]:
         **asdict(number.value),
         "verdict": number.value.verdict,
     }
+
+
+def _explained(number: Number, rung: str, what: str) -> dict[str, Any]:
+    """`rung` and `what` are the names of the first two."""
+    found = _number(number, what)
+    return {rung: found.pop("rung"), **found, "better": "high" if number.high else "low"}

@@ -9,6 +9,8 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.project.tables import Table
 from pipeline.results import charts
 from pipeline.results.charts import COLOURS, INK
+from pipeline.results.explanation import WORDS as EXPLAINED
+from pipeline.results.explanation import is_high
 from pipeline.results.report.published import Band
 from pipeline.results.scores import text
 
@@ -168,3 +170,30 @@ def _line(axes: Axes, rows: Table, column: str, place: int) -> None:
     axes.plot(
         *zip(*points, strict=True), label=name, color=colour, lw=width, marker="o" if len(rows) < 3 else None
     )
+
+
+def explanation(means: Mapping[str, float], by_class: Mapping[str, Sequence[float]]) -> Figure:
+    """A bar per metric with its mean over the classes, a dot per class; what is better high comes first."""
+    high, low = ([key for key in means if is_high(key) is wanted] for wanted in (True, False))
+    with charts.style():
+        figure = charts.figure(4.6, 0.9 + 0.46 * len(means))
+        axes = figure.add_subplot()
+        place, ticks = 0.0, []
+        for keys, colour, title in ((high, BLUE, "high is better"), (low, ORANGE, "low is better")):
+            if keys:
+                axes.text(1.5, place, title, color=colour, fontweight="bold", va="center")
+            for key in keys:
+                place += 1
+                ticks.append((place, EXPLAINED[key].name.replace(" of ", "\nof ")))
+                axes.barh(place, means[key], color=colour, height=0.56, alpha=0.8)
+                dots = [place] * len(by_class[key])
+                axes.plot(by_class[key], dots, "o", color=INK, ms=3.2, alpha=0.55, mew=0)
+                axes.text(103, place, text(means[key]), va="center", fontweight="bold", fontsize=11)
+            place += 1.1
+        axes.set_yticks(*zip(*ticks, strict=True))
+        axes.set_ylim(place - 0.4, -0.6)
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("%")
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+    return figure

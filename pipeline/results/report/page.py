@@ -16,6 +16,7 @@ from pipeline.results.data_set import DataSet
 from pipeline.results.diff.parting import is_stamp
 from pipeline.results.report import charts as drawings
 from pipeline.results.report import (
+    explained,
     gallery,
     head,
     paste,
@@ -73,6 +74,7 @@ def values(root: Path) -> dict[str, Any]:
         "seeds": {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))},
         "runs": [run.run.name for run in like],
         "classifier": {} if found.why_not("classifier") else recogniser.read(root),
+        "explanation": explained.part(found),
         "paste": _paste(found, ious, like) if scored else [],
         "name": params["dataset"]["name"],
         "ladder": [

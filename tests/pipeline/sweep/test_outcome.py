@@ -20,6 +20,7 @@ def test_a_rung_without_a_truth_has_no_score(tmp_path: Path) -> None:
     made_runs.score(runs, "seeds", miou=41.5, images=2)
     made_runs.score(runs, "predictions", images=0)
     runs.write("reports/labels/metrics.json", '{"miou": 99.0}')  # dvc.lock names another one
+    made_runs.explain(runs, {"average_drop": 5.0, "micro_average_drop": 6.0, "images": 2}, [])
     runs.commit()
     runs.run("git", "branch", "wsss/run/s-01")
     found = read(runs.root, SWEEP, SWEEP.trials({}), {"s-01"}, [])
@@ -28,3 +29,5 @@ def test_a_rung_without_a_truth_has_no_score(tmp_path: Path) -> None:
         (FINISHED, {"seeds": 41.5}),
         (NOT_RUN, {}),
     ]
+    assert [dict(row.explained) for row in found.rows] == [{"average_drop": 5.0}, {}]
+    assert found.explained == ["average_drop"]

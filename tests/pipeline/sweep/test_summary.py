@@ -1,6 +1,7 @@
 """The tables and the page of a sweep, from an outcome made by hand."""
 
 import csv
+import dataclasses
 import io
 import re
 
@@ -114,3 +115,37 @@ def test_the_page_in_a_browser(tmp_path, width, scheme):
         assert all(drawing.bounding_box()["width"] > 200 for drawing in window.locator("svg").all())
         browser.keep(window, f"sweep-{width}-{scheme}")
     assert said == []
+
+
+def test_explanation_metrics_have_a_table_of_their_own(tmp_path, capsys):
+    """Of the runs that have them: 5 and 7, mean 6, sd 1.41; a run that failed has none."""
+    found = outcome(FOUND, KEYS, 2)
+    for n, point in enumerate(found.points):
+        for seed, row in enumerate(point.rows):
+            if row.miou:
+                numbers = {"f1_plus": 80.0 + n, "average_drop": 5.0 + 2 * seed}
+                point.rows[seed] = dataclasses.replace(row, explained=numbers)
+    lines = summary.to_markdown(found).splitlines()
+    assert lines[11] == summary.EXPLAINED
+    assert lines[13] == "| point | method | beta | AD (low) | F1+ (high) |"
+    assert lines[15] == "| s-01 | cam | 4 | 6.00 ± 1.41 | 80.00 ± 0.00 |"
+    assert lines[16] == "| s-02 | cam | 8 | 7.00 | 81.00 |"
+    assert lines[4] == "| point | seeds.method | walk.beta | seeds | walk | minutes | runs |"
+    summary.write(tmp_path, found)
+    rows = list(csv.DictReader((tmp_path / "reports/sweeps/s/points.csv").open()))
+    assert [row["explanation.average_drop"] for row in rows] == ["5.00", "7.00", "", "7.00"] + [
+        "5.00",
+        "7.00",
+    ] * 2
+    summary.show(found, tmp_path)
+    assert "AD (low)" in capsys.readouterr().out
+    text = words(page.render(found))
+    assert "AD (low) F1+ (high) s-01 cam 4 6.00 ± 1.41 80.00 ± 0.00 s-02" in text
+    assert summary.EXPLAINED in text
+
+
+def test_without_explanation_metrics_there_is_no_word_of_them(capsys, tmp_path):
+    found = outcome(FOUND, KEYS, 2)
+    summary.show(found, tmp_path)
+    shown = summary.to_markdown(found) + words(page.render(found)) + capsys.readouterr().out
+    assert summary.explained(found) == [] and "xplanation" not in shown and "explain" not in shown

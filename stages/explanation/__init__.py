@@ -1,0 +1,1 @@
+"""How well the seeds explain the classifier, by its own answers to masked pictures."""
