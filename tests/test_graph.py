@@ -52,14 +52,24 @@ class Stage:
         return self.name.partition("@")[0]
 
 
+EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may lead to one
+    "ordinary_classifier.of": ["dataset"],
+    "classifier.ordinary": "ordinary_classifier",
+    "explanation.of": ["seeds"],
+    "ceiling.of": ["segmenter"],
+}
+
+
 def resolve(
     folder: Path,
     methods: dict[str, str],
-    ceiling: bool = False,
     preset: str | None = None,
-    explanation: bool = False,
+    also: dict[str, Any] | None = None,
 ) -> dict[str, Stage]:
-    """The stages of the project with these methods, or a preset; `folder` gets a copy of the two files."""
+    """The stages of the project with these methods and the values `also`, or a preset.
+
+    `folder` gets a copy of the two files.
+    """
     from dvc.repo import Repo
     from ruamel.yaml import YAML
 
@@ -67,8 +77,9 @@ def resolve(
     values = yaml.load(ROOT / "params.yaml")
     for step, method in methods.items():
         values[step]["method"] = method
-    values["ceiling"]["of"] = ["segmenter"] if ceiling else []
-    values["explanation"]["of"] = ["seeds"] if explanation else []
+    for key, value in (also or {}).items():
+        step, name = key.split(".")
+        values[step][name] = value
     (folder / ".dvc").mkdir(parents=True)
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
@@ -109,7 +120,7 @@ CHOICES = [{}, *({step: method} for step, methods in methods_of_steps().items() 
 def test_a_stage_depends_on_the_stamp_of_its_step_and_on_no_file_of_code(
     tmp_path: Path, methods: dict[str, str]
 ) -> None:
-    found = resolve(tmp_path / "repo", methods, ceiling=True, explanation=True)
+    found = resolve(tmp_path / "repo", methods, also=EVERYTHING)
     for stage in found.values():
         stamps = [dep for dep in stage.deps if dep.startswith("data/code")]
         assert stamps == ([] if stage.step == "code" else [f"data/code/{stage.step}"]), stage.name
@@ -146,7 +157,9 @@ def test_real_pictures_generate_nothing(tmp_path: Path, stages: dict[str, Stage]
 
 def test_nothing_is_computed_that_nothing_reads(stages: dict[str, Stage], tmp_path: Path) -> None:
     """What no other stage reads is a report."""
-    for found in (stages, resolve(tmp_path / "repo", {}, preset="crf-only")):
+    everything = EVERYTHING | {"ceiling.of": []}
+    crf_only = resolve(tmp_path / "crf-only", {}, preset="crf-only")
+    for found in (stages, crf_only, resolve(tmp_path / "repo", {}, also=everything)):
         for stage in found.values():
             read = any(
                 overlap(dep, out.path) for other in found.values() for dep in other.deps for out in stage.outs
@@ -159,16 +172,19 @@ def overlap(one: str, other: str) -> bool:
     return a == b or a in b.parents or b in a.parents
 
 
-def test_no_training_sees_a_pixel_label(stages: dict[str, Stage]) -> None:
-    """Everything that descends from data/masks is evaluation or report."""
-    seen = tainted(stages)
+@pytest.mark.parametrize("also", [{}, EVERYTHING], ids=["shipped", "everything"])
+def test_no_training_sees_a_pixel_label(tmp_path: Path, also: dict[str, Any]) -> None:
+    """Everything that descends from data/masks is evaluation, report, or outside the recipe."""
+    found = resolve(tmp_path / "repo", {}, also=also)
+    seen = tainted(found)
     assert seen, "nothing reads data/masks: then nothing is evaluated"
-    assert {stages[name].step for name in seen} <= set(READS_MASKS)
+    outside = {"ceiling"} if "ceiling.of" in also else set()
+    assert {found[name].step for name in seen} - outside <= set(READS_MASKS)
 
 
 def test_the_ceiling_is_outside_the_recipe(tmp_path: Path, stages: dict[str, Stage]) -> None:
     """Asked for, it adds one stage that nothing depends on, and changes no other."""
-    asked = resolve(tmp_path / "repo", {}, ceiling=True)
+    asked = resolve(tmp_path / "repo", {}, also={"ceiling.of": ["segmenter"]})
     assert set(asked) - set(stages) == {"ceiling@segmenter"}
     ceiling = asked.pop("ceiling@segmenter")
     assert asked == stages
@@ -178,7 +194,7 @@ def test_the_ceiling_is_outside_the_recipe(tmp_path: Path, stages: dict[str, Sta
 
 def test_the_explanation_is_a_leaf_that_sees_no_pixel_label(tmp_path: Path, stages: dict[str, Stage]) -> None:
     """Asked for, it adds one stage that changes no other; it does not descend from the masks."""
-    asked = resolve(tmp_path / "repo", {}, explanation=True)
+    asked = resolve(tmp_path / "repo", {}, also={"explanation.of": ["seeds"]})
     assert set(asked) - set(stages) == {"explanation@seeds"} and "explanation@seeds" not in tainted(asked)
     explanation = asked.pop("explanation@seeds")
     assert asked == stages
@@ -284,7 +300,7 @@ def test_one_name_per_step(tmp_path: Path) -> None:
     """A step's stage, folder, section of params.yaml and output have one name."""
     from stages.common.params import read_yaml
 
-    steps = {stage.step for stage in resolve(tmp_path / "repo", {}, ceiling=True, explanation=True).values()}
+    steps = {stage.step for stage in resolve(tmp_path / "repo", {}, also=EVERYTHING).values()}
     folders = {file.parent.name for file in (ROOT / "stages").glob("*/__main__.py")}
     assert steps == folders
     assert set(read_yaml(ROOT / "params.yaml")) <= steps

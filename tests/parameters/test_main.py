@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.common.params import read_yaml
 from stages.parameters import __main__ as step
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,8 @@ def replace(params: Path, old: str, new: str) -> None:
 
 
 def test_the_stamp_is_the_same_whatever_is_valid(params: Path) -> None:
-    assert step.main() == "parameters: 13 sections are valid"
+    count = len(read_yaml(params))
+    assert step.main() == f"parameters: {count} sections are valid" and count > 10
     assert step.STAMP.read_text() == "ok\n"
     replace(params, "seed: 0", "seed: 7")
     step.main()

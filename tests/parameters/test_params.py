@@ -66,6 +66,8 @@ def test_nothing_is_aliased() -> None:
             "train",
             "dataset.val: must be another split than dataset.train, found 'train' twice",
         ),
+        ("classifier.ordinary", "ordinary_classifier", "must be nothing for classifier.method plain"),
+        ("ordinary_classifier.of", ["dataset"], "ordinary_classifier.of: must be [], for classifier.method"),
         ("dataset.source", "folder", "dataset: the generated set `synthetic` has source voc"),
     ],
 )
@@ -74,6 +76,46 @@ def test_a_mistake_says_where_and_what_is_allowed(key: str, value: object, says:
         check(Parameters, changed(key, value), "params.yaml")
     assert says in str(error.value)
     assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "says"),
+    [
+        ("oc_cse", {}, "classifier.ordinary: must be ordinary_classifier for classifier.method oc_cse"),
+        (
+            "p_noc",
+            {"ordinary": "ordinary_classifier"},
+            "ordinary_classifier.of: must be [dataset], for classifier.method p_noc reads it",
+        ),
+        (
+            "puzzle",
+            {"augment.crop": 72},
+            "augment.crop: must be a multiple of 16 for method puzzle",
+        ),
+        ("eader", {"eader.start": "weights"}, "encoder: must be an encoder with start weights"),
+        ("puzzle", {"puzzle": None}, "classifier.puzzle: missing, and classifier.method chooses it"),
+    ],
+)
+def test_what_a_strategy_needs_is_told_before_anything_runs(method: str, changes: dict, says: str) -> None:
+    values = changed("classifier.method", method)
+    for key, value in changes.items():
+        *parents, last = key.split(".")
+        place = values["classifier"]
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    with pytest.raises(ParameterError) as error:
+        check(Parameters, values, "params.yaml")
+    assert says in str(error.value)
+
+
+def test_the_ordinary_classifier_sees_what_the_classifier_sees() -> None:
+    values = changed("classifier.method", "p_oc")
+    values["classifier"]["ordinary"], values["ordinary_classifier"]["of"] = "ordinary_classifier", ["dataset"]
+    check(Parameters, values, "params.yaml")
+    values["ordinary_classifier"]["encoder"]["std"] = [0.5, 0.5, 0.5]
+    with pytest.raises(ParameterError, match=r"ordinary_classifier\.encoder: mean and std must be those of"):
+        check(Parameters, values, "params.yaml")
 
 
 def test_the_method_that_is_not_chosen_may_be_absent() -> None:

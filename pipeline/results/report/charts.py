@@ -132,7 +132,11 @@ def threshold_curve(rows: Table, numbers: Mapping[str, float]) -> Figure:
 
 
 def training(name: str, rows: Table) -> Figure:
-    """By epoch: the loss, its parts and that of val where they are known, mAP on val, the learning rate."""
+    """By epoch: the loss, its parts and that of val where they are known, mAP on val, the learning rate.
+
+    A loss whose turn did not come in an epoch is nan there, which is no value.
+    """
+    rows = [{column: "" if value == "nan" else value for column, value in row.items()} for row in rows]
     known = {column for column in rows[0] if any(row[column] for row in rows)}
     losses = [column for column in rows[0] if column in known and column not in ("epoch", "lr", "val_map")]
     panels = [("loss", losses, 2.4)]

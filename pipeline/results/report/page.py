@@ -34,7 +34,12 @@ from pipeline.results.snapshot import hashes
 CONFUSED = 12  # pairs of classes that are shown
 MATRIX = 30  # classes of a confusion table as text; of more the picture is shown
 SHARES = ("miou", "over_segmentation", "under_segmentation")  # of the union; they sum to 100
-TRAININGS = {"classifier": "Classifier", "affinity": "AffinityNet", "segmenter": "Segmenter"}
+TRAININGS = {
+    "ordinary_classifier": "Ordinary classifier",
+    "classifier": "Classifier",
+    "affinity": "AffinityNet",
+    "segmenter": "Segmenter",
+}
 
 
 def write(root: Path) -> Path:
@@ -90,6 +95,7 @@ def values(root: Path) -> dict[str, Any]:
         "areas": _areas(found),
         "curve": _curve(found),
         "trainings": _trainings(found),
+        "inputs": _inputs(found),
         "confusions": {r.name: confusions(root / r.folder / "confusion.csv") for r in found.good},
         "matrices": {r.name: matrix(root / r.folder / "confusion.csv") for r in found.good},
         "confusion_pictures": _pictures(root, found, "confusion.png") if scored else {},
@@ -242,6 +248,12 @@ def _trainings(found: Scores) -> list[str]:
         if not found.why_not(name)
     }
     return [charts.svg(drawings.training(title, rows)) for title, rows in tables.items() if rows]
+
+
+def _inputs(found: Scores) -> str:
+    """The sheet of what the classifier's strategy trained on, where it is this run's."""
+    file = found.run.root / "reports" / "classifier" / "inputs.png"
+    return "" if found.why_not("classifier") or not file.is_file() else pages.data_uri(file)
 
 
 def _pictures(root: Path, found: Scores, name: str) -> dict[str, str]:

@@ -36,3 +36,10 @@ def test_a_training_shows_loss_validation_and_learning_rate() -> None:
 def test_a_history_without_validation_is_drawn_as_before() -> None:
     figure = drawings.training("Segmenter", [{"epoch": "1", "lr": "0.1", "loss": "1.5"}])
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "lr"] and not figure.legends
+
+
+def test_a_network_that_did_not_learn_in_an_epoch_has_no_point_there() -> None:
+    rows = [{"epoch": f"{e}", "loss": "1.5", "adversary.loss": "nan" if e == 1 else "0.5"} for e in (1, 2)]
+    axes = drawings.training("Classifier", rows).axes[0]
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 2], [2]]
+    assert axes.get_ylim()[1] == 1.08 * 1.5
