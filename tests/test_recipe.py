@@ -123,7 +123,7 @@ def test_only_new_pictures_are_computed(project):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("seeds__method", "camm", "seeds.method: Input should be 'cam', 'grad_cam' or 'vgatt'"),
+        ("seeds__method", "camm", "seeds.method: Input should be 'cam', 'grad_cam', "),
         ("classifier__batch", "many", "classifier.batch"),
         ("pseudo_labels__random_walk__beta", -1, "pseudo_labels.random_walk.beta"),
         ("dataset__name", "nowhere", "wsss link nowhere PATH"),
