@@ -10,17 +10,18 @@ from stages.classifier.network import ClassifierNet
 from stages.seeds.bias import Constants
 
 CLOSE = 1e-6  # of the parts that the output is the sum of; in double precision
+KNOWN = (nn.Conv2d, nn.Linear, nn.Sequential)  # affine, as far as their parts are
 
 
 def require_affine(model: ClassifierNet, pictures: Tensor) -> None:
     """ValueError with the first smallest module that is not piece-wise affine: SiLU, a gate's sigmoid."""
     twin = copy.deepcopy(model).cpu().double()
-    x = pictures.cpu().double()
-    if affine(twin.features, x):
-        return
+    x = pictures[:1].cpu().double()
     guilty = [
         name for name, values in inputs(twin, x).items() if not affine(twin.get_submodule(name), values)
     ]
+    if not guilty and affine(twin.features, x):
+        return
     smallest = [name for name in guilty if not any(other.startswith(f"{name}.") for other in guilty)]
     name = smallest[0] if smallest else "encoder"
     kind = type(twin.get_submodule(name)).__name__
@@ -33,7 +34,7 @@ def require_affine(model: ClassifierNet, pictures: Tensor) -> None:
 def affine(function: Callable[[Tensor], Tensor], values: Tensor) -> bool:
     """Whether <f, f> is <its gradient, values> and what the constants of f add to it, as it is for affine f.
 
-    A result that is no tensor counts as affine: its parts are looked at.
+    A result that is no tensor counts as affine: its parts are asked.
     """
     with torch.enable_grad(), Constants() as constants:
         leaf = values.detach().requires_grad_()
@@ -53,7 +54,7 @@ def affine(function: Callable[[Tensor], Tensor], values: Tensor) -> bool:
 
 
 def inputs(model: ClassifierNet, pictures: Tensor) -> dict[str, Tensor]:
-    """What each module of one tensor gets the first time that it runs, in the network's order of modules."""
+    """What each module from a tensor to a tensor gets when it first runs; without the KNOWN ones."""
     found: dict[str, Tensor] = {}
 
     def note(name: str) -> Callable[[nn.Module, tuple[object, ...]], None]:
@@ -64,7 +65,7 @@ def inputs(model: ClassifierNet, pictures: Tensor) -> dict[str, Tensor]:
         return hook
 
     for name, module in model.named_modules():
-        if name:
+        if name and type(module) not in KNOWN:
             module.register_forward_pre_hook(note(name))
     with torch.no_grad():
         model.features(pictures)
