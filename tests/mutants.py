@@ -45,6 +45,8 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/seeds/vgatt.py": f"{METHODS} tests/seeds/test_cuts.py",
     **{f"stages/seeds/{name}.py": "tests/seeds/test_cuts.py" for name in ("bias", "cuts")},
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
+    "stages/seeds/grad_cam_pp.py": "tests/seeds/test_closed_forms.py",
+    "stages/seeds/full_grad.py": "tests/seeds/test_affine.py",
     "stages/seeds/contrast.py": MINMAX,
     **{f"stages/seeds/{name}.py": MINMAX for name in ("minmax_cam", "minmax_grad_cam", "d_minmax_grad_cam")},
     "stages/seeds/smooth_grad.py": "tests/seeds/test_gradient.py",

@@ -1,6 +1,7 @@
 """FullGrad (DAVID Eq. 3): what the pixels and each bias of the network give to the score, by place.
 
-The slide leaves psi open; this is the authors': a part's size, min-max over its channels and places.
+The slide leaves psi open; this is the authors' (Srinivas and Fleuret, 2019): a part's size, min-max over its
+channels and places.
 """
 
 import torch

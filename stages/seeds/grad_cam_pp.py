@@ -1,8 +1,8 @@
 """Grad-CAM++ (DAVID Eq. 6): channels weighted by their positive gradients, where they are rare.
 
 The slide takes the derivatives of the score, whose second and third are 0 behind ReLUs; the method's authors
-take those of Y = exp(S), so d2Y = Y g^2 and d3Y = Y g^3 with g = dS/dA, and Y cancels. It is left out of the
-weights too: a constant of a picture and a class.
+(Chattopadhay et al., 2018) take those of Y = exp(S): d2Y = Y g^2 and d3Y = Y g^3 with g = dS/dA, and Y
+cancels. It is left out of the weights too: a constant of a picture and a class.
 """
 
 import torch

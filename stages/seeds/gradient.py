@@ -1,6 +1,6 @@
 """The gradient of the score by the pixels (DAVID Eq. 2), its largest size of the three colours.
 
-The slide leaves open what becomes of the colours; the method's authors take the largest.
+The slide leaves open what becomes of the colours; Simonyan et al. (2014) take the largest.
 """
 
 import torch

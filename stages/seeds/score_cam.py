@@ -1,6 +1,6 @@
 """Score-CAM (DAVID Eq. 7): channels weighted by the score of the picture that they leave over.
 
-A mask is a channel's map at the pixels, divided by its maximum (slide), or min-max (the method's authors). It
+A mask is a channel's map at the pixels, divided by its maximum (slide), or min-max (Wang et al., 2020). It
 multiplies the normalised picture, so what it hides has the mean colour. The slide leaves open whether f is a
 logit: here its sigmoid is the weight, or the logits' softmax over the channels (the authors' paper).
 """
@@ -47,7 +47,7 @@ def attribution(
 def varying(values: Tensor, most: int | str) -> Tensor:
     """The channels of values [D, h, w] that are not constant, of these the `most` of largest deviation."""
     low, top = values.amin((1, 2)), values.amax((1, 2))
-    chosen = (top - low > CONSTANT * torch.maximum(top.abs(), low.abs())).nonzero()[:, 0]
+    chosen = (top - low > CONSTANT * top.abs()).nonzero()[:, 0]
     if most == "all":
         return chosen
     deviation = values[chosen].float().std((1, 2))

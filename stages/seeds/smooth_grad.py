@@ -1,6 +1,6 @@
-"""SmoothGrad: the mean of the maps of `gradient` over noisy pictures.
+"""SmoothGrad (Smilkov et al., 2017): the mean of the maps of `gradient` over noisy pictures.
 
-The noise is as wide as a share of a picture's range, as the method's authors have it.
+The noise is as wide as a share of a picture's range, as its authors have it.
 """
 
 import torch

@@ -157,7 +157,8 @@ def test_channels_of_equal_deviation_come_in_their_order():
     assert score_cam.varying(values, 2).tolist() == [0, 2]
     assert score_cam.varying(values, 3).tolist() == [0, 1, 2]
     assert score_cam.varying(values, "all").tolist() == [0, 1, 2, 3]
-    assert score_cam.varying(torch.tensor([[[5.0, 5.0 + 1e-6]], [[-3.0, -2.0]]]), "all").tolist() == [1]
+    nearly = torch.tensor([[[5.0, 5.0 + 1e-6]], [[-3.0, -2.0]], [[-5.0 - 1e-6, -5.0]], [[-1.0, 0.0]]])
+    assert score_cam.varying(nearly, "all").tolist() == [1, 3]
 
 
 def test_forward_passes_are_bounded_and_serve_all_classes(monkeypatch):
@@ -169,8 +170,10 @@ def test_forward_passes_are_bounded_and_serve_all_classes(monkeypatch):
     found = score_cam.attribution(model, x, CLASSES, "last", options("softmax"))
     assert seen == [3, 3, 1] * 2  # 7 channels of 2 pictures, 3 at a time
     torch.testing.assert_close(found, wanted)
+    seen.clear()
     monkeypatch.setattr(score_cam, "PIXELS", 1)  # fewer than one picture has
     torch.testing.assert_close(score_cam.attribution(model, x, CLASSES, "last", options("softmax")), wanted)
+    assert seen == [1] * 14
 
 
 @pytest.mark.parametrize("how", VARIANTS)
