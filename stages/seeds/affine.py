@@ -60,7 +60,7 @@ def inputs(model: ClassifierNet, pictures: Tensor) -> dict[str, Tensor]:
     def note(name: str) -> Callable[[nn.Module, tuple[object, ...]], None]:
         def hook(module: nn.Module, given: tuple[object, ...]) -> None:
             if len(given) == 1 and isinstance(given[0], Tensor):
-                found.setdefault(name, given[0].detach().clone())
+                found.setdefault(name, given[0].clone())
 
         return hook
 

@@ -50,7 +50,7 @@ def varying(values: Tensor, most: int | str) -> Tensor:
     chosen = (top - low > CONSTANT * top.abs()).nonzero()[:, 0]
     if most == "all":
         return chosen
-    deviation = values[chosen].float().std((1, 2))
+    deviation = values[chosen].std((1, 2))
     return chosen[deviation.argsort(descending=True, stable=True)[: int(most)].sort().values]
 
 

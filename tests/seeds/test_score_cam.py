@@ -79,9 +79,10 @@ def test_variants_differ_where_values_are_negative():
 
 
 def test_masks_by_hand():
-    maps = torch.tensor([[[0.0, 2.0, 4.0]], [[1.0, 2.0, 5.0]], [[-3.0, -2.0, -1.0]], [[-2.0, 0.0, 2.0]]])
-    slide = [[0, 0.5, 1], [0.2, 0.4, 1], [0, 0, 0], [-1, 0, 1]]
-    min_max = [[0, 0.5, 1], [0, 0.25, 1], [0, 0.5, 1], [0, 0.5, 1]]
+    maps = torch.tensor([[[0.0, 2.0, 4.0]], [[1.0, 2.0, 5.0]], [[-3.0, -2.0, -1.0]], [[-2.0, 0.0, 2.0]],
+                         [[-2.0, 0.0, 0.0]], [[0.5, 0.5, 0.5]]])  # fmt: skip
+    slide = [[0, 0.5, 1], [0.2, 0.4, 1], [0, 0, 0], [-1, 0, 1], [0, 0, 0], [1, 1, 1]]
+    min_max = [[0, 0.5, 1], [0, 0.25, 1], [0, 0.5, 1], [0, 0.5, 1], [0, 1, 1], [0, 0, 0]]
     torch.testing.assert_close(score_cam.masks(maps, "slide")[:, 0], torch.tensor(slide))
     for how in ("min_max", "softmax"):
         torch.testing.assert_close(score_cam.masks(maps, how)[:, 0], torch.tensor(min_max))
