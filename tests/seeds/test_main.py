@@ -100,6 +100,18 @@ def test_a_mirrored_picture_has_the_mirrored_maps(pictures, method, layer, optio
     assert np.abs(mirrored - maps).max() > 0.05
 
 
+@pytest.mark.parametrize(("method", "layer", "options"), CASES)
+def test_half_precision_gives_almost_the_same(pictures, method, layer, options):
+    maps = {}
+    for kind in ("fp32", "bf16"):
+        params = asked(method, layer, options, scales=[1.0], negatives="drop", precision=kind)
+        maps[kind] = unpack(step.SeedMaps(params, "cpu")([loaded(pictures[2])])[0])["maps"]
+    assert max(one.max() for one in maps["bf16"]) == 1
+    for one, other in zip(maps["fp32"], maps["bf16"], strict=True):
+        if one.max() > 0:
+            assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.97
+
+
 def unpack(files: dict[str, bytes]) -> dict[str, np.ndarray]:
     (content,) = files.values()
     return dict(np.load(io.BytesIO(content)))
