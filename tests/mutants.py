@@ -37,12 +37,19 @@ PURE_PARTS = {  # of doors: these functions alone
     "stages/affinity/__main__.py": ("batch_loss", "offset_list"),
 }
 METHODS, PLAIN = "tests/seeds/test_methods.py", "tests/pseudo_labels/test_crf_and_threshold.py"
+MINMAX = "tests/seeds/test_minmax.py tests/seeds/test_closed_forms.py"
 ELSEWHERE = {  # tests that do not bear the module's name, beside the one that does; a blank between two
     "stages/seeds/__main__.py": "tests/seeds/test_multi_scale.py",
-    **{f"stages/seeds/{name}.py": METHODS for name in ("cam", "grad_cam", "layers")},
+    **{f"stages/seeds/{name}.py": METHODS for name in ("cam", "grad_cam")},
+    "stages/seeds/layers.py": f"{METHODS} tests/seeds/test_minmax.py tests/seeds/test_score_cam.py",
     "stages/seeds/vgatt.py": f"{METHODS} tests/seeds/test_cuts.py",
     **{f"stages/seeds/{name}.py": "tests/seeds/test_cuts.py" for name in ("bias", "cuts")},
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
+    "stages/seeds/grad_cam_pp.py": "tests/seeds/test_closed_forms.py",
+    "stages/seeds/full_grad.py": "tests/seeds/test_affine.py",
+    "stages/seeds/contrast.py": MINMAX,
+    **{f"stages/seeds/{name}.py": MINMAX for name in ("minmax_cam", "minmax_grad_cam", "d_minmax_grad_cam")},
+    "stages/seeds/smooth_grad.py": "tests/seeds/test_gradient.py",
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},

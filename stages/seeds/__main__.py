@@ -101,8 +101,9 @@ def _grids(place: str, layer: str) -> tuple[Grid, Grid]:
 def check_layer(params: Seeds, place: str) -> None:
     """Once per run: the layer must be a cut of the network; a method says where its theory does not hold.
 
-    A method may have `remark(model, pictures, classes, layer) -> str` for that. Noise serves as pictures: it
-    excites all of the network, of which both are properties. ValueError for no cut.
+    A method may have `remark(model, pictures, classes, layer) -> str` for that, which raises ValueError where
+    it is not defined at all. Noise serves as pictures: it excites all of the network, of which both are
+    properties. ValueError for no cut.
     """
     model, _ = _classifier(place)
     noise = torch.Generator().manual_seed(0)
@@ -119,7 +120,8 @@ def check_layer(params: Seeds, place: str) -> None:
 def padded(labels: list[tuple[int, ...]]) -> torch.Tensor:
     """0-based classes [B, K]; a row with fewer than K repeats its first, or has 0 if it has none.
 
-    K is 1 at least, so that pictures without any class go the same way; their maps are not kept.
+    `layers.real` tells a repeat. K is 1 at least, so that pictures without any class go the same way; their
+    maps are not kept.
     """
     most = max(1, *(len(row) for row in labels))
     return torch.tensor([[c - 1 for c in row + (row or (1,))[:1] * (most - len(row))] for row in labels])

@@ -4,6 +4,7 @@ Above a layer such a network is an affine function of the layer's values. Its bi
 addition of a constant does to the score: <dS/d output, constant> (the bias terms of FullGrad).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -19,16 +20,32 @@ CLOSE = 0.01  # of the largest score or bias
 def bias_of_parameters(model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str) -> Tensor:
     """The bias [B, K] of the scores of the classes [B, K] (0-based) above `layer`."""
     total = torch.zeros(classes.shape, dtype=pictures.dtype, device=pictures.device)
+    for k, parts in enumerate(fields(model, pictures, classes, layer)):
+        for _, field in parts[1:]:
+            total[:, k] += field.flatten(1).sum(1)
+    return total
+
+
+def fields(
+    model: ClassifierNet, pictures: Tensor, classes: Tensor, layer: str
+) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """For k = 0..K-1 the parts of each picture's score of its k-th class, as pairs of (place, part).
+
+    First the layer's values and gradient times value, then for each constant above the layer what it is
+    added to and slope times constant; all are [B, C, h, w]. The score is the sum of all parts.
+    """
     with torch.enable_grad(), Constants() as constants:
-        _, scores = values_and_scores(model, pictures, layer)
+        values, scores = values_and_scores(model, pictures, layer)
+    found = [(values, values.detach()), *constants.found]
     for k in range(classes.shape[1]):
         chosen = scores.gather(1, classes[:, k : k + 1]).sum()
-        places = [place for place, _ in constants.found]
+        places = [place for place, _ in found]
         slopes = torch.autograd.grad(chosen, places, retain_graph=True, allow_unused=True)
-        for slope, (_, constant) in zip(slopes, constants.found, strict=True):
-            if slope is not None:  # None: below the layer
-                total[:, k] += (slope * constant).flatten(1).sum(1)
-    return total
+        yield [
+            (place, slope * constant)
+            for slope, (place, constant) in zip(slopes, found, strict=True)
+            if slope is not None  # None: below the layer
+        ]
 
 
 class Constants(TorchFunctionMode):

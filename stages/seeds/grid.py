@@ -50,8 +50,7 @@ def grid_of(model: ClassifierNet, layer: str) -> Grid:
     """The grid of a layer. Where it cannot be followed (a transformer's patches) the offset is 0."""
     side = CELLS * int(model.encoder.output_stride) + 1  # type: ignore[arg-type]
     picture = torch.zeros(1, 3, side, side, device=next(model.parameters()).device)
-    picture = picture.to(next(model.parameters()).dtype)
-    picture.grid = Grid(1, 0.0)  # type: ignore[attr-defined]
+    picture = marked(picture.to(next(model.parameters()).dtype))
     caught: list[Tensor] = []
 
     def catch(output: Tensor) -> Tensor:
@@ -60,7 +59,18 @@ def grid_of(model: ClassifierNet, layer: str) -> Grid:
 
     with Follow():
         features = model.features(picture) if layer == LAST else with_layer(model, picture, layer, catch)
-    values = caught[0] if caught else features
+    return followed(caught[0] if caught else features, side)
+
+
+def marked(pictures: Tensor) -> Tensor:
+    """The pictures, where `Follow` begins."""
+    found = pictures.detach()
+    found.grid = Grid(1, 0.0)  # type: ignore[attr-defined]
+    return found
+
+
+def followed(values: Tensor, side: int) -> Grid:
+    """The grid that `Follow` wrote on values of a picture that is `side` pixels wide."""
     found: Grid | None = getattr(values, "grid", None)
     cells = values.shape[-1]
     if found is None or not 2 / 3 < cells * found.stride / side < 3 / 2:

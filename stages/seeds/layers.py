@@ -30,9 +30,27 @@ def head_maps(model: ClassifierNet, pictures: Tensor, classes: Tensor) -> Tensor
     Only the rows of the classes [B, K] (0-based) are multiplied.
     """
     with torch.inference_mode():
-        features = model.features(pictures)
-        rows = model.head.weight.flatten(1)[classes]  # [B, K, D]
-        return torch.einsum("bdhw,bkd->bkhw", features, rows.to(features.dtype))
+        features, rows = head_values(model, pictures, classes)
+        return torch.einsum("bdhw,bkd->bkhw", features, rows)
+
+
+def head_values(model: ClassifierNet, pictures: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    """The last features [B, D, h, w] and the head's rows [B, K, D] of the classes [B, K] (0-based).
+
+    The gradient of a score by them is its row over the number of cells, at every cell.
+    """
+    features = model.features(pictures)
+    return features, model.head.weight.flatten(1)[classes].to(features.dtype)
+
+
+def real(classes: Tensor) -> Tensor:
+    """Which of the classes [B, K] are a picture's own, [B, K]: a row with fewer repeats its first.
+
+    A picture's classes are distinct, so what equals the first is the first, or a repeat.
+    """
+    found = classes != classes[:, :1]
+    found[:, 0] = True
+    return found
 
 
 def values_and_scores(model: ClassifierNet, pictures: Tensor, layer: str) -> tuple[Tensor, Tensor]:
@@ -53,6 +71,21 @@ def values_and_scores(model: ClassifierNet, pictures: Tensor, layer: str) -> tup
 
     features = with_layer(model, pictures, layer, catch)
     return caught[0], model.pool(features)
+
+
+@torch.no_grad()
+def values_at(model: ClassifierNet, pictures: Tensor, layer: str) -> Tensor:
+    """The layer's values [B, D, h, w] alone."""
+    if layer == LAST:
+        return model.features(pictures)
+    caught: list[Tensor] = []
+
+    def catch(output: Tensor) -> Tensor:
+        caught.append(output.clone())  # an in-place ReLU after the layer overwrites it
+        return output
+
+    with_layer(model, pictures, layer, catch)
+    return caught[0]
 
 
 def with_layer(

@@ -34,7 +34,17 @@ def test_nothing_is_aliased() -> None:
     ("key", "value", "says"),
     [
         ("segmentor", {}, "segmentor: unknown key; did you mean segmenter?"),
-        ("seeds.method", "camm", "seeds.method: Input should be 'cam', 'grad_cam' or 'vgatt', found 'camm'"),
+        ("seeds.method", "camm", "'minmax_grad_cam' or 'd_minmax_grad_cam', found 'camm'"),
+        ("seeds.method", "gradient", "seeds: gradient is taken at the pixels, not at last: set layer: input"),
+        ("seeds.smooth_grad.noise", -0.1, "seeds.smooth_grad.noise: Input should be greater than or equal"),
+        ("seeds.smooth_grad.samples", 0, "seeds.smooth_grad.samples: Input should be greater than or equal"),
+        ("seeds.score_cam.weights", "logit", "seeds.score_cam.weights: Input should be 'slide'"),
+        (
+            "seeds.score_cam.channels",
+            "some",
+            "seeds.score_cam.channels: must be all, or a number of channels from 1 on, found 'some'",
+        ),
+        ("seeds.score_cam.channels", 0, "must be all, or a number of channels from 1 on, found 0"),
         (
             "seeds.layer",
             "encoder.layer3",

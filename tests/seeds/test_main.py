@@ -41,18 +41,26 @@ def pictures(tmp_path, monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(
-    ("method", "layer"), [("cam", "last"), ("vgatt", "encoder.levels.2"), ("grad_cam", "encoder.levels.2")]
-)
-def test_pictures_without_a_class_have_no_map(pictures, method, layer):
-    params = check(
-        Seeds,
-        {"method": method, "layer": layer, "scales": [1.0], "flip": True, "negatives": "keep",
-         "normaliser": "max", "precision": "fp32"},
-        "test",
-    )  # fmt: skip
+MIDDLE = "encoder.levels.2"
+CASES = [
+    ("cam", "last", None), ("vgatt", MIDDLE, None), ("grad_cam", MIDDLE, None), ("grad_cam_pp", MIDDLE, None),
+    ("score_cam", "last", {"weights": "softmax", "channels": 9}), ("gradient", "input", None),
+    ("smooth_grad", "input", {"samples": 2, "noise": 0.1}), ("full_grad", "input", None),
+    ("minmax_cam", "last", None), ("minmax_grad_cam", MIDDLE, None), ("d_minmax_grad_cam", MIDDLE, None),
+]  # fmt: skip
+
+
+def asked(method, layer, options, **others):
+    values = {"method": method, "layer": layer, "flip": True, "normaliser": "max", "precision": "fp32"}
+    return check(Seeds, {**values, **others, **({method: options} if options else {})}, "test")
+
+
+@pytest.mark.parametrize(("method", "layer", "options"), CASES)
+def test_pictures_without_a_class_have_no_map(pictures, method, layer, options):
+    params = asked(method, layer, options, scales=[1.0], negatives="drop")
     negative = dataclasses.replace(pictures[0], labels=())
     compute = step.SeedMaps(params, "cpu")
+    step.check_layer(params, "cpu")
     (alone,) = compute([loaded(negative)])
     _, together = compute([loaded(pictures[2]), loaded(negative)])
     for found in (unpack(alone), unpack(together)):
@@ -60,23 +68,48 @@ def test_pictures_without_a_class_have_no_map(pictures, method, layer):
         assert found["size"].tolist() == [33, 50]
 
 
-@pytest.mark.parametrize(("method", "layer"), [("cam", "last"), ("vgatt", "encoder.levels.2")])
-def test_a_batch_gives_what_single_pictures_give(pictures, method, layer):
-    params = check(
-        Seeds,
-        {"method": method, "layer": layer, "scales": [1.0, 1.5], "flip": True, "negatives": "drop",
-         "normaliser": "max", "precision": "fp32"},
-        "test",
-    )  # fmt: skip
+@pytest.mark.parametrize(("method", "layer", "options"), CASES)
+def test_a_batch_gives_what_single_pictures_give(pictures, method, layer, options):
+    """Of one, two and three classes: the shorter rows are filled up with what must not count."""
+    params = asked(method, layer, options, scales=[1.0, 1.5], negatives="drop")
     compute = step.SeedMaps(params, "cpu")
     read = [loaded(picture) for picture in pictures]
     together = [unpack(files) for files in compute(read)]
     alone = [unpack(compute([one])[0]) for one in read]
+    again = [compute([one])[0] for one in read]
+    assert [unpack(files)["maps"].tobytes() for files in again] == [one["maps"].tobytes() for one in alone]
     for picture, one, other in zip(pictures, together, alone, strict=True):
         assert one["classes"].tolist() == list(picture.labels) and one["size"].tolist() == [33, 50]
         assert one["maps"].shape == other["maps"].shape == (len(picture.labels), 5, 7)
         np.testing.assert_allclose(one["maps"].astype(float), other["maps"].astype(float), atol=2e-3)
-        assert one["maps"].max() == 1
+        assert one["maps"].max() == 1 or "minmax" in method  # the others may be surer everywhere
+    assert max(one["maps"].max() for one in together) == 1
+
+
+@pytest.mark.parametrize(("method", "layer", "options"), CASES)
+def test_a_mirrored_picture_has_the_mirrored_maps(pictures, method, layer, options):
+    """Both orientations of a picture are summed, each with what the method makes of it alone."""
+    params = asked(method, layer, options, scales=[0.5, 1.0], negatives="drop")
+    compute = step.SeedMaps(params, "cpu")
+    picture, pixels = loaded(pictures[2])
+    maps, mirrored = (
+        unpack(compute([(picture, np.ascontiguousarray(given))])[0])["maps"].astype(float)
+        for given in (pixels, pixels[:, ::-1])
+    )
+    np.testing.assert_allclose(mirrored, maps[..., ::-1], atol=2e-3)
+    assert np.abs(mirrored - maps).max() > 0.05
+
+
+@pytest.mark.parametrize(("method", "layer", "options"), CASES)
+def test_half_precision_gives_almost_the_same(pictures, method, layer, options):
+    maps = {}
+    for kind in ("fp32", "bf16"):
+        params = asked(method, layer, options, scales=[1.0], negatives="drop", precision=kind)
+        maps[kind] = unpack(step.SeedMaps(params, "cpu")([loaded(pictures[2])])[0])["maps"]
+    assert max(one.max() for one in maps["bf16"]) == 1
+    for one, other in zip(maps["fp32"], maps["bf16"], strict=True):
+        if one.max() > 0:
+            assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.97
 
 
 def unpack(files: dict[str, bytes]) -> dict[str, np.ndarray]:

@@ -163,6 +163,32 @@ def test_contradicting_parameters_are_refused():
         params(layer="encoder.stem")
 
 
+@pytest.mark.parametrize("method", ["gradient", "smooth_grad", "full_grad"])
+def test_methods_of_the_pixels_take_the_input_alone(method):
+    params(method=method, layer="input")
+    with pytest.raises(
+        ParameterError, match=f"{method} is taken at the pixels, not at last: set layer: input"
+    ):
+        params(method=method, layer="last")
+    with pytest.raises(ParameterError, match=f"{method} has no negatives to keep: set negatives: drop"):
+        params(method=method, layer="input", negatives="keep")
+
+
+@pytest.mark.parametrize("method", ["grad_cam_pp", "score_cam", "minmax_grad_cam", "d_minmax_grad_cam"])
+def test_methods_that_weigh_maps_take_no_input(method):
+    for layer in ("last", "encoder.stem"):
+        params(method=method, layer=layer, negatives="keep")
+    with pytest.raises(ParameterError, match=f"{method} weighs the maps of a layer, not the colours"):
+        params(method=method, layer="input")
+
+
+def test_minmax_cam_takes_the_last_layer_alone():
+    params(method="minmax_cam")
+    for layer in ("input", "encoder.stem"):
+        with pytest.raises(ParameterError, match=f"last layer, not {layer}: use minmax_grad_cam there"):
+            params(method="minmax_cam", layer=layer)
+
+
 def test_batches_pad_classes():
     assert padded([(2,), (1, 3)]).tolist() == [[1, 1], [0, 2]]
     assert padded([(2, 7), (1, 2, 4), ()]).tolist() == [[1, 6, 1], [0, 1, 3], [0, 0, 0]]

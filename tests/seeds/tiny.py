@@ -1,6 +1,7 @@
 """Small classifiers with weights that are not the initial ones, in double precision."""
 
 import torch
+from torch import nn
 
 from stages.classifier.network import ClassifierNet, build_classifier
 from stages.common.training.params import Encoder
@@ -28,3 +29,29 @@ def classifier(name: str = "small", stride: int = 8) -> ClassifierNet:
 
 def pictures(side: int = 33) -> torch.Tensor:
     return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1)).double()
+
+
+class Chain(nn.Sequential):
+    """An encoder of modules in a row."""
+
+    def __init__(self, *modules: nn.Module, channels: int, stride: int) -> None:
+        super().__init__(*modules)
+        self.out_channels, self.output_stride = (3, channels), stride
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [super().forward(x)]
+
+
+def chain(*modules: nn.Module, channels: int, stride: int = 1, classes: int = 4) -> ClassifierNet:
+    """A classifier on modules with random weights, batch norms that do something, in double precision."""
+    torch.manual_seed(0)
+    model = ClassifierNet(Chain(*modules, channels=channels, stride=stride), classes)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.reset_parameters()
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.normal_(module.bias, std=0.3)
+    nn.init.normal_(model.head.weight)
+    return model.double().eval().requires_grad_(False)
