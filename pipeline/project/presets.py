@@ -42,7 +42,7 @@ def data_names(root: Path) -> dict[str, str]:
 
 
 def _titles(folder: Path) -> dict[str, str]:
-    return {file.stem: _head(file)[0] for file in sorted(folder.glob("*.yaml"))}
+    return {file.stem: _head(file)[0] for file in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)}
 
 
 def notes(root: Path, name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Train the classifier on image-level labels: data/dataset -> data/classifier."""
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from stages.classifier.params import Classifier
 from stages.common import door, fingerprint
 from stages.common.artifacts import write_atomic
 from stages.common.device import device
+from stages.common.drawing.canvas import class_names
+from stages.common.drawing.sheet import choose
 from stages.common.params import load
 from stages.common.pictures import Pictures, load_pictures
 from stages.common.training.samples import LabelledSamples
@@ -33,7 +36,7 @@ def main() -> str:
     line = training.train(
         "classifier", strategy, samples, params, pictures, training_key(params, pictures), (OUT, METRICS)
     )
-    write_atomic(INPUTS, inputs_sheet(module, strategy, samples, params))
+    write_atomic(INPUTS, inputs_sheet(module, strategy, samples, params, class_names(pictures.classes)))
     return line
 
 
@@ -56,16 +59,23 @@ def training_key(params: Classifier, pictures: Pictures) -> str:
 
 
 @torch.inference_mode()
-def inputs_sheet(module: Any, strategy: Strategy, samples: LabelledSamples, params: Classifier) -> bytes:
-    """The first training pictures with a class, as the strategy shows them to its trained networks."""
-    shown = [row for row in range(len(samples)) if samples.targets[row].any()][:SHOWN] or [0]
+def inputs_sheet(
+    module: Any, strategy: Strategy, samples: LabelledSamples, params: Classifier, classes: Sequence[str]
+) -> bytes:
+    """Some training pictures with a class, as the strategy shows them to its trained networks."""
+    rows = {samples.pictures[row].id: row for row in range(len(samples)) if samples.targets[row].any()}
+    shown = [rows[name] for name in choose(list(rows), SHOWN)] or [0]
     drawn = [samples.sample(row, np.random.default_rng((params.seed, 0, row))) for row in shown]
     place = device()
     batch = tuple(torch.stack(tensors).to(place) for tensors in zip(*drawn, strict=True))
     networks = {name: network.to(place).eval() for name, network in strategy.networks.items()}
     own = getattr(module, "looks", None)
     looks: inputs.Looks = own(params, networks, batch) if own else {"view": batch[0]}
-    names = [samples.pictures[row].id for row in shown]
+    told = batch[2] if len(batch) > 2 else batch[1]  # the class to erase where one is drawn, else the first
+    names = [
+        f"{samples.pictures[row].id}: {classes[int(one.argmax()) + 1]}"
+        for row, one in zip(shown, told, strict=True)
+    ]
     title = f"What {params.method} trains on"
     return inputs.sheet(title, names, looks, params.encoder.mean, params.encoder.std)
 
