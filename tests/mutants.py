@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("seeds", "explanation", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
 COMMON = ("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py")
+STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "network", "samples")
 DRAWING = "stages/common/drawing"
 IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone
@@ -44,6 +45,9 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/seeds/layers.py": f"{METHODS} tests/seeds/test_minmax.py tests/seeds/test_score_cam.py",
     "stages/seeds/vgatt.py": f"{METHODS} tests/seeds/test_cuts.py",
     **{f"stages/seeds/{name}.py": "tests/seeds/test_cuts.py" for name in ("bias", "cuts")},
+    **{f"stages/classifier/{name}.py": "tests/classifier/test_p_oc.py" for name in ("erasing", "p_noc")},
+    "stages/classifier/oc_cse.py": "tests/classifier/test_erasing.py",
+    "stages/classifier/samples.py": "tests/classifier/test_strategies.py",
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
     "stages/seeds/grad_cam_pp.py": "tests/seeds/test_closed_forms.py",
     "stages/seeds/full_grad.py": "tests/seeds/test_affine.py",
@@ -272,6 +276,7 @@ def main(chosen: list[str]) -> int:
     folders = [*(f"stages/{step}" for step in STEPS), DRAWING]
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.py"))]
     modules = [*(str(file) for file in files if file.name not in IMPURE), *PURE_PARTS, *COMMON]
+    modules += [f"stages/classifier/{name}.py" for name in STRATEGIES]
     modules = [m for m in modules if not chosen or any(part in m for part in chosen)]
     warnings.simplefilter("ignore", SyntaxWarning)
     work = [mutant for module in modules for mutant in mutants(module)]

@@ -206,6 +206,16 @@ def test_the_explanation_is_a_leaf_that_sees_no_pixel_label(tmp_path: Path, stag
     assert "stages/common/device.py" in needed(explanation)
 
 
+def test_the_ordinary_classifier_is_there_where_a_strategy_reads_it(
+    tmp_path: Path, stages: dict[str, Stage]
+) -> None:
+    also = {"ordinary_classifier.of": ["dataset"], "classifier.ordinary": "ordinary_classifier"}
+    asked = resolve(tmp_path / "repo", {"classifier": "p_oc"}, also=also)
+    assert set(asked) - set(stages) == {"ordinary_classifier@dataset"} and set(stages) <= set(asked)
+    assert "data/ordinary_classifier" in asked["classifier"].deps
+    assert "data/nothing" in stages["classifier"].deps
+
+
 def tainted(stages: dict[str, Stage]) -> set[str]:
     """The stages that descend from data/masks."""
     paths, seen = {"data/masks"}, set[str]()

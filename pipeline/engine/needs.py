@@ -10,7 +10,7 @@ from pipeline.project import gpus, processor
 from stages.common.params import ParameterError, read_yaml
 from stages.dataset.layouts import voc_base
 
-TRAININGS = ("classifier", "affinity", "segmenter")
+TRAININGS = ("classifier", "ordinary_classifier", "affinity", "segmenter")
 FEW = 100  # steps of a training, below which a result is hardly more than the initial weights
 
 
@@ -24,7 +24,7 @@ def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
     chosen = {
         name: section
         for name, section in values.items()
-        if isinstance(section, dict) and (steps is None or name in steps)
+        if isinstance(section, dict) and section.get("of") != [] and (steps is None or name in steps)
     }
     steps_of = _steps(root, values.get("dataset"), values, chosen)
     return [*_weights(chosen), *_bf16(chosen), *steps_of, *_idle(values, chosen)]
@@ -34,8 +34,7 @@ def _weights(sections: dict[str, Any]) -> list[str]:
     """Files that are not there, and weights that come from the network."""
     files: dict[str, list[str]] = {}
     library: dict[str, list[str]] = {}
-    for name in TRAININGS:
-        encoder = _mapping(sections.get(name), "encoder")
+    for name, encoder in _encoders(sections).items():
         weights = _mapping(encoder, "weights")
         if weights.get("source") == "file":
             files.setdefault(str(weights.get("name")), []).append(name)
@@ -52,6 +51,15 @@ def _weights(sections: dict[str, Any]) -> list[str]:
         f"{', '.join(users)}: weights {name} come from the library, which fetches them from the network once"
         for name, users in library.items()
     ]
+
+
+def _encoders(sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of each training, and of the classifier's adversary."""
+    found = {name: _mapping(sections.get(name), "encoder") for name in TRAININGS}
+    classifier = sections.get("classifier", {})
+    if classifier.get("method") == "eader":
+        found["classifier.eader"] = _mapping(classifier.get("eader"), "encoder")
+    return found
 
 
 def _bf16(sections: dict[str, Any]) -> list[str]:

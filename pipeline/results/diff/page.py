@@ -8,6 +8,8 @@ from pipeline.results import charts, noise, pages
 from pipeline.results.diff import sheet, tables
 from pipeline.results.diff.comparison import Diff
 
+INPUTS = "reports/classifier/inputs.png"
+
 
 def write(diff: Diff, file: Path, most: int) -> None:
     """Write the page, with the `most` pictures that changed most at each rung."""
@@ -27,10 +29,18 @@ def write(diff: Diff, file: Path, most: int) -> None:
         explained=tables.explained_classes(diff, None),
         chart=_chart(diff),
         sheet=drawn,
+        inputs=_inputs(diff),
         signed=tables.signed,
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, text)
+
+
+def _inputs(diff: Diff) -> list[tuple[str, str]]:
+    """What the classifier of each side was trained on, where the two differ: name, picture as a data URI."""
+    found = [(run.name, run.files([INPUTS]).get(INPUTS)) for run in diff.pair]
+    drawn = [(name, pages.data_uri(file, ".png")) for name, file in found if file]
+    return drawn if len({uri for _, uri in drawn}) == 2 else []
 
 
 def _chart(diff: Diff) -> str:

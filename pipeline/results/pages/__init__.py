@@ -14,9 +14,9 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def data_uri(path: Path) -> str:
-    """A picture as part of the page itself."""
-    return f"data:{TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+def data_uri(path: Path, suffix: str = "") -> str:
+    """A picture as part of the page itself; `suffix` of one whose file has none, as in DVC's cache."""
+    return f"data:{TYPES[suffix or path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 @cache

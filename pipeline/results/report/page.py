@@ -96,6 +96,7 @@ def values(root: Path) -> dict[str, Any]:
         "curve": _curve(found),
         "trainings": _trainings(found),
         "inputs": _inputs(found),
+        "strategy": params["classifier"]["method"],
         "confusions": {r.name: confusions(root / r.folder / "confusion.csv") for r in found.good},
         "matrices": {r.name: matrix(root / r.folder / "confusion.csv") for r in found.good},
         "confusion_pictures": _pictures(root, found, "confusion.png") if scored else {},

@@ -15,7 +15,7 @@ from pipeline.results.snapshot import hashes
 
 PACKAGES = ("torch", "torchvision", "segmentation_models_pytorch", "timm", "numpy", "dvc")
 MASKS = "data/masks"
-TRAININGS = ("classifier", "affinity", "segmenter")
+TRAININGS = ("ordinary_classifier", "classifier", "affinity", "segmenter")
 Rows = list[tuple[str, str]]
 
 

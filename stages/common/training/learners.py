@@ -27,6 +27,8 @@ class Learner:
         self.weights = [p for p in self.network.parameters() if p.requires_grad]
         if not self.weights:
             raise ValueError(f"the network {name!r} has a turn, but none of its weights may move")
+        if not self.total:
+            raise ValueError(f"the network {name!r} learns in none of the {steps} steps: train more epochs")
         optimizer = make_optimizer(self.network, self.encoder, self.settings)
         _channels_last(self.network)
         self.wrapped, self.optimizer = fabric.setup(self.network, optimizer)
