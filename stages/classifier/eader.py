@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from stages.classifier.erasing import TINY, erased
 from stages.classifier.inputs import Looks
 from stages.classifier.loss import soft_margin
-from stages.classifier.network import build_classifier, new_classifier
+from stages.classifier.network import build_classifier
 from stages.classifier.ordinary import Ordinary
 from stages.classifier.params import Classifier, Eader
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strategy, Turn
@@ -29,7 +29,7 @@ def strategy(params: Classifier, classes: int, ordinary: Ordinary | None = None)
     """
     options = params.eader
     assert options is not None  # the schema sees to it
-    main = new_classifier(params, classes)
+    main = build_classifier(params.encoder, classes)
     if ordinary is None:
         assert options.encoder is not None
         ordinary = Ordinary(build_classifier(options.encoder, classes), options.encoder)

@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrize
 
-from stages.classifier.params import Recogniser
 from stages.common.networks.encoders import build_encoder
 from stages.common.training.params import Encoder
 
@@ -47,26 +45,6 @@ class ClassifierNet(nn.Module):
         weight = self.head.weight.detach() if still_head else self.head.weight
         return self.pool(features), F.conv2d(features, weight)
 
-    def fold(self) -> None:
-        """The head as a plain convolution of its effective weights, as it is saved and read."""
-        if parametrize.is_parametrized(self.head):
-            parametrize.remove_parametrizations(self.head, "weight", leave_parametrized=True)
-
-
-class KernelUsage(nn.Module):
-    """Kernel usage regularization (DAVID, "Kernel Usage Regularization"): W o (alpha softmax(W)).
-
-    The softmax is over the classes, for each channel of [C, K, 1, 1]: a channel serves few classes. At the
-    head's zeros its slope is alpha / C, so with alpha = C it starts as a plain head does.
-    """
-
-    def __init__(self, alpha: float) -> None:
-        super().__init__()
-        self.alpha = alpha
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return weight * (self.alpha * weight.softmax(0))
-
 
 def chen_neck(channels: int) -> nn.Sequential:
     layers: list[nn.Module] = []
@@ -78,16 +56,6 @@ def chen_neck(channels: int) -> nn.Sequential:
 def build_classifier(params: Encoder, classes: int) -> ClassifierNet:
     """A new classifier of `classes` foreground classes with the encoder's initial weights."""
     return ClassifierNet(build_encoder(params), classes, chen=params.name == "vgg19_chen")
-
-
-def new_classifier(params: Recogniser, classes: int) -> ClassifierNet:
-    """As params.yaml asks for: with the head that it names."""
-    model = build_classifier(params.encoder, classes)
-    if params.head == "kernel_usage":
-        assert params.kernel_usage is not None  # the schema sees to it
-        alpha = params.kernel_usage.alpha or float(classes)
-        parametrize.register_parametrization(model.head, "weight", KernelUsage(alpha))
-    return model
 
 
 def rebuild_classifier(config: dict) -> ClassifierNet:

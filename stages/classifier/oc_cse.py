@@ -8,7 +8,7 @@ import functools
 from stages.classifier.erasing import ORDINARY, erased, ramp, soft_mask, suppression
 from stages.classifier.inputs import Looks
 from stages.classifier.loss import soft_margin
-from stages.classifier.network import new_classifier
+from stages.classifier.network import build_classifier
 from stages.classifier.ordinary import Ordinary
 from stages.classifier.params import Classifier, OcCse
 from stages.classifier.samples import ChosenSamples
@@ -20,7 +20,7 @@ Samples = ChosenSamples  # a class of each picture is drawn, which is the one to
 def strategy(params: Classifier, classes: int, ordinary: Ordinary) -> Strategy:
     """A new network for `classes` foreground classes beside the `ordinary` one, which stays as it is."""
     assert params.oc_cse is not None  # the schema sees to it
-    main = new_classifier(params, classes)
+    main = build_classifier(params.encoder, classes)
     turn = Turn(MAIN, functools.partial(loss, params.oc_cse, params.label_smoothing))
     return Strategy({MAIN: main, ORDINARY: ordinary.network}, (turn,))
 

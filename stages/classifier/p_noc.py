@@ -13,7 +13,7 @@ from stages.classifier import p_oc
 from stages.classifier.erasing import ORDINARY, TINY, map_of, ramp, suppression
 from stages.classifier.inputs import Looks
 from stages.classifier.loss import soft_margin
-from stages.classifier.network import new_classifier
+from stages.classifier.network import build_classifier
 from stages.classifier.ordinary import Ordinary
 from stages.classifier.params import Classifier, PNoc
 from stages.classifier.samples import ChosenSamples
@@ -28,7 +28,7 @@ def strategy(params: Classifier, classes: int, ordinary: Ordinary) -> Strategy:
     Its batch norm stays as it is.
     """
     assert params.p_noc is not None  # the schema sees to it
-    main = new_classifier(params, classes)
+    main = build_classifier(params.encoder, classes)
     turns = Turns(params.p_noc, params.label_smoothing)
     second = Turn(
         ORDINARY,

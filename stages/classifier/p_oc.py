@@ -9,7 +9,7 @@ from stages.classifier import oc_cse, puzzle
 from stages.classifier.erasing import ORDINARY, erased, ramp, soft_mask, suppression
 from stages.classifier.inputs import Looks
 from stages.classifier.loss import soft_margin
-from stages.classifier.network import new_classifier
+from stages.classifier.network import build_classifier
 from stages.classifier.ordinary import Ordinary
 from stages.classifier.params import Classifier, POc
 from stages.classifier.samples import ChosenSamples
@@ -29,7 +29,7 @@ class Seen(NamedTuple):
 def strategy(params: Classifier, classes: int, ordinary: Ordinary) -> Strategy:
     """A new network for `classes` foreground classes beside the `ordinary` one, which stays as it is."""
     assert params.p_oc is not None  # the schema sees to it
-    main = new_classifier(params, classes)
+    main = build_classifier(params.encoder, classes)
     turn = Turn(MAIN, functools.partial(loss, params.p_oc, params.label_smoothing))
     return Strategy({MAIN: main, ORDINARY: ordinary.network}, (turn,))
 

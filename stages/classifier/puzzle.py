@@ -6,7 +6,7 @@ from torch import Tensor
 
 from stages.classifier.inputs import Looks, heat
 from stages.classifier.loss import soft_margin
-from stages.classifier.network import new_classifier
+from stages.classifier.network import build_classifier
 from stages.classifier.params import Classifier, Puzzle
 from stages.classifier.tiles import merge, split
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strategy, one
@@ -15,7 +15,7 @@ from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strat
 def strategy(params: Classifier, classes: int) -> Strategy:
     """A new network for `classes` foreground classes; batches of LabelledSamples."""
     assert params.puzzle is not None  # the schema sees to it
-    network = new_classifier(params, classes)
+    network = build_classifier(params.encoder, classes)
     return one(network, functools.partial(loss, params.puzzle, params.label_smoothing))
 
 
