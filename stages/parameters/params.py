@@ -52,7 +52,7 @@ def _methods(p: Recipe) -> list[str]:
     return [
         f"{name}.{chosen}: missing, and {name}.{key} chooses it"
         for name, section in p
-        for key in ("method", "loss")
+        for key in ("method", "loss", "head")
         if (chosen := getattr(section, key, None)) and getattr(section, chosen) is None
     ]
 
