@@ -29,7 +29,10 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("seeds", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
-COMMON = ("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py")
+COMMON = (
+    *("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py"),
+    *("stages/common/training/rand_augment.py", "stages/classifier/head.py"),
+)
 DRAWING = "stages/common/drawing"
 IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone
@@ -52,7 +55,7 @@ LIBRARIES = (
     *("cv2", "matplotlib.font_manager", "matplotlib.ft2font", "numpy", "PIL.ImageDraw", "PIL.ImageFont"),
     *("pydantic", "pydensecrf.densecrf", "pydensecrf.utils", "pytest", "ruamel.yaml", "scipy.sparse"),
     *("skimage", "torch", "torchmetrics.functional.classification", "lightning"),
-    *("segmentation_models_pytorch", "pytorch_grad_cam"),
+    *("segmentation_models_pytorch", "pytorch_grad_cam", "torchvision.transforms.v2.functional"),
 )
 ENOUGH, WORKERS, MEMORY = 0.95, 2, 16 << 30  # share caught; processes at once; bytes that one may take
 
