@@ -85,7 +85,7 @@ def _solarize(image: Picture, level: int, sign: int, colour: Colour) -> Picture:
 
 
 def _rotate(image: Picture, level: int, sign: int, colour: Colour) -> Picture:
-    return image.rotate(sign * (30 * level // LEVELS), fillcolor=colour)
+    return image.rotate(sign * 3 * level, fillcolor=colour)
 
 
 def _shear_x(image: Picture, level: int, sign: int, colour: Colour) -> Picture:

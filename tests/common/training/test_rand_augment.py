@@ -130,15 +130,18 @@ def test_levels_run_from_1_to_below_m_signs_are_two_and_half_is_left_out(monkeyp
 
 def test_the_square_is_grey_whole_at_the_top_left_and_cut_at_the_bottom_right():
     x, rng, sizes = np.zeros((20, 24, 3), np.uint8), np.random.default_rng(0), set()
+    first = set()
     for _ in range(3000):
         found = squared(x, rng)
         rows, columns = np.nonzero((found == GREY).all(-1))
         high, wide = np.ptp(rows) + 1, np.ptp(columns) + 1
         assert len(rows) == high * wide and (found > 0).sum() == 3 * len(rows)
         assert (high == SIDE or rows.max() == 19) and (wide == SIDE or columns.max() == 23)
-        assert (rows.min(), columns.min()) <= (11, 15)
         sizes.add((int(high), int(wide)))
+        first.add((int(rows.min()), int(columns.min())))
     assert (16, 16) in sizes and (9, 9) in sizes  # a square about the last pixel has 9 left of 16
+    assert {(0, 0), (11, 15)} <= first
+    assert max(row for row, _ in first) == 11 and max(column for _, column in first) == 15
     assert (x == 0).all()
 
 
