@@ -29,8 +29,11 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("seeds", "explanation", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
-COMMON = ("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py")
-STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "network", "samples")
+COMMON = (
+    *("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py"),
+    *("stages/common/training/rand_augment.py", "stages/classifier/head.py"),
+)
+STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
 DRAWING = "stages/common/drawing"
 IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone

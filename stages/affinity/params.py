@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stages.common.params import Count
-from stages.common.training.params import Training
+from stages.common.training.params import MaskedTraining
 
 
-class Affinity(Training):
+class Affinity(MaskedTraining):
     of: Annotated[list[Literal["affinity_labels"]], Field(max_length=1)]  # empty: no such stage
     levels: Annotated[list[Annotated[int, Field(ge=1, le=5)]], Field(min_length=1)]  # encoder blocks
     channels: Annotated[list[Count], Field(min_length=1)]  # of each level's 1x1 convolution

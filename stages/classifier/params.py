@@ -56,7 +56,7 @@ class Eader(Section):
 
 
 class KernelUsage(Section):
-    alpha: Positive | None  # null: the number of classes
+    alpha: Positive | None  # null: the number of classes, with which the head starts as the linear one does
 
 
 class Recogniser(Training):

@@ -1,6 +1,7 @@
 """How a classifier is trained, judged on val and kept: the same for the ordinary one."""
 
 import functools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stages.classifier.head import fold, mean_cosine, regularise
 from stages.classifier.network import ClassifierNet
 from stages.classifier.params import Recogniser
 from stages.classifier.scores import classification_metrics
@@ -37,16 +39,23 @@ def train(
     What is kept is `main` with its head as a plain convolution: nothing below knows how it was trained.
     """
     folder, metrics_file = outputs
-    history = fit(step, strategy, samples, params, key, functools.partial(curve, pictures, params))
     model: ClassifierNet = strategy.networks[MAIN]  # type: ignore[assignment]
-    model.fold()
+    regularise(model, params)
+    history = fit(step, strategy, samples, params, key, functools.partial(curve, pictures, params))
+    fold(model)
     metrics = validate(model, pictures, params)
     config = {"classes": list(pictures.classes), "encoder": params.encoder.model_dump()}
     store.save_network(folder, model, config, history)
     write_json(metrics_file, metrics)
     if "map" not in metrics:
         return f"{step}: no picture of val has a class, so there is no mAP"
-    return f"{step}: mAP {metrics['map']:.2f} %, F1 {metrics['f1']:.2f} % on val"
+    return f"{step}: mAP {metrics['map']:.2f} %, F1 {metrics['f1']:.2f} % on val{alike(model)}"
+
+
+def alike(model: ClassifierNet) -> str:
+    """How alike the classes' vectors in the head are: what regularised kernel usage is to lower."""
+    cosine = mean_cosine(model.head.weight)
+    return "" if math.isnan(cosine) else f"; vectors of two classes: mean cosine {cosine:.2f}"
 
 
 def key(params: Recogniser, pictures: Pictures, *more: object) -> str:

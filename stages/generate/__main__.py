@@ -4,6 +4,8 @@ It is small enough for a laptop and hard in the ways that real pictures are:
 
 - a class is known by the pattern on one end of a body, two fifths of it: as a head or a wheel tells an
   animal or a car, so that a classifier's attribution under-covers;
+- with `second_mark`, the other end has the pattern too, fainter: what a classifier finds only when the first
+  is erased;
 - the rest of the body has one faintly shaded colour and sharp edges, any colour for any class: what
   colour and edges (a dense CRF, a random walk) can complete from the seed, and nothing else can;
 - any class may have any shape and turn: outlines alone are no evidence;
@@ -64,7 +66,8 @@ def _scenes(params: Generate) -> Iterator[tuple[str, Scene]]:
         for index in range(count):
             rng = np.random.default_rng((params.seed, number, index))
             first = index % params.classes
-            yield _identifier(split, index), draw(rng, params.size, params.classes, params.objects, first)
+            scene = draw(rng, params.size, params.classes, params.objects, first, params.second_mark)
+            yield _identifier(split, index), scene
 
 
 def _write(folder: Path, identifier: str, scene: Scene) -> None:

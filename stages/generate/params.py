@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from stages.common.params import Count, Section, Seed
+from stages.common.params import Count, Fraction, Section, Seed
 
 
 class Generate(Section):
@@ -15,6 +15,7 @@ class Generate(Section):
     size: Annotated[int, Field(ge=32, le=1024)]  # side in pixels
     classes: Annotated[int, Field(ge=1, le=8)]
     objects: Annotated[int, Field(ge=1, le=6)]  # at most, in a picture
+    second_mark: Fraction  # contrast of the pattern on a body's far end; 0: none there
 
     @model_validator(mode="after")
     def _every_class_trains(self) -> "Generate":

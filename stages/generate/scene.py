@@ -26,7 +26,8 @@ DARK, PALE = np.array((34, 32, 44), np.float32), np.array((250, 244, 228), np.fl
 @dataclass(frozen=True)
 class Scene:
     """`picture` uint8 RGB [S, S, 3]; `instances` uint8 [S, S], n for the n-th object, 0 for ground;
-    `evidence` bool [S, S], where a pattern is visible; `classes`, 0-based, one per object."""
+    `evidence` bool [S, S], where a pattern is visible (not its fainter copy on the far end); `classes`,
+    0-based, one per object."""
 
     picture: np.ndarray
     instances: np.ndarray
@@ -36,12 +37,14 @@ class Scene:
 
 @dataclass
 class Body:
-    """An object before it is painted: coverage and pattern part, float32 [S, S], 0..1."""
+    """An object before it is painted: coverage, the pattern's ink at its end, and the copy's at the far end,
+    float32 [S, S], 0..1; `patterned` bool, the end that the pattern marks."""
 
     kind: int
     centre: np.ndarray
     alpha: np.ndarray
     ink: np.ndarray
+    copy: np.ndarray
     patterned: np.ndarray
     visible: np.ndarray = field(init=False)
 
@@ -49,8 +52,14 @@ class Body:
         self.visible = self.alpha >= 0.5
 
 
-def draw(rng: np.random.Generator, size: int, classes: int, objects: int, first: int) -> Scene:
-    """A picture of up to `objects` objects of `classes` classes, of which the first is given."""
+def draw(
+    rng: np.random.Generator, size: int, classes: int, objects: int, first: int, second_mark: float
+) -> Scene:
+    """A picture of up to `objects` objects of `classes` classes, of which the first is given.
+
+    `second_mark` is the contrast, 0..1, of the pattern on the bodies' far ends. Scenes that differ in it
+    alone are the same but for that ink: it takes no random number and moves no object.
+    """
     kind = first if rng.random() < CONTEXT else int(rng.integers(len(GROUNDS)))
     bodies = [_place(rng, size, first, [])]
     for _ in range(rng.integers(1, objects + 1) - 1):
@@ -61,7 +70,7 @@ def draw(rng: np.random.Generator, size: int, classes: int, objects: int, first:
     instances = np.zeros((size, size), np.uint8)
     evidence = np.zeros((size, size), bool)
     for number, body in enumerate(present, 1):
-        picture = _paint(rng, picture, body)
+        picture = _paint(rng, picture, body, second_mark)
         inside = body.alpha >= 0.5
         instances[inside], evidence[inside] = number, body.patterned[inside]
     picture = picture * light(rng, size) + rng.normal(0, 1.5, (size, size, 1))
@@ -129,29 +138,39 @@ def _body(rng: np.random.Generator, size: int, kind: int, others: list[Body]) ->
 
     y, x = np.mgrid[:size, :size].astype(np.float32)
     along = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
-    cut = np.quantile(along[inside], 1 - rng.uniform(0.35, 0.45))
+    share = rng.uniform(0.35, 0.45)
+    cut = np.quantile(along[inside], 1 - share)
     patterned = inside & (along > cut)
     if patterned.sum() < 0.25 * whole:  # the picture's edge took the evidence
         return None
-    middle = np.array([x[patterned].mean(), y[patterned].mean()])
     turned = rng.uniform(-TILT, TILT)
-    dx, dy = x - middle[0], y - middle[1]
     period = max(4.0, rng.uniform(7, 10) * scale)
-    ink = PATTERNS[kind](
+    ink = _ink(kind, patterned, turned, period) * np.clip(along - cut + 0.5, 0, 1)
+    far = np.quantile(along[inside], share)
+    copy = _ink(kind, inside & (along < far), turned, period) * np.clip(far - along + 0.5, 0, 1)
+    return Body(kind, centre, alpha, ink, copy, patterned)
+
+
+def _ink(kind: int, part: np.ndarray, turned: float, period: float) -> np.ndarray:
+    """The class's pattern about the middle of a part of the body, on the whole picture."""
+    y, x = np.mgrid[: part.shape[0], : part.shape[1]].astype(np.float32)
+    middle = np.array([x[part].mean(), y[part].mean()])
+    dx, dy = x - middle[0], y - middle[1]
+    return PATTERNS[kind](
         dx * np.cos(turned) + dy * np.sin(turned), dy * np.cos(turned) - dx * np.sin(turned), period
     )
-    return Body(kind, centre, alpha, ink * np.clip(along - cut + 0.5, 0, 1), patterned)
 
 
-def _paint(rng: np.random.Generator, picture: np.ndarray, body: Body) -> np.ndarray:
-    """The body over the picture: a soft shadow, then one colour, faintly shaded, inked at its end."""
+def _paint(rng: np.random.Generator, picture: np.ndarray, body: Body, second_mark: float) -> np.ndarray:
+    """The body over the picture: a soft shadow, then one colour, faintly shaded, inked at its ends."""
     size = len(picture)
     colour = BODIES[rng.integers(len(BODIES))] + rng.uniform(-14, 14, 3)
     dark = colour @ (0.299, 0.587, 0.114) < 128
     y, x = np.mgrid[:size, :size].astype(np.float32)
     slope = ((body.centre[1] - y) + 0.5 * (body.centre[0] - x)) / size
     fill = colour * (1 + 0.12 * slope[..., None])
-    fill = fill + body.ink[..., None] * ((PALE if dark else DARK) - fill)
+    ink = (body.ink + second_mark * body.copy)[..., None]
+    fill = fill + ink * ((PALE if dark else DARK) - fill)
 
     away, blur = 2.5 * size / 128, 2.0 * size / 128
     moved = cv2.warpAffine(body.alpha, np.array([[1, 0, away], [0, 1, away]], np.float32), (size, size))

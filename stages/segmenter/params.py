@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from stages.common.params import Empty
-from stages.common.training.params import Training
+from stages.common.training.params import MaskedTraining
 
 
-class Segmenter(Training):
+class Segmenter(MaskedTraining):
     # The folder of data/ whose masks it learns from. The ceiling learns from the truth, and does not see it.
     labels: Literal["pseudo_labels", "affinity_labels/crf"] | None = None
     loss: Literal["cross_entropy"]

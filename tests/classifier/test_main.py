@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from ruamel.yaml import YAML
 
 from stages.classifier import __main__ as classifier
 from stages.classifier import training
+from stages.classifier.network import rebuild_classifier
+from stages.common.networks import store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +50,14 @@ def write_set(root, val_labels=("cat", "dog")):
         csv.writer(file).writerows([["id", "file", "split", "labels", "width", "height"], *rows])
 
 
+def choose(root, **changes):
+    """Other keys of the section in params.yaml."""
+    yaml = YAML(typ="safe")
+    params = yaml.load(root / "params.yaml")
+    params["classifier"] |= changes
+    yaml.dump(params, root / "params.yaml")
+
+
 def history(root):
     with (root / "data/classifier/history.csv").open(newline="") as file:
         return list(csv.DictReader(file))
@@ -67,6 +78,58 @@ def test_each_epoch_has_its_loss_and_map_on_val_and_the_weights_are_those_withou
     classifier.main()
     assert list(history(project)[0]) == ["epoch", "lr", "loss"]
     assert (project / "data/classifier/weights.safetensors").read_bytes() == weights
+
+
+def test_of_regularised_kernel_usage_a_checkpoint_keeps_w_and_the_step_keeps_the_folded_head(project, capsys):
+    """What is saved is a linear head of W o (2 softmax W), and its map is the one that is told."""
+    choose(project, head="kernel_usage")
+    line = classifier.main()
+    (checkpoint,) = (project / ".scratch/training/classifier").glob("*/last.pt")
+    inner = torch.load(checkpoint, weights_only=True)["networks"]["main"]
+    (w,) = (tensor for name, tensor in inner.items() if name.startswith("head."))
+    assert w.abs().min() > 0
+    model = store.load_into(
+        rebuild_classifier(store.read_config(Path("data/classifier"))), Path("data/classifier")
+    )
+    torch.testing.assert_close(model.head.weight, w * 2 * w.exp() / w.exp().sum(0))
+    a, b = model.head.weight.double().flatten(1)
+    assert line.endswith(f"mean cosine {float(a @ b / a.norm() / b.norm()):.2f}")
+    metrics = json.loads((project / "reports/classifier/metrics.json").read_text())
+    assert float(history(project)[-1]["val_map"]) == pytest.approx(metrics["map"], abs=0.01)
+
+    saved = (project / "data/classifier/weights.safetensors").read_bytes()
+    classifier.main()
+    assert "resumed from step 4" in capsys.readouterr().out  # from W, which is folded again
+    assert (project / "data/classifier/weights.safetensors").read_bytes() == saved
+
+
+def test_regularised_kernel_usage_resumes_in_the_middle_with_the_same_bytes(project, monkeypatch, capsys):
+    choose(project, head="kernel_usage")
+    classifier.main()
+    saved = (project / "data/classifier/weights.safetensors").read_bytes()
+    shutil.rmtree(project / ".scratch")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    curve = classifier.curve
+    monkeypatch.setattr(classifier, "curve", killed)  # at the end of the first epoch, before its checkpoint
+    with monkeypatch.context() as soon, pytest.raises(KeyboardInterrupt):
+        soon.setattr("stages.common.training.checkpoint.CHECKPOINT_SECONDS", -1.0)  # one after each step
+        classifier.main()
+    monkeypatch.setattr(classifier, "curve", curve)
+    classifier.main()
+    assert "resumed from step 1" in capsys.readouterr().out
+    assert (project / "data/classifier/weights.safetensors").read_bytes() == saved
+
+
+def test_operations_that_are_asked_for_are_drawn(project):
+    classifier.main()
+    plain = history(project)
+    augment = YAML(typ="safe").load(project / "params.yaml")["classifier"]["augment"]
+    choose(project, augment=augment | {"rand_augment": {"n": 2, "m": 10}})
+    classifier.main()
+    assert [row["loss"] for row in history(project)] != [row["loss"] for row in plain]
 
 
 def test_another_val_is_another_training(project, capsys):

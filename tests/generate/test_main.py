@@ -22,7 +22,7 @@ def generate(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
 
-    def run(**changed: int) -> str:
+    def run(**changed: float) -> str:
         yaml = YAML()
         values = yaml.load(ROOT / "params.yaml")
         values["generate"].update({"train": 8, "val": 4, "size": 64, "classes": 6, **changed})
@@ -83,6 +83,14 @@ def test_same_seed_same_bytes_and_another_seed_other_bytes(generate):
     other = hashes()
     assert other.keys() == first.keys()
     assert all(other[name] != first[name] for name in first if name.endswith(".jpg"))
+
+
+def test_a_second_mark_changes_pictures_alone(generate):
+    generate()
+    first = hashes()
+    generate(second_mark=0.4)
+    changed = {name for name, value in hashes().items() if value != first[name]}
+    assert changed == {name for name in first if name.endswith(".jpg")}
 
 
 def test_a_picture_does_not_depend_on_the_count(generate):

@@ -1,5 +1,6 @@
 """Scenes: what is drawn is what the masks and boxes say, and evidence is a small part of it."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -7,9 +8,9 @@ from stages.generate.patterns import PATTERNS
 from stages.generate.scene import SEEN_BODY, boxes, draw, labels
 
 
-def scenes(count=12, size=128, classes=6, objects=3):
+def scenes(count=12, size=128, classes=6, objects=3, second_mark=0.0):
     return [
-        draw(np.random.default_rng((7, index)), size, classes, objects, index % classes)
+        draw(np.random.default_rng((7, index)), size, classes, objects, index % classes, second_mark)
         for index in range(count)
     ]
 
@@ -26,6 +27,44 @@ def test_evidence_is_a_small_part_of_each_object():
 def test_evidence_is_two_fifths_of_a_lone_object():
     shares = [scene.evidence[scene.instances == 1].mean() for scene in scenes(objects=1)]
     assert min(shares) > 0.34 and max(shares) < 0.46  # drawn from 0.35 to 0.45
+
+
+def test_a_second_mark_takes_no_random_number():
+    """So that 0 draws what was drawn before there was one."""
+    states = []
+    for mark in (0.0, 0.4, 1.0):
+        rng = np.random.default_rng(7)
+        draw(rng, 64, 6, 3, 0, mark)
+        states.append(rng.bit_generator.state)
+    assert states[0] == states[1] == states[2]
+
+
+def test_a_second_mark_is_on_the_far_two_fifths_of_a_body_and_moves_nothing():
+    """At a contrast of 0.4 it changes each pixel by 0.4 of what it does at 1."""
+    for plain, faint, whole in zip(*(scenes(second_mark=mark) for mark in (0.0, 0.4, 1.0)), strict=True):
+        assert np.array_equal(plain.instances, whole.instances) and plain.classes == whole.classes
+        assert np.array_equal(plain.evidence, whole.evidence)
+        change = whole.picture.astype(float) - plain.picture
+        inked = (np.abs(change) > 20).any(-1)
+        assert inked.any()
+        assert not (cv2.erode((plain.instances == 0).astype(np.uint8), np.ones((3, 3))) * inked).any()
+        assert not (cv2.erode(plain.evidence.astype(np.uint8), np.ones((3, 3))) * inked).any()
+        inside = (plain.picture > 0) & (whole.picture > 0) & (plain.picture < 255) & (whole.picture < 255)
+        np.testing.assert_allclose(
+            (faint.picture - plain.picture.astype(float))[inside], 0.4 * change[inside], atol=1
+        )
+
+
+def test_a_second_mark_lies_opposite_to_the_first_and_is_as_large():
+    for plain, whole in zip(scenes(objects=1), scenes(objects=1, second_mark=1.0), strict=True):
+        y, x = np.nonzero(plain.instances)
+        ends = np.argwhere(plain.evidence).mean(0) - (y.mean(), x.mean())
+        inked = (np.abs(whole.picture.astype(float) - plain.picture) > 20).any(-1)
+        far = np.argwhere(inked).mean(0) - (y.mean(), x.mean())
+        assert np.dot(ends, far) < -0.9 * np.linalg.norm(ends) * np.linalg.norm(far)
+        along = (np.argwhere(plain.instances) - (y.mean(), x.mean())) @ (ends / np.linalg.norm(ends))
+        reach = (np.argwhere(inked) - (y.mean(), x.mean())) @ (ends / np.linalg.norm(ends))
+        assert 0.3 < np.mean(along < reach.max()) < 0.6  # the axis is that of the middles, not the body's own
 
 
 def test_every_object_stays_visible_and_the_first_class_is_as_asked():

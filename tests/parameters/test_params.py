@@ -59,7 +59,14 @@ def test_nothing_is_aliased() -> None:
         ("pseudo_labels.random_walk", None, "pseudo_labels.random_walk: missing"),
         (
             "classifier.augment",
-            {"longest_side": [256, 512], "scale": [1, 2], "crop": 64, "flip": 0.5, "jitter": [0, 0, 0, 0]},
+            {
+                "longest_side": [256, 512],
+                "scale": [1, 2],
+                "crop": 64,
+                "flip": 0.5,
+                "jitter": [0, 0, 0, 0],
+                "rand_augment": None,
+            },
             "give longest_side or scale, not both",
         ),
         ("pseudo_labels.method", "seed_rule", "seeds.negatives: must be keep"),
@@ -68,6 +75,21 @@ def test_nothing_is_aliased() -> None:
         ("classifier.encoder.name", "efficientnet-b0", "take timm-efficientnet-b0"),
         ("classifier.encoder.std", [0.2, 0.2, 0], "classifier.encoder.std.2: Input should be greater than 0"),
         ("classifier.optimizer.warmup", 0.0001, "warmup is 0 or a share"),
+        (
+            "segmenter.augment.rand_augment",
+            {"n": 2, "m": 10},
+            "segmenter: augment.rand_augment must be null: it moves the picture and not its mask",
+        ),
+        ("affinity.augment.rand_augment", {"n": 2, "m": 10}, "affinity: augment.rand_augment must be null"),
+        ("classifier.augment.rand_augment", {"n": 2, "m": 1}, "rand_augment.m: Input should be greater than"),
+        (
+            "classifier.head",
+            "kur",
+            "classifier.head: Input should be 'linear' or 'kernel_usage', found 'kur'",
+        ),
+        ("classifier.kernel_usage.alpha", 0, "classifier.kernel_usage.alpha: Input should be greater than 0"),
+        ("classifier.linear", None, "classifier.linear: missing, and classifier.head chooses it"),
+        ("generate.second_mark", 1.5, "generate.second_mark: Input should be less than or equal to 1"),
         ("segmenter.batch", 1, "batch must be 2 or more"),
         ("segmenter.network", "pan", "segmenter.network: Input should be"),
         ("dataset.name", "../elsewhere", "dataset.name: String should match pattern"),
@@ -210,6 +232,10 @@ def test_what_a_step_reads_must_be_made_and_what_is_made_read(changes: dict[str,
     with pytest.raises(ParameterError) as error:
         check(Parameters, values, "params.yaml")
     assert says in str(error.value)
+
+
+def test_the_classifier_may_draw_operations() -> None:
+    check(Parameters, changed("classifier.augment.rand_augment", {"n": 2, "m": 10}), "params.yaml")
 
 
 def test_the_segmenter_may_learn_from_the_crf_s_labels() -> None:

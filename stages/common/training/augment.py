@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from stages.common.artifacts import UNKNOWN
+from stages.common.training import rand_augment
 from stages.common.training.params import Augment
 
 Array = np.ndarray
@@ -19,8 +20,12 @@ def augment(
     picture, mask = _resize(picture, mask, params, rng)
     if rng.random() < params.flip:
         picture, mask = picture[:, ::-1], None if mask is None else mask[:, ::-1]
+    if params.rand_augment is not None:
+        assert mask is None  # the schema sees to it
+        picture = rand_augment.changed(picture, params.rand_augment, fill, rng)
     picture, mask = _crop(picture, mask, params.crop, fill, rng)
-    return jitter(picture, params.jitter, rng), mask
+    picture = jitter(picture, params.jitter, rng)
+    return picture if params.rand_augment is None else rand_augment.squared(picture, rng), mask
 
 
 def resize(picture: Array, width: int, height: int) -> Array:

@@ -75,6 +75,11 @@ class Optimizer(Section):
         return self
 
 
+class RandAugment(Section):
+    n: Annotated[int, Field(ge=1, le=14)]  # operations, each of which is left out with probability 0.5
+    m: Annotated[int, Field(ge=2, le=11)]  # their level is drawn from 1 to m - 1, of 10
+
+
 class Augment(Section):
     longest_side: Range | None  # resized so that the longest side is in this range, or
     scale: Range | None  # by a factor in this range; both null: not resized
@@ -83,6 +88,7 @@ class Augment(Section):
     jitter: Annotated[
         list[Fraction], Field(min_length=4, max_length=4)
     ]  # brightness, contrast, saturation, hue
+    rand_augment: RandAugment | None
 
     @model_validator(mode="after")
     def _one_resize(self) -> "Augment":
@@ -109,6 +115,16 @@ class Training(Section):
     def one_cell(self) -> bool:
         """Whether the encoder's last features are one cell, so that batch norm sees a value a picture."""
         return self.augment.crop <= self.encoder.output_stride and self.encoder.batch_norm == "train"
+
+
+class MaskedTraining(Training):
+    """A training on masks, which must lie where the picture's things are."""
+
+    @model_validator(mode="after")
+    def _aligned(self) -> "MaskedTraining":
+        if self.augment.rand_augment is not None:
+            raise ValueError("augment.rand_augment must be null: it moves the picture and not its mask")
+        return self
 
 
 def devices_asked() -> int:

@@ -12,6 +12,7 @@ FILL = np.uint8([7, 8, 9])
 
 def params(**changes) -> Augment:
     values = {"longest_side": None, "scale": None, "crop": 16, "flip": 0.0, "jitter": [0.0] * 4}
+    values["rand_augment"] = None
     small = {"crop": changes.pop("crop")} if "crop" in changes else {}  # less than the schema allows
     return Augment.model_validate({**values, **changes}).model_copy(update=small)
 

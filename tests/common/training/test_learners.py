@@ -56,7 +56,10 @@ def test_a_turn_leaves_weights_gradients_and_statistics_of_the_others():
     assert {name.split(".")[0] for name in first} == {"main"} and "main.encoder.1.running_mean" in first
     assert {name.split(".")[0] for name in second} == {"eraser"} and "eraser.layers.1.running_mean" in second
     still = {name for name in before if name.startswith("helper")}
-    still |= {"main.encoder.0.bias", "eraser.layers.0.bias"}  # batch norm takes them away: rounding moves them
+    still |= {
+        "main.encoder.0.bias",
+        "eraser.layers.0.bias",
+    }  # batch norm takes them away: rounding moves them
     assert set(before) == first | second | still
     assert seen["modes main"] == {"main": True, "eraser": False, "helper": False}
     assert seen["modes eraser"] == {"main": False, "eraser": True, "helper": False}

@@ -17,7 +17,10 @@ OPTIMIZER = {
     "name": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "decay_bias": False,
     "poly_power": 0.9, "warmup": 0.0, "head_multiple": 10, "bias_multiple": 2,
 }  # fmt: skip
-AUGMENT = {"longest_side": None, "scale": None, "crop": 16, "flip": 0.5, "jitter": [0, 0, 0, 0]}
+AUGMENT = {
+    "longest_side": None, "scale": None, "crop": 16, "flip": 0.5, "jitter": [0, 0, 0, 0],
+    "rand_augment": None,
+}  # fmt: skip
 LAST = ".scratch/training/a/key/last.pt"  # of the step "a" and the key "key"
 
 
