@@ -10,7 +10,7 @@ from pipeline.project import gpus, processor
 from stages.common.params import ParameterError, read_yaml
 from stages.dataset.layouts import voc_base
 
-TRAININGS = ("classifier", "affinity", "segmenter")
+TRAININGS = ("classifier", "saliency", "affinity", "segmenter")
 FEW = 100  # steps of a training, below which a result is hardly more than the initial weights
 
 
@@ -24,7 +24,7 @@ def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
     chosen = {
         name: section
         for name, section in values.items()
-        if isinstance(section, dict) and (steps is None or name in steps)
+        if isinstance(section, dict) and section.get("of") != [] and (steps is None or name in steps)
     }
     steps_of = _steps(root, values.get("dataset"), values, chosen)
     return [*_weights(chosen), *_bf16(chosen), *steps_of, *_idle(values, chosen)]

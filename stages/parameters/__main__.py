@@ -39,7 +39,8 @@ def trainings(params: Recipe) -> dict[str, Training]:
 def check_encoders(params: Recipe) -> None:
     """Names that nobody knows and weights that are not there; all of them in one message."""
     problems = []
-    for name, training in trainings(params).items():
+    second = {"saliency.network": params.saliency.network} if params.saliency.network else {}
+    for name, training in {**trainings(params), **second}.items():
         encoder = training.encoder
         try:
             if encoder.name not in OURS:
@@ -63,6 +64,11 @@ def check_devices(params: Recipe, devices: int) -> None:
                 "an equal share"
             )
         pooled = name == "segmenter" and params.segmenter.normalises_pooled()
+        if name == "saliency" and step.batch == devices:
+            raise ValueError(
+                f"saliency.batch: {step.batch} is one picture on each of WSSS_DEVICES={devices}, which has "
+                f"none to compare it with: {2 * devices} or more, or fewer devices"
+            )
         if step.batch == devices and (pooled or step.one_cell()):
             raise ValueError(
                 f"{name}.batch: {step.batch} is one picture on each of WSSS_DEVICES={devices}, of which "

@@ -5,7 +5,8 @@ import torch
 
 from stages.common.params import ParameterError, check, read_yaml
 from stages.common.training.params import Encoder
-from stages.segmenter.network import build_segmenter, scores
+from stages.common.networks.padding import scores
+from stages.segmenter.network import build_segmenter
 from stages.segmenter.params import Segmenter
 
 
