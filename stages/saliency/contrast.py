@@ -26,7 +26,7 @@ def side(features: Tensor, share: Tensor, known: Tensor) -> Tensor:
     """v [B, D], the mean of the features over the known cells, each by its share [B, h, w] in the side."""
     weight = share * known
     number = known.sum((1, 2)).clamp_min(1)
-    return torch.einsum("bdhw,bhw->bd", features.float(), weight) / number[:, None]
+    return torch.einsum("bdhw,bhw->bd", features, weight) / number[:, None]
 
 
 def cosines(one: Tensor, other: Tensor) -> Tensor:

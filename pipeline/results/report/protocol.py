@@ -53,9 +53,7 @@ def card(root: Path, found: Scores, data: DataSet) -> Rows:
 def objects(found: Scores) -> str:
     """How the rungs are scored that know no classes."""
     names = ", ".join(rung.name for rung in found.good if rung.merged)
-    return f"; {names}: one of objects, in every picture, against the masks of all classes as one" * bool(
-        names
-    )
+    return f"; {names}: one of objects in every picture, against the masks' classes as one" if names else ""
 
 
 def readers(lock: dict[str, Any]) -> str:
