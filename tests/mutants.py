@@ -28,7 +28,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = ("seeds", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
+STEPS = ("seeds", "saliency", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
 COMMON = ("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py")
 DRAWING = "stages/common/drawing"
 IMPURE = ("__init__.py", "__main__.py", "params.py")

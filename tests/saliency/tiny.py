@@ -15,7 +15,7 @@ SIDE = 48
 
 
 def project(changes: dict[str, object]) -> None:
-    """Into the working directory: params.yaml with some keys of the section changed, and all that it reads."""
+    """Into the working directory: params.yaml with some keys changed, and all that the step reads."""
     values = read_yaml(ROOT / "params.yaml")
     section = values["saliency"]
     section |= {"batch": 3, "epochs": 3, "threads": 1, "scales": [0.5, 1.0]}
