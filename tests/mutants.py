@@ -43,6 +43,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/seeds/vgatt.py": f"{METHODS} tests/seeds/test_cuts.py",
     **{f"stages/seeds/{name}.py": "tests/seeds/test_cuts.py" for name in ("bias", "cuts")},
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
+    **{f"stages/saliency/{name}.py": "tests/saliency/test_contrast.py" for name in ("c2am", "c2am_h")},
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},

@@ -1,5 +1,6 @@
 """The step as a whole: what it writes, the sign, a kill and a resume, and the second training."""
 
+import io
 import json
 import os
 import shutil
