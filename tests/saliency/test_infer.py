@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from stages.saliency import infer
 from stages.seeds.grid import Grid
 
+COLUMNS = (slice(0, 4), slice(3, 7), slice(6, 10))  # thirds of 10
 CELLS = Grid(2, 0.5)  # 2x2 cells, each centre between two pixels
 
 
@@ -27,6 +28,7 @@ def test_one_scale_is_the_network_s_own_map() -> None:
     pictures = drawn()
     values = Means()(pictures)[1]
     assert torch.equal(infer.signed(Means(), pictures, CELLS), values)
+    assert infer.signed(Means(), torch.zeros(1, 3, 5, 7), CELLS).shape == (1, 3, 4)
     for sign in (1, -1):
         found = infer.salient(Means(), sign, pictures, [1.0], False, CELLS)
         wanted = (sign * values).relu()
@@ -66,15 +68,15 @@ def test_the_second_map_is_a_share_on_quarters_of_the_picture() -> None:
             assert pictures.shape[2:] == (32, 32)  # padded to what it accepts
             return pictures[:, :1] + torch.linspace(0, 1, 32)
 
-    pictures = drawn()[..., :4].repeat(1, 1, 2, 2)[..., :6]  # 8 x 6
+    pictures = drawn().repeat(1, 1, 2, 2)[..., :10]  # 8 x 10
     found = infer.refined(First(), pictures, flip=False)
-    assert found.shape == (2, 2, 2)
-    shares = (pictures[:, 0] + torch.linspace(0, 1, 32)[:6]).sigmoid()
-    cells = [(rows, columns) for rows in (slice(0, 4), slice(4, 8)) for columns in (slice(0, 3), slice(3, 6))]
+    assert found.shape == (2, 2, 3)
+    shares = (pictures[:, 0] + torch.linspace(0, 1, 32)[:10]).sigmoid()
+    cells = [(rows, columns) for rows in (slice(0, 4), slice(4, 8)) for columns in COLUMNS]
     wanted = torch.stack([shares[:, rows, columns].mean((1, 2)) for rows, columns in cells], 1)
     torch.testing.assert_close(found.flatten(1), wanted)
-    mirrored = (pictures[:, 0].flip(2) + torch.linspace(0, 1, 32)[:6]).sigmoid().flip(2)
+    mirrored = (pictures[:, 0].flip(2) + torch.linspace(0, 1, 32)[:10]).sigmoid().flip(2)
     mean = (shares + mirrored) / 2
     np.testing.assert_allclose(
-        infer.refined(First(), pictures, flip=True)[:, 0, 0], mean[:, :4, :3].mean((1, 2)), rtol=1e-5
+        infer.refined(First(), pictures, flip=True)[:, 0, 0], mean[:, :4, :4].mean((1, 2)), rtol=1e-5
     )

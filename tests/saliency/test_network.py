@@ -1,5 +1,6 @@
 """The network's map: the norm over the cells that count, and two levels on one grid."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -70,3 +71,11 @@ class Still(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         return [pictures, pictures, pictures]
+
+
+def test_a_batch_without_cells_or_with_one_gives_numbers() -> None:
+    norm, values = CellNorm(), torch.tensor([[[2.0, 5.0]]])
+    norm(values, torch.tensor([[[True, False]]]))
+    assert norm.running_mean.item() == pytest.approx(0.2) and norm.running_var.item() == pytest.approx(0.9)
+    assert norm(values, torch.zeros(1, 1, 2, dtype=torch.bool)).isfinite().all()
+    assert norm.running_mean.isfinite() and norm.running_var.isfinite()
