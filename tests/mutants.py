@@ -28,7 +28,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = ("seeds", "explanation", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
+STEPS = ("seeds", "explanation", "saliency", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
 COMMON = (
     *("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py"),
     *("stages/common/training/rand_augment.py", "stages/classifier/head.py"),
@@ -57,6 +57,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/seeds/contrast.py": MINMAX,
     **{f"stages/seeds/{name}.py": MINMAX for name in ("minmax_cam", "minmax_grad_cam", "d_minmax_grad_cam")},
     "stages/seeds/smooth_grad.py": "tests/seeds/test_gradient.py",
+    **{f"stages/saliency/{name}.py": "tests/saliency/test_contrast.py" for name in ("c2am", "c2am_h")},
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},

@@ -56,6 +56,9 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "ordinary_classifier.of": ["dataset"],
     "classifier.ordinary": "ordinary_classifier",
     "explanation.of": ["seeds"],
+    "saliency.of": ["c2am_h"],
+    "saliency.start": "classifier",
+    "affinity_labels.hints": "saliency",
     "ceiling.of": ["segmenter"],
 }
 
@@ -147,6 +150,18 @@ def test_a_step_that_a_recipe_does_without_is_absent(tmp_path: Path, stages: dic
         absent = {"affinity_labels@seeds", "affinity@affinity_labels", "evaluation@crf", "gallery@crf"}
         assert set(stages) - set(found) == absent and set(found) <= set(stages)
         assert "data/nothing" in found["pseudo_labels"].deps
+
+
+def test_saliency_is_there_where_it_is_read(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """The maps come between seeds and labels, and no mask is near them."""
+    found = resolve(tmp_path / "repo", {}, preset="demo-c2am-h")
+    new = {"saliency@c2am_h", "evaluation@saliency", "gallery@saliency"}
+    assert set(found) - set(stages) == new and set(stages) <= set(found)
+    own = found["saliency@c2am_h"]
+    assert {"data/seeds", "data/classifier"} <= set(own.deps) and own.cmd.endswith("saliency c2am_h")
+    assert "data/saliency" in found["affinity_labels@seeds"].deps
+    assert "data/nothing" in stages["affinity_labels@seeds"].deps
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
 
 
 def test_real_pictures_generate_nothing(tmp_path: Path, stages: dict[str, Stage]) -> None:
@@ -306,11 +321,9 @@ def test_outs_do_not_overlap(stages: dict[str, Stage]) -> None:
     assert not clashes
 
 
-def test_one_name_per_step(tmp_path: Path) -> None:
+def test_one_name_per_step() -> None:
     """A step's stage, folder, section of params.yaml and output have one name."""
-    from stages.common.params import read_yaml
-
-    steps = {stage.step for stage in resolve(tmp_path / "repo", {}, also=EVERYTHING).values()}
+    steps = set(read_yaml(ROOT / "dvc.yaml")["stages"])
     folders = {file.parent.name for file in (ROOT / "stages").glob("*/__main__.py")}
     assert steps == folders
     assert set(read_yaml(ROOT / "params.yaml")) <= steps

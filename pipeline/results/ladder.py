@@ -28,7 +28,8 @@ def draw(root: Path, path: Path) -> None:
     found = read(root)
     if not any("miou" in rung.numbers for rung in found.good):
         raise ValueError(f"there is no number to draw\n{_standings(found)}")
-    write_whole(path, charts.standalone(drawings.ladder([rung.row() for rung in found.rungs], {})))
+    rows = [rung.row() for rung in found.rungs]
+    write_whole(path, charts.standalone(drawings.ladder(rows, {}, merged=found.merged)))
     print(f"{path} is written")
     if len(found.good) < len(found.rungs):
         print(_standings(found))
@@ -60,4 +61,7 @@ def show(root: Path) -> None:
 
 
 def _standings(found: Scores) -> str:
-    return "\n".join(f"{rungs}: {standing}" for rungs, standing in found.told())
+    lines = [f"{rungs}: {standing}" for rungs, standing in found.told()]
+    if found.merged:
+        lines.append(f"{', '.join(sorted(found.merged))}: of object and ground, whatever the class")
+    return "\n".join(lines)

@@ -12,7 +12,7 @@ import math
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,6 +24,7 @@ from pipeline.results import provenance
 from pipeline.results.provenance import Made
 from pipeline.results.snapshot import WORKSPACE, Snapshot, hashes, open_run, resolved
 from pipeline.results.standing import Fault, Standings
+from stages.evaluation.rungs import MERGED
 
 CURRENT, COMMITTED, STALE, MISSING = "current", "committed", "stale", "missing"
 NOT_SCORED = "not scored in this run"
@@ -48,6 +49,7 @@ class Rung:
     classes: Mapping[str, float] = field(default_factory=dict)  # IoU by class
     folder: str = ""  # of its reports
     results: str = ""  # the folder of data/ that was scored
+    merged: bool = False  # scored as object and ground: not to be set beside a rung of classes
 
     @property
     def good(self) -> bool:
@@ -76,6 +78,11 @@ class Scores:
     @property
     def good(self) -> list[Rung]:
         return [rung for rung in self.rungs if rung.good]
+
+    @property
+    def merged(self) -> frozenset[str]:
+        """The names of the rungs that are scored as object and ground."""
+        return frozenset(rung.name for rung in self.rungs if rung.merged)
 
     def rung(self, name: str) -> Rung | None:
         return next((rung for rung in self.rungs if rung.name == name), None)
@@ -110,6 +117,21 @@ class Scores:
 def text(value: float) -> str:
     """A number of a rung, in percent: two decimals, as metrics.json and `dvc metrics` have it."""
     return f"{value:.2f}"
+
+
+def below(rows: Table, merged: Collection[str] = ()) -> list[dict[str, str] | None]:
+    """For each row of the ladder the one that it is compared with, if any.
+
+    That is the nearest one below that is scored in the same classes (`merged` names the rungs of object and
+    ground), where it is of the same split.
+    """
+    found: list[dict[str, str] | None] = []
+    last: dict[bool, dict[str, str]] = {}
+    for row in rows:
+        before = last.get(row["rung"] in merged)
+        found.append(before if before and before["split"] == row["split"] else None)
+        last[row["rung"] in merged] = row
+    return found
 
 
 def workspace(root: Path) -> Scores:
@@ -194,7 +216,7 @@ def _rung(
     if wrong or values is None:
         why = wrong or f"{path} cannot be read"
         return Rung(name, MISSING, f"{NOT_SCORED}: {why}{again}", folder=folder, results=results)
-    plain = {key: _number(value) for key, value in values.items() if key != "split"}
+    plain = {key: _number(value) for key, value in values.items() if key not in ("split", "classes")}
     numbers = {key: value for key, value in plain.items() if value is not None}
     if standings.is_foreign(faults):
         why = _reasons(faults)
@@ -208,7 +230,8 @@ def _rung(
     iou = values.get("iou")
     classes = {key: _number(value) for key, value in iou.items()} if isinstance(iou, dict) else {}
     shown = {key: value for key, value in classes.items() if value is not None}
-    return Rung(name, state, standing, split, int(images), numbers, shown, folder, results)
+    merged = values.get("classes") == MERGED
+    return Rung(name, state, standing, split, int(images), numbers, shown, folder, results, merged)
 
 
 def _maker(

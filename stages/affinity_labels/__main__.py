@@ -14,7 +14,8 @@ from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.pool import Files
 
-SEEDS, OUT = Path("data/seeds"), Path("data/affinity_labels")
+DATA = Path("data")
+SEEDS, OUT = DATA / "seeds", DATA / "affinity_labels"
 
 
 def main() -> str:
@@ -22,10 +23,11 @@ def main() -> str:
     code = fingerprint.code_hash("stages.affinity_labels.__main__", _module(params))
     base = (code, params.model_dump())
     hashed = fingerprint.file_hash
-    work = [
-        items.Item(p.id, fingerprint.key(base, p.content_hash(), hashed(SEEDS / f"{p.id}.npz")), p)
-        for p in load_pictures().split("train")
-    ]
+    read = [SEEDS] if params.hints == "nothing" else [SEEDS, DATA / params.hints]
+    work = []
+    for p in load_pictures().split("train"):
+        files = [hashed(folder / f"{p.id}.npz") for folder in read]
+        work.append(items.Item(p.id, fingerprint.key(base, p.content_hash(), *files), p))
     return items.map_items("affinity_labels", OUT, work, PictureLabels(params))
 
 
@@ -45,11 +47,19 @@ class PictureLabels:
     def _one(self, picture: Picture) -> Files:
         method = importlib.import_module(_module(self.params))
         seeds = read_npz(SEEDS / f"{picture.id}.npz")
-        maps = np.maximum(upsample(seeds["maps"], (picture.height, picture.width)), 0)
+        size = (picture.height, picture.width)
+        maps = np.maximum(upsample(seeds["maps"], size), 0)
         options = getattr(self.params, self.params.method)
         rgb = read_picture(picture.path)
-        affinity, plain = method.labels(maps, seeds["classes"], rgb, options, self.params.crf)
+        hints = self._hints(picture, size)
+        affinity, plain = method.labels(maps, seeds["classes"], rgb, options, self.params.crf, *hints)
         return {"affinity/*.png": mask_bytes(affinity), "crf/*.png": mask_bytes(plain)}
+
+    def _hints(self, picture: Picture, size: tuple[int, int]) -> list[np.ndarray]:
+        """The saliency map [H, W], where one is read."""
+        if self.params.hints == "nothing":
+            return []
+        return [upsample(read_npz(DATA / self.params.hints / f"{picture.id}.npz")["maps"], size)[0]]
 
 
 if __name__ == "__main__":

@@ -37,9 +37,19 @@ class Irn(Section):
         return self
 
 
+class Saliency(Section):
+    """Object and ground from saliency maps, the classes from the seeds (P-NOC)."""
+
+    threshold_saliency: Fraction
+    threshold_seeds: Fraction
+    gt_prob: Annotated[float, Field(gt=0, lt=1)]
+
+
 class AffinityLabels(Section):
     of: Annotated[list[Literal["seeds"]], Field(max_length=1)] | None = None  # empty: no such stage
-    method: Literal["psa", "irn"]
+    hints: Literal["nothing", "saliency"]  # the folder of data/ that tells object from ground
+    method: Literal["psa", "irn", "saliency"]
     psa: Psa | None = None  # dvc.yaml declares the chosen method's keys only
     irn: Irn | None = None
+    saliency: Saliency | None = None
     crf: Crf

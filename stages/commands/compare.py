@@ -16,12 +16,12 @@ import numpy as np
 
 from stages.common import command
 from stages.common.artifacts import read_json, read_mask, read_picture, write_atomic, write_json
-from stages.common.drawing.colours import UNKNOWN_CSS, colour, css
+from stages.common.drawing.colours import OBJECT, UNKNOWN_CSS, colour, css
 from stages.common.drawing.sheet import ERRORS
 from stages.common.drawing.tiles import tiles
 from stages.common.pictures import load_pictures
 from stages.evaluation.results import read_labels
-from stages.evaluation.rungs import rung
+from stages.evaluation.rungs import as_objects, rung
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Run:
         if found.shape != size:
             raise ValueError(f"{shown} is of another size than the picture")
         return found
+
+    def merged(self, name: str) -> bool:
+        """Whether a rung tells object from ground alone."""
+        return name in self.results and rung(self.results[name], self.folder).merged
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,6 +89,9 @@ def _draw(a: Run, b: Run, name: str, identifier: str, side: int) -> dict[str, by
     _require_equal("truth", a.folder / mask, b.folder / mask)
     picture, truth = read_picture(b.pictures[identifier]), read_mask(b.folder / mask)
     results = {one: run.labels(name, identifier, truth.shape) for one, run in (("a", a), ("b", b))}
+    if a.merged(name) and b.merged(name):
+        truth = as_objects(truth, OBJECT)
+        results = {one: as_objects(labels, OBJECT) for one, labels in results.items()}
     return tiles(picture, truth, results, side)
 
 

@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 from stages.common import command, fingerprint
 from stages.common.artifacts import read_picture, write_atomic
+from stages.common.networks.padding import DIVISOR, scores
 from stages.common.pictures import Picture, load_pictures
-from stages.segmenter.network import DIVISOR, scores
 from stages.segmenter.trained import MODEL, load_trained, read_config
 
 NEEDED = ("onnx", "onnxruntime", "onnxscript")

@@ -30,7 +30,7 @@ def device_count() -> int:
     return count
 
 
-def training_place() -> str:
+def training_place(alone: bool = False) -> str:
     """Where a training computes, for its key: other devices, and other numbers of them, other weights."""
-    count = device_count()
+    count = 1 if alone else device_count()
     return f"{device()} x {count}" if count > 1 else str(device())

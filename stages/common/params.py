@@ -114,24 +114,27 @@ def check(model: type[Model], values: dict[str, Any], where: str) -> Model:
         raise ParameterError("\n".join(said)) from None
 
 
-def load(section: str, model: type[Model], stage: str | None = None) -> Model:
-    """The section as `stage` may see it: what dvc.yaml declares for the stage, and no more."""
+def load(section: str, model: type[Model], stage: str | None = None, item: str | None = None) -> Model:
+    """The section as `stage` may see it: what dvc.yaml declares for the stage, and no more.
+
+    `item` is the one of a foreach that runs, where the stage's keys hang on it.
+    """
     stage = stage or section
     values = read_yaml(Path("params.yaml"))
-    declared = [key for key in declared_keys(stage) if key.split(".")[0] == section]
+    declared = [key for key in declared_keys(stage, item) if key.split(".")[0] == section]
     if not declared:
         raise ParameterError(f"dvc.yaml declares no parameter of {section} for stage {stage}")
     seen = _select(values, declared)
     return check(model, seen.get(section, {}), f"params.yaml, section {section}")
 
 
-def declared_keys(stage: str) -> list[str]:
+def declared_keys(stage: str, item: str | None = None) -> list[str]:
     """The `params:` of a stage in dvc.yaml, templates such as ${seeds.method} filled in."""
     stages = read_yaml(Path("dvc.yaml")).get("stages", {})
     if stage not in stages:
         raise ParameterError(f"dvc.yaml has no stage {stage}")
     entry = stages[stage].get("do", stages[stage])
-    values = read_yaml(Path("params.yaml"))
+    values = read_yaml(Path("params.yaml")) | ({} if item is None else {"item": item})
     return [fill(key, values) for key in entry.get("params", [])]
 
 

@@ -69,8 +69,9 @@ def closure(modules: list[str], values: Mapping[str, Any], read: Read) -> list[s
     """The project's files that importing `modules` runs, their packages included, sorted.
 
     Imports inside functions count too. A module whose name is put together at run time, as in
-    f"stages.seeds.{method}", is the one that `values` chooses, `seeds.method`; in a folder of the step, as in
-    f"stages.segmenter.losses.{loss}", the one of the key that begins the folder's name, `segmenter.loss`.
+    f"stages.seeds.{method}", is the one that `values` chooses: `seeds.method`, or of a stage that is a
+    foreach over methods `saliency.of`; in a folder of the step, as in f"stages.segmenter.losses.{loss}", the
+    one of the key that begins the folder's name, `segmenter.loss`.
     """
     found: set[str] = set()
     seen: set[str] = set()
@@ -148,7 +149,7 @@ def _choices(prefix: str, values: Mapping[str, Any]) -> list[str]:
     section = values.get(step)
     if not isinstance(section, Mapping):
         return []
-    keys = [key for key in section if (folder.startswith(str(key)) if folder else key == "method")]
+    keys = [key for key in section if (folder.startswith(str(key)) if folder else key in ("method", "of"))]
     names: list[Any] = []
     for value in (section[key] for key in keys):
         names += list(value) if isinstance(value, list | Mapping) else [value]

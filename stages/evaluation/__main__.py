@@ -20,7 +20,7 @@ from stages.common.pictures import Pictures, load_pictures
 from stages.evaluation import curve, emptiness, metrics, tables
 from stages.evaluation.count import COUNTS, PROBLEM, Count, Task, read_counts
 from stages.evaluation.params import Evaluation
-from stages.evaluation.rungs import SCORES, Rung, rung, split_of
+from stages.evaluation.rungs import MERGED, SCORES, Rung, rung, split_of
 
 MASKS = Path("data/masks")
 SHOWN = 5  # files that an error names
@@ -38,11 +38,12 @@ def main() -> str:
     if not ids:
         return _without_truth(name, found, split, pictures)
 
-    table, histogram, rows = _count(name, found, ids, len(pictures.classes), params)
+    classes = found.classes(pictures.classes)
+    table, histogram, rows = _count(name, found, ids, len(classes), params)
     if not table.any():
         raise ValueError(f"all masks of split {split} are void (255) everywhere: nothing to score")
-    values = tables.summary(table, pictures.classes) | {"images": len(ids), "split": split}
-    line = f"{name}: mIoU {values['miou']:.2f} %"
+    values = tables.summary(table, classes) | {"images": len(ids), "split": split} | _kind(found)
+    line = f"{name}: mIoU {values['miou']:.2f} %" + " of object and ground" * found.merged
     thresholds: list[float | None] = [None]
     stack = table[None]
     if histogram is not None:
@@ -54,7 +55,7 @@ def main() -> str:
         line += f" at threshold {params.threshold:g}"
         line += f" (best {values['miou_best_threshold']:.2f} % at {values['best_threshold']:g})"
 
-    _write(name, table, pictures.classes, tables.curve(thresholds, stack), rows)
+    _write(name, table, classes, tables.curve(thresholds, stack), rows)
     write_json(SCORES / name / "metrics.json", values)
     return f"{line}, {len(ids)} pictures{_looks_wrong(name, found, ids, pictures)}"
 
@@ -92,7 +93,7 @@ def _count(
 
     Maps are counted and scored at the fixed threshold.
     """
-    count = Count(classes, found.maps, params.threshold, params.bins)
+    count = Count(classes, found.maps, params.threshold, params.bins, found.merged)
     tasks = {i: Task(MASKS / f"{i}.png", found.file(i)) for i in ids}
     work = [items.Item(i, count.key(task), task) for i, task in tasks.items()]
     results = items.compute_items(f"evaluation@{name}", work, count, batches=items.groups_of(GROUP))
@@ -113,11 +114,16 @@ def _count(
 
 
 def _without_truth(name: str, found: Rung, split: str, pictures: Pictures) -> str:
-    _write(name, None, pictures.classes, csv_text([tables.CURVE_COLUMNS]), [])
+    _write(name, None, found.classes(pictures.classes), csv_text([tables.CURVE_COLUMNS]), [])
     ids = [picture.id for picture in pictures.split(split)]
-    write_json(SCORES / name / "metrics.json", {"images": 0, "split": split})
+    write_json(SCORES / name / "metrics.json", {"images": 0, "split": split} | _kind(found))
     line = f"{name}: no truth for split {split}, nothing to score"
     return line + _looks_wrong(name, found, ids, pictures)
+
+
+def _kind(found: Rung) -> dict[str, str]:
+    """That a rung's numbers are not to be set beside those of the others, if so."""
+    return {"classes": MERGED} if found.merged else {}
 
 
 def _looks_wrong(name: str, found: Rung, ids: Sequence[str], pictures: Pictures) -> str:

@@ -13,6 +13,7 @@ from stages.common.labels import threshold_labels
 from stages.common.pool import Files
 from stages.evaluation import curve, metrics
 from stages.evaluation.results import read_maps
+from stages.evaluation.rungs import as_objects
 
 COUNTS, PROBLEM = "*.npz", "*.txt"
 
@@ -32,19 +33,23 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Count:
-    """`classes` counts the background; `threshold` and `bins` are of maps."""
+    """`classes` counts the background; `threshold` and `bins` are of maps.
+
+    `merged`: the results tell object from ground, and the truth's classes count as one.
+    """
 
     classes: int
     maps: bool
     threshold: float
     bins: int
+    merged: bool = False
 
     def key(self, task: Task) -> str:
         """Of the two files, and of the result's name, which a problem names."""
         code = fingerprint.code_hash("stages.evaluation.count")
         of_maps = (self.threshold, self.bins) if self.maps else None
         hashes = [fingerprint.file_hash(file) for file in task]
-        return fingerprint.key(code, self.classes, of_maps, hashes, str(task.result))
+        return fingerprint.key(code, self.classes, self.merged, of_maps, hashes, str(task.result))
 
     def __call__(self, tasks: list[Task]) -> list[Files]:
         return [self._files(task) for task in tasks]
@@ -58,7 +63,7 @@ class Count:
         return {COUNTS: npz_bytes(**arrays)}
 
     def counts(self, task: Task) -> Counts:
-        truth = read_mask(task.truth)
+        truth = as_objects(read_mask(task.truth)) if self.merged else read_mask(task.truth)
         if not self.maps:
             return Counts(metrics.confusion(truth, read_mask(task.result), self.classes), None, None)
         maps, present = read_maps(task.result, truth.shape, self.classes)

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from stages.common.artifacts import UNKNOWN, read_json
 from stages.common.params import check, read_yaml
 from stages.common.pictures import Pictures
 from stages.evaluation.params import Rungs
@@ -11,20 +14,39 @@ from stages.evaluation.params import Rungs
 REPORTS = Path("reports")
 SCORES = REPORTS / "rungs"  # a folder for each rung
 MAPS, LABELS = ".npz", ".png"
+OBJECTS = ("background", "foreground")  # what classes.json holds beside results in which all classes are one
+MERGED = "merged"  # what metrics.json of their rung says of its classes
 
 
 class Rung(NamedTuple):
     folder: Path  # of the results, one file per picture
     maps: bool  # attribution maps (.npz) that a threshold turns into labels, or labels (.png)
+    merged: bool = False  # whether they tell object from ground alone
 
     def file(self, identifier: str) -> Path:
         return self.folder / (identifier + (MAPS if self.maps else LABELS))
 
+    def classes(self, own: tuple[str, ...]) -> tuple[str, ...]:
+        """What it is scored in: the data set's `own`, or object and ground."""
+        return OBJECTS if self.merged else own
+
 
 def rung(folder: str, root: Path = Path()) -> Rung:
-    """Of a folder of data/, as `evaluation.rungs` names it: of maps if a file there is one."""
+    """Of a folder of data/, as `evaluation.rungs` names it: of maps if a file there is one.
+
+    ValueError for a folder with classes of its own that are not object and ground.
+    """
     place = root / "data" / folder
-    return Rung(place, any(place.glob(f"*{MAPS}")))
+    own = place / "classes.json"
+    merged = own.is_file()
+    if merged and tuple(read_json(own)) != OBJECTS:
+        raise ValueError(f"{own}: must hold {' and '.join(OBJECTS)}, or not be there")
+    return Rung(place, any(place.glob(f"*{MAPS}")), merged)
+
+
+def as_objects(labels: np.ndarray, label: int = 1) -> np.ndarray:
+    """All classes as one, uint8 as `labels`: 0 stays, 255 stays, the rest is `label`."""
+    return np.where((labels == 0) | (labels == UNKNOWN), labels, label).astype(np.uint8)
 
 
 def of_recipe() -> dict[str, str]:

@@ -6,6 +6,7 @@ side by side, confusion.png the table of counts. No number is made here, so a co
 """
 
 import csv
+import dataclasses
 import math
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from stages.common.artifacts import (
     write_atomic,
 )
 from stages.common.drawing import sheet
+from stages.common.drawing.colours import OBJECT
 from stages.common.drawing.heat_map import heat_map
 from stages.common.drawing.tiles import choose, tiles
 from stages.common.params import Fraction, load
@@ -28,7 +30,7 @@ from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.progress import track
 from stages.evaluation.params import Rungs
 from stages.evaluation.results import read_labels
-from stages.evaluation.rungs import REPORTS, SCORES, Rung, rung
+from stages.evaluation.rungs import MERGED, REPORTS, SCORES, Rung, as_objects, rung
 from stages.evaluation.tables import read_confusion
 from stages.gallery.params import Gallery
 
@@ -49,29 +51,52 @@ def main() -> str:
     params, evaluation = load("gallery", Gallery), load("evaluation", Scored, "gallery")
     splits = {one: _split(one) for one in evaluation.rungs}
     split = splits[name]
-    scores = {one: _scores(one) for one in evaluation.rungs if splits[one] == split}
+    scores = _comparable({one: _scores(one) for one in evaluation.rungs if splits[one] == split})
     pictures = load_pictures()
     known = {picture.id: picture for picture in pictures.split(split)}
     ladders = {i: [_number(values.get(i)) for values in scores.values()] for i in known}
     scored = {i: values for i, values in ladders.items() if not any(map(math.isnan, values))}
     chosen = choose(list(known), scored, params.pictures, params.extremes)
-    rows = [COLUMNS]
+    own, rows = _scores(name), [COLUMNS]
     with output_folder(OUT / name / "tiles") as out:
         for identifier, why in track(chosen.items(), len(chosen), f"gallery of {name}"):
             picture = known[identifier]
             row = _row(picture, found, pictures, evaluation.threshold)
-            for tile, content in tiles(row.picture, row.truth, {"": row.result}, params.side).items():
+            for tile, content in _tiles(row, found.merged, params.side).items():
                 write_atomic(out / identifier / f"{tile}.webp", content)
             labels = ";".join(pictures.classes[label] for label in picture.labels)
             size = str(picture.width), str(picture.height)
-            rows.append((identifier, split, *size, labels, ";".join(why), scores[name].get(identifier, "")))
+            rows.append((identifier, split, *size, labels, ";".join(why), own.get(identifier, "")))
         write_atomic(out / "index.csv", csv_text(rows))
     title = f"{name}{f' at threshold {evaluation.threshold:g}' if found.maps else ''}, split {split}"
-    picked = sheet.choose(list(scores[name]) or list(known), params.sheet)
+    picked = sheet.choose(list(own) or list(known), params.sheet)
     shown = [_row(known[i], found, pictures, evaluation.threshold) for i in picked]
-    write_atomic(OUT / name / "sheet.png", sheet.sheet(title, shown, pictures.classes))
-    write_atomic(OUT / name / "confusion.png", _confusion(name, pictures.classes))
+    if found.merged:
+        shown = [_merged(row, 1) for row in shown]
+    write_atomic(OUT / name / "sheet.png", sheet.sheet(title, shown, found.classes(pictures.classes)))
+    write_atomic(OUT / name / "confusion.png", _confusion(name, found.classes(pictures.classes)))
     return f"gallery: {len(rows) - 1} pictures of {split} at {name}"
+
+
+def _comparable(scores: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """What the pictures are chosen by: rungs of the data set's classes, if the split has any."""
+    merged = {one for one in scores if read_json(SCORES / one / "metrics.json").get("classes") == MERGED}
+    return {one: values for one, values in scores.items() if one not in merged} or scores
+
+
+def _tiles(row: sheet.Row, merged: bool, side: int) -> dict[str, bytes]:
+    """Where all classes are one, result and errors have a colour of no class; the truth has its own."""
+    if not merged:
+        return tiles(row.picture, row.truth, {"": row.result}, side)
+    drawn = _merged(row, OBJECT)
+    found = tiles(row.picture, drawn.truth, {"": drawn.result}, side)
+    return found | tiles(row.picture, row.truth, {}, side)
+
+
+def _merged(row: sheet.Row, label: int) -> sheet.Row:
+    """Labels of truth and result with one label for all classes."""
+    truth = None if row.truth is None else as_objects(row.truth, label)
+    return dataclasses.replace(row, truth=truth, result=as_objects(row.result, label))
 
 
 def _split(name: str) -> str:

@@ -44,8 +44,12 @@ def trainings(params: Recipe) -> dict[str, Training]:
 def encoders(params: Recipe) -> dict[str, Encoder]:
     """Those that are built, by the section that names them."""
     found = {name: training.encoder for name, training in trainings(params).items()}
-    own = params.classifier.eader if params.classifier.method == "eader" else None
-    return found if own is None or own.encoder is None else found | {"classifier.eader": own.encoder}
+    eader, saliency = params.classifier.eader, params.saliency
+    if params.classifier.method == "eader" and eader and eader.encoder:
+        found["classifier.eader"] = eader.encoder
+    if saliency.of and saliency.refine == "network" and saliency.network:
+        found["saliency.network"] = saliency.network.encoder
+    return found
 
 
 def check_encoders(params: Recipe) -> None:
@@ -74,6 +78,11 @@ def check_devices(params: Recipe, devices: int) -> None:
                 "an equal share"
             )
         pooled = name == "segmenter" and params.segmenter.normalises_pooled()
+        if name == "saliency" and step.batch == devices:
+            raise ValueError(
+                f"saliency.batch: {step.batch} is one picture on each of WSSS_DEVICES={devices}, which has "
+                f"none to compare it with: {2 * devices} or more, or fewer devices"
+            )
         if step.batch == devices and (pooled or step.one_cell()):
             raise ValueError(
                 f"{name}.batch: {step.batch} is one picture on each of WSSS_DEVICES={devices}, of which "

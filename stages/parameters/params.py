@@ -19,10 +19,14 @@ from stages.generate.params import Generate
 from stages.ordinary_classifier.params import OrdinaryClassifier
 from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels
+from stages.saliency.params import Saliency
 from stages.seeds.params import Seeds
 from stages.segmenter.params import Segmenter
 
-SCORED = ("seeds", "affinity_labels", "pseudo_labels", "predictions")  # steps that leave labels or maps
+# Steps that leave labels or maps.
+SCORED = ("seeds", "saliency", "affinity_labels", "pseudo_labels", "predictions")
+
+START = ("name", "mean", "std")  # of an encoder: what its weights go with
 
 
 class Recipe(Section):
@@ -34,6 +38,7 @@ class Recipe(Section):
     classifier: Classifier
     seeds: Seeds
     explanation: Explanation
+    saliency: Saliency
     affinity_labels: AffinityLabels
     affinity: Affinity
     pseudo_labels: PseudoLabels
@@ -46,7 +51,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _together(self) -> "Recipe":
         problems = [
-            *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_edges(self), *_further(self)
+            *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
+            *_edges(self), *_further(self)
         ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
@@ -126,6 +132,33 @@ def _ordinary(p: Recipe) -> list[str]:
          "ordinary_classifier.encoder: mean and std must be those of classifier.encoder"),
     ]  # fmt: skip
     return [problem for wrong, problem in checks if wrong]
+
+
+def _saliency(p: Recipe) -> list[str]:
+    """The saliency maps are made where something reads them, with the keys of what is chosen."""
+    own, labels = p.saliency, p.affinity_labels
+    hinted, method, made = labels.hints == "saliency", labels.method == "saliency", bool(own.of)
+    readers = [f"evaluation.rungs.{name}" for name, folder in (p.evaluation.rungs or {}).items()
+               if folder == "saliency"]  # fmt: skip
+    readers = ["affinity_labels.hints"] * (hinted and bool(labels.of)) + readers
+    same = all(getattr(own.encoder, key) == getattr(p.classifier.encoder, key) for key in START)
+    checks = [
+        (own.of is None, "saliency.of: missing"),
+        (method and not hinted, "affinity_labels.hints: must be saliency for method saliency"),
+        (hinted and not method,
+         f"affinity_labels.hints: must be nothing for method {labels.method}, which reads none"),
+        (not made and bool(readers),
+         f"saliency.of: must be [c2am] or [c2am_h], for it is read by {', '.join(readers)}"),
+        (made and not readers, "saliency.of: must be [], for no affinity_labels.hints and no rung reads it"),
+        (made and own.start == "classifier" and not same,
+         f"saliency.encoder: {', '.join(START)} must be those of classifier.encoder, from which it starts"),
+    ]  # fmt: skip
+    chosen = [*(("of", name) for name in own.of or []), ("refine", own.refine)]
+    return [problem for wrong, problem in checks if wrong] + [
+        f"saliency.{name}: missing, and saliency.{key} chooses it"
+        for key, name in chosen
+        if getattr(own, name) is None
+    ]
 
 
 def _signs(p: Recipe) -> list[str]:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from stages.common.crf import infer, unary_from_scores
 from stages.common.crf_params import Crf
+from stages.common.networks.padding import scores
 from stages.common.training.augment import normalise
 from stages.predictions.inference import probabilities
 from stages.predictions.params import Predictions
 from stages.predictions.tiles import Box, stitched
-from stages.segmenter.network import scores
 from stages.segmenter.trained import load_trained
 
 

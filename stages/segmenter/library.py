@@ -13,15 +13,20 @@ RATES = {16: [6, 12, 18], 8: [12, 24, 36]}  # of ASPP, by output stride (DeepLab
 OPTIONS = ("upsampling", "psp_dropout", "psp_out_channels")  # that may be given, beside the decoder's
 
 
-def build(name: str, encoder: Encoder, classes: int, options: dict[str, Any]) -> nn.Module:
-    """The library's network `name`. Raises ValueError for an option that it does not take."""
-    _check_options(name, options)
+def build(
+    name: str, encoder: Encoder, classes: int, options: dict[str, Any], section: str = "segmenter"
+) -> nn.Module:
+    """The library's network `name`, as a section of params.yaml asks for it.
+
+    Raises ValueError for an option that it does not take.
+    """
+    _check_options(name, options, section)
     library = encoder.weights.name if encoder.weights.source == "library" else None
     stride = {"encoder_output_stride": encoder.output_stride} if name.startswith("deeplab") else {}
     try:
         model = smp.create_model(name, encoder.name, library, classes=classes, **stride, **options)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"segmenter: network {name}, encoder {encoder.name}, {options}: {error}") from error
+        raise ValueError(f"{section}: network {name}, encoder {encoder.name}, {options}: {error}") from error
     encoders.align_dilation(model.encoder, encoder.output_stride)
     encoders.load_weights(model.encoder, encoder.weights)
     return model
@@ -32,10 +37,10 @@ def with_rates(encoder: Encoder, options: dict[str, Any]) -> dict[str, Any]:
     return {"decoder_atrous_rates": RATES[encoder.output_stride], **options}
 
 
-def _check_options(network: str, options: dict[str, Any]) -> None:
+def _check_options(network: str, options: dict[str, Any], section: str) -> None:
     """The library swallows names that it does not know; we do not."""
     known = list(inspect.signature(smp.MODEL_ARCHITECTURES_MAPPING[network].__init__).parameters)
     allowed = [key for key in known if key.startswith("decoder") or key in OPTIONS]
     for key in options:
         if key not in allowed:
-            raise ValueError(f"segmenter.options: {network} takes no {key}; it takes {', '.join(allowed)}")
+            raise ValueError(f"{section}.options: {network} takes no {key}; it takes {', '.join(allowed)}")

@@ -1,16 +1,13 @@
-"""The segmenter's network by its name: new, saved and rebuilt, and on pictures of any size."""
+"""The segmenter's network by its name: new, saved and rebuilt."""
 
 import importlib
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from stages.common.training.params import Encoder
 from stages.segmenter.params import Segmenter
-
-DIVISOR = 32  # sides that every network accepts
 
 
 def network_module(network: str) -> str:
@@ -54,10 +51,3 @@ def rebuild_segmenter(config: dict[str, Any]) -> nn.Module:
     bare = params.model_copy(update={"weights": params.weights.model_copy(update={"source": "none"})})
     with torch.random.fork_rng(devices=[]):
         return build_segmenter(network, bare, len(config["classes"]), options)
-
-
-def scores(model: nn.Module, pictures: Tensor) -> Tensor:
-    """Scores [B, classes, H, W] of pictures of any size: padded to the divisor, cut back."""
-    height, width = pictures.shape[2:]
-    padded = F.pad(pictures, (0, -width % DIVISOR, 0, -height % DIVISOR))
-    return model(padded)[:, :, :height, :width]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from stages.affinity_labels import __main__ as stage
-from stages.affinity_labels import irn
-from stages.affinity_labels.params import Irn
+from stages.affinity_labels import irn, saliency
+from stages.affinity_labels.params import Irn, Saliency
 from stages.common.artifacts import npz_bytes, read_mask, read_picture, write_atomic, write_json
 from stages.common.crf_params import Crf
 from stages.common.labels import upsample
@@ -19,12 +19,18 @@ ROOT = Path(__file__).resolve().parents[2]
 GRAPH = """
 stages:
   affinity_labels:
-    params: [affinity_labels.method, "affinity_labels.${affinity_labels.method}", affinity_labels.crf]
+    params:
+      - affinity_labels.hints
+      - affinity_labels.method
+      - "affinity_labels.${affinity_labels.method}"
+      - affinity_labels.crf
 """
 PARAMS = """
 affinity_labels:
+  hints: nothing
   method: irn
   irn: {threshold_foreground: 0.35, threshold_plain: 0.25, threshold_background: 0.1, gt_prob: 0.7}
+  saliency: {threshold_saliency: 0.1, threshold_seeds: 0.4, gt_prob: 0.7}
   psa: {alpha_foreground: 4, alpha_plain: 8, alpha_background: 32}
   crf: {iterations: 2, smooth_sxy: 3, smooth_compat: 3, color_sxy: 50, color_srgb: 5, color_compat: 10}
 """
@@ -116,3 +122,23 @@ def test_missing_seeds_are_named(project):
     with pytest.raises(FileNotFoundError, match=r"b\.npz"):
         stage.main()
     assert not Path("data/affinity_labels").exists()
+
+
+def test_hints_are_read_where_they_are_asked_for(project):
+    text = PARAMS.replace("hints: nothing", "hints: saliency").replace("method: irn", "method: saliency")
+    Path("params.yaml").write_text(text)
+    for name, size in (("a", (12, 20)), ("b", (1, 17))):
+        hint = npz_bytes(maps=np.ones((1, 2, 3), np.float16), classes=np.int16([1]), size=np.int32(size))
+        write_atomic(Path(f"data/saliency/{name}.npz"), hint)
+    stage.main()
+    with np.load("data/seeds/a.npz") as seeds:
+        maps = np.maximum(upsample(seeds["maps"], (12, 20)), 0)
+    options = Saliency(threshold_saliency=0.1, threshold_seeds=0.4, gt_prob=0.7)
+    picture = read_picture(Path("data/dataset/images/a.png"))
+    affinity, plain = saliency.labels(maps, np.array([2]), picture, options, CRF, np.ones((12, 20)))
+    np.testing.assert_array_equal(read_mask(Path("data/affinity_labels/affinity/a.png")), affinity)
+    np.testing.assert_array_equal(read_mask(Path("data/affinity_labels/crf/a.png")), plain)
+    hint = npz_bytes(maps=np.zeros((1, 2, 3), np.float16), classes=np.int16([1]), size=np.int32([12, 20]))
+    write_atomic(Path("data/saliency/a.npz"), hint)
+    assert "1 reused, 1 computed" in stage.main()
+    assert not read_mask(Path("data/affinity_labels/affinity/a.png")).any()

@@ -12,8 +12,9 @@ import torch
 from stages.commands import export
 from stages.common.artifacts import csv_text, write_json
 from stages.common.networks import store
+from stages.common.networks.padding import scores
 from stages.common.training.augment import normalise
-from stages.segmenter.network import rebuild_segmenter, scores
+from stages.segmenter.network import rebuild_segmenter
 from tests.segmenter.tiny import CONFIG, MEAN, STD, save_segmenter
 
 

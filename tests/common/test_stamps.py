@@ -63,6 +63,11 @@ def test_names_chosen_in_folders_of_a_step() -> None:
     assert set(stamps.files(stamp("b", both))) - found == {"stages/b/terms/semeda.py"}
 
 
+def test_a_stage_that_is_a_foreach_over_methods_runs_those_of_its_list() -> None:
+    found = [set(stamps.files(stamp("a", {"a": {"of": names}}))) for names in ([], ["two"])]
+    assert found[1] - found[0] == {"stages/a/two.py"} and "stages/a/one.py" not in found[1]
+
+
 def test_a_line_is_the_hash_of_a_file() -> None:
     digest = hashlib.sha256(b"X = 1\n").hexdigest()
     assert f"{digest}  stages/a/one.py\n" in stamp("a")

@@ -308,3 +308,42 @@ def test_a_rung_is_of_the_split_that_it_has_results_of(project, monkeypatch):
     shutil.rmtree("data/predictions")
     with pytest.raises(ValueError, match="data/predictions holds no result of a picture"):
         evaluation.main()
+
+
+def test_a_rung_of_objects_is_scored_as_object_and_ground(project, monkeypatch):
+    """Classes are one in the truth, 255 stays unknown: counted by hand, at three thresholds."""
+    for identifier in TRAIN:
+        own = npz_bytes(maps=MAPS[identifier][:1], classes=np.int16([1]), size=np.int32(SIZE))
+        write_atomic(Path(f"data/saliency/{identifier}.npz"), own)
+    write_json(Path("data/saliency/classes.json"), ["background", "foreground"])
+    monkeypatch.setattr(sys, "argv", ["evaluation", "saliency", "saliency"])
+    assert "of object and ground at threshold 0.333" in evaluation.main()
+    found = json.loads(Path("reports/rungs/saliency/metrics.json").read_text())
+
+    def iou(threshold: float, foreground: bool) -> float:
+        both = either = 0
+        for identifier in TRAIN:
+            marked = (upsample(MAPS[identifier][:1], SIZE)[0] > threshold) == foreground
+            true = (TRUTH[identifier] > 0) == foreground
+            known = TRUTH[identifier] != 255
+            both += (marked & true & known).sum()
+            either += ((marked | true) & known).sum()
+        return 100 * both / either
+
+    ious = {"background": iou(0.333, False), "foreground": iou(0.333, True)}
+    assert found["iou"] == {name: pytest.approx(value, abs=0.006) for name, value in ious.items()}
+    assert found["miou"] == pytest.approx(sum(ious.values()) / 2, abs=0.006)
+    assert found["classes"] == "merged" and found["split"] == "train" and found["images"] == 3
+    with Path("reports/rungs/saliency/curve.csv").open() as lines:
+        curve = {float(row["threshold"]): float(row["miou"]) for row in csv.DictReader(lines)}
+    for threshold in (0.2, 0.65):
+        wanted = (iou(threshold, False) + iou(threshold, True)) / 2
+        assert curve[threshold] == pytest.approx(wanted, abs=0.006)
+    header = Path("reports/rungs/saliency/confusion.csv").read_text().splitlines()[0]
+    assert header == "truth,background,foreground,unknown"
+
+
+def test_other_rungs_say_nothing_of_merged_classes(project, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["evaluation", "seeds", "seeds"])
+    evaluation.main()
+    assert "classes" not in json.loads(Path("reports/rungs/seeds/metrics.json").read_text())

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stages.common.params import ParameterError
 from stages.common.pictures import Picture, Pictures
-from stages.evaluation.rungs import of_recipe, rung, split_of
+from stages.evaluation.rungs import OBJECTS, as_objects, of_recipe, rung, split_of
 
 
 @pytest.fixture
@@ -58,3 +59,20 @@ def test_a_recipe_must_name_its_rungs(folder: Path, text: str) -> None:
     Path("params.yaml").write_text(text)
     with pytest.raises(ParameterError, match=r"params.yaml, section evaluation: 1 problem\(s\)\n  rungs"):
         of_recipe()
+
+
+def test_a_folder_that_says_so_is_of_object_and_ground(folder: Path) -> None:
+    lay("data/saliency/a.npz", "data/seeds/a.npz")
+    Path("data/saliency/classes.json").write_text('["background", "foreground"]')
+    assert rung("saliency").merged and rung("saliency").classes(("background", "cat", "dog")) == OBJECTS
+    assert not rung("seeds").merged and rung("seeds").classes(("background", "cat")) == ("background", "cat")
+    Path("data/saliency/classes.json").write_text('["background", "cat"]')
+    with pytest.raises(ValueError, match="must hold background and foreground"):
+        rung("saliency")
+
+
+def test_all_classes_are_one_and_what_is_unknown_stays() -> None:
+    labels = np.uint8([[0, 1, 7], [255, 2, 0]])
+    assert as_objects(labels).tolist() == [[0, 1, 1], [255, 1, 0]]
+    assert as_objects(labels, 254).tolist() == [[0, 254, 254], [255, 254, 0]]
+    assert as_objects(labels).dtype == np.uint8

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from stages.common.artifacts import csv_text, mask_bytes, npz_bytes, write_atomic, write_json
+from stages.common.drawing.colours import OBJECT, colour
 from stages.evaluation import tables
 from stages.gallery import __main__ as gallery
 
@@ -130,3 +131,44 @@ def test_the_sheet_and_the_table_of_counts(project: Path, monkeypatch: pytest.Mo
     assert [row.id for row in unscored] == ["v"] and unscored[0].truth is None
     assert [title for title, _, _ in drawn] == ["seeds: confusion", "predictions: no truth"]
     assert drawn[0][1].tolist() == [[9, 1, 0], [2, 8, 0]] and not drawn[1][1].any()
+
+
+def test_a_rung_of_objects_is_drawn_in_a_colour_of_no_class_and_chooses_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scores are of other classes; its truth is drawn as every rung's."""
+    text = PARAMS.replace("rungs: {seeds: seeds", "rungs: {objects: saliency, seeds: seeds")
+    Path("params.yaml").write_text(text)
+    shutil.copytree("data/seeds", "data/saliency")
+    write_json(Path("data/saliency/classes.json"), ["background", "foreground"])
+    write_json(Path("reports/rungs/objects/metrics.json"), {"split": "train", "classes": "merged"})
+    write_atomic(Path("reports/rungs/objects/per_picture.csv"), "id,miou\na,90.00\nb,10.00\n")
+    table = np.array([[9, 1, 0], [2, 8, 0]])
+    names = ["background", "foreground"]
+    write_atomic(Path("reports/rungs/objects/confusion.csv"), tables.confusion(table, names))
+    monkeypatch.setattr(sys, "argv", ["gallery", "objects", "saliency"])
+    gallery.main()
+    _draw(monkeypatch, "seeds")
+    own, seeds = _index("objects"), _index("seeds")
+    chosen = {"a": "sample;most improved", "b": "sample;worst;most damaged"}
+    assert {i: row["chosen"] for i, row in own.items()} == chosen
+    assert {i: row["chosen"] for i, row in seeds.items()} == chosen
+    assert [row["miou"] for row in own.values()] == ["90.00", "10.00"]
+
+    def tile(rung: str, name: str) -> np.ndarray:
+        return np.asarray(Image.open(f"reports/gallery/{rung}/tiles/a/{name}.webp")).astype(int)
+
+    assert np.array_equal(tile("objects", "truth"), tile("seeds", "truth"))
+    grey = 0.2 * 128 + 0.8 * np.array(colour(OBJECT))  # all of the picture is object at 0.5 > 0.4
+    assert np.abs(tile("objects", "labels") - grey).max() < 12
+    assert np.abs(tile("seeds", "labels") - grey).max() > 50
+    assert np.abs(tile("objects", "errors") - tile("seeds", "errors")).max() < 3  # one class: equal errors
+
+
+def test_of_rungs_of_objects_alone_the_pictures_are_chosen_by_these(project: Path) -> None:
+    write = {"objects": {"a": "1.00"}, "refined": {"a": "2.00"}}
+    for name in write:
+        write_json(Path(f"reports/rungs/{name}/metrics.json"), {"split": "train", "classes": "merged"})
+    assert gallery._comparable(write) == write
+    write_json(Path("reports/rungs/refined/metrics.json"), {"split": "train"})
+    assert gallery._comparable(write) == {"refined": {"a": "2.00"}}

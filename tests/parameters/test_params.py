@@ -192,6 +192,13 @@ def test_an_option_of_the_network_is_finite_too() -> None:
         check(Parameters, changed("segmenter.options", {"upsampling": float("inf")}), "x")
 
 
+SALIENCY = {
+    "saliency.of": ["c2am_h"],
+    "affinity_labels.hints": "saliency",
+    "affinity_labels.method": "saliency",
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -221,6 +228,34 @@ def test_an_option_of_the_network_is_finite_too() -> None:
         ({"explanation.of": ["pseudo_labels"]}, "explanation.of.0: Input should be 'seeds', found 'pseudo_l"),
         ({"explanation.precision": "fp16"}, "explanation.precision: Input should be 'fp32' or 'bf16', found"),
         ({"evaluation.rungs": {"mine": "../masks"}}, "evaluation.rungs.mine: String should match pattern"),
+        (
+            {"affinity_labels.hints": "saliency", "affinity_labels.method": "saliency"},
+            "saliency.of: must be [c2am] or [c2am_h], for it is read by affinity_labels.hints",
+        ),
+        (
+            {"evaluation.rungs": {"seeds": "seeds", "crf": "affinity_labels/crf", "objects": "saliency"}},
+            "saliency.of: must be [c2am] or [c2am_h], for it is read by evaluation.rungs.objects",
+        ),
+        ({"affinity_labels.method": "saliency"}, "affinity_labels.hints: must be saliency for method"),
+        (
+            {"affinity_labels.hints": "saliency", "saliency.of": ["c2am"]},
+            "affinity_labels.hints: must be nothing for method irn, which reads none",
+        ),
+        ({"saliency.of": ["c2am"]}, "saliency.of: must be [], for no affinity_labels.hints and no rung"),
+        ({"saliency.of": ["c2am", "c2am_h"]}, "saliency.of: List should have at most 1 item"),
+        ({"saliency.batch": 1}, "saliency: batch: must be 2 or more, for the loss compares the pictures"),
+        (
+            {**SALIENCY, "saliency.c2am_h": None},
+            "saliency.c2am_h: missing, and saliency.of chooses it",
+        ),
+        (
+            {**SALIENCY, "saliency.refine": "network", "saliency.network": None},
+            "saliency.network: missing, and saliency.refine chooses it",
+        ),
+        (
+            {**SALIENCY, "saliency.c2am": {"delta_foreground": 0.1, "delta_background": 0.1}},
+            "saliency.c2am: delta_background < delta_foreground must hold",
+        ),
         ({"generate.of": []}, "generate.of: must be [synthetic], which dataset.name asks for"),
     ],
 )  # fmt: skip
@@ -240,3 +275,24 @@ def test_the_classifier_may_draw_operations() -> None:
 
 def test_the_segmenter_may_learn_from_the_crf_s_labels() -> None:
     check(Parameters, changed("segmenter.labels", "affinity_labels/crf"), "params.yaml")
+
+
+def test_a_saliency_that_starts_from_the_classifier_has_its_encoder() -> None:
+    values = read_yaml(SHIPPED)
+    for key, value in SALIENCY.items():
+        section, last = key.split(".")
+        values[section][last] = value
+    values["saliency"]["start"] = "classifier"
+    values["saliency"]["encoder"]["output_stride"] = 16  # the weights are the same
+    check(Parameters, values, "params.yaml")
+    values["saliency"]["encoder"]["name"] = "resnet18"
+    with pytest.raises(ParameterError, match="name, mean, std must be those of classifier"):
+        check(Parameters, values, "params.yaml")
+    values["saliency"]["start"] = "nothing"
+    check(Parameters, values, "params.yaml")
+
+
+def test_a_rung_alone_may_read_the_saliency() -> None:
+    values = changed("evaluation.rungs", {"crf": "affinity_labels/crf", "objects": "saliency"})
+    values["saliency"]["of"] = ["c2am"]
+    check(Parameters, values, "params.yaml")

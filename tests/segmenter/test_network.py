@@ -3,9 +3,10 @@ from typing import get_args
 import pytest
 import torch
 
+from stages.common.networks.padding import scores
 from stages.common.params import ParameterError, check, read_yaml
 from stages.common.training.params import Encoder
-from stages.segmenter.network import build_segmenter, scores
+from stages.segmenter.network import build_segmenter
 from stages.segmenter.params import Segmenter
 
 

@@ -1,6 +1,6 @@
 """The drawings of the report page. Values are percent; every function returns a figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,7 +12,7 @@ from pipeline.results.charts import COLOURS, INK
 from pipeline.results.explanation import WORDS as EXPLAINED
 from pipeline.results.explanation import is_high
 from pipeline.results.report.published import Band
-from pipeline.results.scores import text
+from pipeline.results.scores import below, text
 
 BLUE, ORANGE, GREEN, _, GREY, _ = COLOURS
 WIDTH = 5.6  # inches: text stays legible where a phone shrinks it
@@ -24,19 +24,20 @@ def ladder(
     bands: Mapping[str, Band],
     ceiling: float | None = None,
     seeds: Mapping[str, tuple[float, float]] | None = None,
+    merged: Collection[str] = (),
 ) -> Figure:
-    """A bar per rung with its mIoU; the change from the rung below where both are of one split.
+    """A bar per rung with its mIoU; the change from the rung below where the two can be compared.
 
     Rows are those of scores.py; one without mIoU has no bar, its rung was not scored or has no truth.
     `seeds` are mean and standard deviation over the runs of several seeds, by rung: an error bar beside
-    the value of this run.
+    the value of this run. `merged` names the rungs that are scored as object and ground.
     """
     with charts.style():
         figure = charts.figure(WIDTH, 3.0)
         axes = figure.add_subplot()
-        for place, row in enumerate(rows):
+        for place, (row, before) in enumerate(zip(rows, below(rows, merged), strict=True)):
             if row["miou"]:
-                _bar(axes, place, row, rows[place - 1] if place else None)
+                _bar(axes, place, row, before)
             if row["miou"] and (both := (seeds or {}).get(row["rung"])):
                 axes.errorbar(place + 0.36, *both, color=INK, fmt="o", ms=3.5, capsize=4, lw=1.3)
             if band := bands.get(row["rung"]):
@@ -47,7 +48,9 @@ def ladder(
         if ceiling is not None:
             axes.axhline(ceiling, color=INK, lw=1, ls=(0, (4, 3)))
             axes.text(-0.45, ceiling + 1, f"fully supervised, val: {text(ceiling)}", fontsize=8.5)
-        axes.set_xticks(range(len(rows)), [f"{row['rung']}\n{row['split']}" for row in rows])
+        kinds = ["\nobject / ground" * (row["rung"] in merged) for row in rows]
+        names = [f"{row['rung']}\n{row['split']}{kind}" for row, kind in zip(rows, kinds, strict=True)]
+        axes.set_xticks(range(len(rows)), names)
         axes.set_xlim(-0.5, len(rows) - 0.5)
         axes.set_ylim(0, 100)
         axes.set_ylabel("mIoU, %")
@@ -56,12 +59,12 @@ def ladder(
     return figure
 
 
-def _bar(axes: Axes, place: int, row: dict[str, str], below: dict[str, str] | None) -> None:
+def _bar(axes: Axes, place: int, row: dict[str, str], before: dict[str, str] | None) -> None:
     value = float(row["miou"])
     axes.bar(place, value, width=0.56, color=SPLIT.get(row["split"], GREY))
     axes.text(place, value + 1.5, text(value), ha="center", fontsize=13, fontweight="bold")
-    if below and below["miou"] and below["split"] == row["split"]:
-        change = value - float(below["miou"])
+    if before and before["miou"]:
+        change = value - float(before["miou"])
         inside = value > 14  # else there is no room in the bar
         axes.text(
             place,

@@ -1,11 +1,12 @@
 """The gallery of the report page: the same pictures through every rung, as the stage `gallery` drew them."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from pipeline.project.tables import read_csv
 from pipeline.results.pages import data_uri
-from stages.common.drawing.colours import UNKNOWN_CSS, colour, css
+from stages.common.drawing.colours import OBJECT, UNKNOWN_CSS, colour, css
 
 ERRORS = {  # as stages/common/drawing/sheet.py draws them
     "marked, but background": "#ff9f1c",
@@ -18,12 +19,13 @@ FOLDED = 12  # pictures that are shown until somebody asks for all
 KINDS = ("sample", "worst", "most improved", "most damaged")
 
 
-def read(folder: Path, rungs: list[str], classes: list[str]) -> dict[str, Any]:
+def read(folder: Path, rungs: list[str], classes: list[str], merged: Collection[str] = ()) -> dict[str, Any]:
     """The pictures with their tiles as data URIs, names to filter by, and colours; empty if there is none.
 
-    `classes` are the data set's, the background first.
+    `classes` are the data set's, the background first; `merged` names the rungs that tell object from ground.
     """
     pictures = _pictures(folder, rungs)
+    objects = [found] if (found := [rung for rung in rungs if rung in merged]) else []
     return {
         "pictures": _mixed(pictures),
         "folded": FOLDED,
@@ -33,6 +35,7 @@ def read(folder: Path, rungs: list[str], classes: list[str]) -> dict[str, Any]:
         "kinds": [kind for kind in KINDS if any(kind in picture["chosen"] for picture in pictures)],
         "errors": ERRORS if any(rung["errors"] for p in pictures for rung in p["rungs"]) else {},
         "colours": {name: css(colour(index)) for index, name in enumerate(classes) if index}
+        | {f"object, of any class ({', '.join(rungs_of)})": css(colour(OBJECT)) for rungs_of in objects}
         | {"no class (void, unknown)": UNKNOWN_CSS},
     }
 

@@ -4,7 +4,7 @@ Each part of the page is left out where its table is not there, or is of another
 which command makes it.
 """
 
-from itertools import pairwise
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ SHARES = ("miou", "over_segmentation", "under_segmentation")  # of the union; th
 TRAININGS = {
     "ordinary_classifier": "Ordinary classifier",
     "classifier": "Classifier",
+    "saliency": "Saliency network",
     "affinity": "AffinityNet",
     "segmenter": "Segmenter",
 }
@@ -83,15 +84,15 @@ def values(root: Path) -> dict[str, Any]:
         "paste": _paste(found, ious, like) if scored else [],
         "name": params["dataset"]["name"],
         "ladder": [
-            row | {"state": rung.state, "standing": rung.standing}
-            for row, rung in zip(with_changes(rows), found.rungs, strict=True)
+            row | {"state": rung.state, "standing": rung.standing, "merged": rung.merged}
+            for row, rung in zip(with_changes(rows, found.merged), found.rungs, strict=True)
         ],
         "standings": [{"rungs": rungs, "text": text} for rungs, text in found.told()],
         "bands": bands,
         "ceiling": ceiling,
-        "ladder_chart": _chart(rows, bands, ceiling, by_seed),
+        "ladder_chart": _chart(found, bands, ceiling, by_seed),
         "per_class": worst_first(ious, good),
-        "steps": steps(rows, classes),
+        "steps": steps(rows, classes, found.merged),
         "areas": _areas(found),
         "curve": _curve(found),
         "trainings": _trainings(found),
@@ -100,7 +101,7 @@ def values(root: Path) -> dict[str, Any]:
         "confusions": {r.name: confusions(root / r.folder / "confusion.csv") for r in found.good},
         "matrices": {r.name: matrix(root / r.folder / "confusion.csv") for r in found.good},
         "confusion_pictures": _pictures(root, found, "confusion.png") if scored else {},
-        "gallery": gallery.read(root / "reports" / "gallery", shown(found), data.classes),
+        "gallery": gallery.read(root / "reports" / "gallery", shown(found), data.classes, found.merged),
         "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
                  "together": data_set.together(data), "why_not": why_not},
         "card": protocol.card(root, found, data),
@@ -124,12 +125,11 @@ def is_data(path: str) -> bool:
     return path.startswith("data/") and not is_stamp(path)
 
 
-def with_changes(rows: Table) -> Table:
-    """The ladder with `change`: mIoU against the rung below, where that is of the same split."""
-    below: list[dict[str, str]] = [{}, *rows]
+def with_changes(rows: Table, merged: Collection[str] = ()) -> Table:
+    """The ladder with `change`: mIoU against the rung below, where the two can be compared."""
     return [
-        row | {"change": _change(row["miou"], before["miou"]) if before.get("split") == row["split"] else ""}
-        for row, before in zip(rows, below, strict=False)
+        row | {"change": _change(row["miou"], before["miou"]) if before else ""}
+        for row, before in zip(rows, scores.below(rows, merged), strict=True)
     ]
 
 
@@ -142,15 +142,15 @@ def worst_first(rows: Table, rungs: list[str]) -> Table:
     return sorted(rows, key=worth)
 
 
-def steps(rows: Table, classes: dict[str, Table]) -> list[dict[str, Any]]:
-    """What each step between two rungs of one split gained and lost, by class, the largest loss first.
+def steps(rows: Table, classes: dict[str, Table], merged: Collection[str] = ()) -> list[dict[str, Any]]:
+    """What each step between two rungs gained and lost, by class, the largest loss first.
 
     Changes of IoU, of `over` (false positives) and `under` (false negatives), in percent of the union.
     """
     found = []
-    for below, above in pairwise(rows):
-        before = {row["class"]: row for row in classes[below["rung"]]}
-        if below["split"] != above["split"] or not before:
+    for above, below in zip(rows, scores.below(rows, merged), strict=True):
+        before = {row["class"]: row for row in classes[below["rung"]]} if below else {}
+        if not below or not before:
             continue
         lines = [
             {"class": row["class"]}
@@ -192,12 +192,13 @@ def matrix(path: Path) -> dict[str, Any]:
     return {"names": names, "rows": lines}
 
 
-def _chart(rows: Table, bands: dict[str, Band], ceiling: dict[str, Any], by_seed: seeds.Values) -> str:
+def _chart(found: Scores, bands: dict[str, Band], ceiling: dict[str, Any], by_seed: seeds.Values) -> str:
+    rows = [rung.row() for rung in found.rungs]
     if not any(row["miou"] for row in rows):  # no truth
         return ""
     spreads = {rung: both for rung, values in by_seed.items() if (both := seeds.spread(values))}
     top = float(ceiling["miou"]) if ceiling.get("miou") else None
-    return charts.svg(drawings.ladder(rows, bands, top, spreads))
+    return charts.svg(drawings.ladder(rows, bands, top, spreads, found.merged))
 
 
 def _paste(found: Scores, ious: Table, like: list[Scores]) -> list[tuple[str, str, str]]:

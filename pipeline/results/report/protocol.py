@@ -15,7 +15,7 @@ from pipeline.results.snapshot import hashes
 
 PACKAGES = ("torch", "torchvision", "segmentation_models_pytorch", "timm", "numpy", "dvc")
 MASKS = "data/masks"
-TRAININGS = ("ordinary_classifier", "classifier", "affinity", "segmenter")
+TRAININGS = ("ordinary_classifier", "classifier", "saliency", "affinity", "segmenter")
 Rows = list[tuple[str, str]]
 
 
@@ -34,7 +34,8 @@ def card(root: Path, found: Scores, data: DataSet) -> Rows:
         ("scored", f"{scored or 'no rung in this run'}; the truth is {source.get('masks') or 'masks'}, "
                    f"read by {readers(lock)}"),
         ("resolution", "every picture at its own size; maps are brought to it bilinearly"),
-        ("maps", "divided by their maximum, per picture and class; only of classes in the picture's labels"),
+        ("maps", "divided by their maximum, per picture and class; only of classes in the picture's labels"
+                 + objects(found)),
         ("threshold", f"{evaluation['threshold']:g} for all pictures and classes, a parameter; the best of "
                       f"{evaluation['bins']} is found on the same masks and is there to be seen, not used"),
         ("mean", "IoU over the classes that occur, background included, of one table of counts over the "
@@ -47,6 +48,12 @@ def card(root: Path, found: Scores, data: DataSet) -> Rows:
         ("versions", ", ".join([f"python {platform.python_version()}", *map(_version, PACKAGES)])
                      + " (of the environment that made this page)"),
     ]  # fmt: skip
+
+
+def objects(found: Scores) -> str:
+    """How the rungs are scored that know no classes."""
+    names = ", ".join(rung.name for rung in found.good if rung.merged)
+    return f"; {names}: one of objects in every picture, against the masks' classes as one" if names else ""
 
 
 def readers(lock: dict[str, Any]) -> str:

@@ -12,13 +12,14 @@ from stages.common import fingerprint, items, pool
 from stages.common.artifacts import as_text, csv_text, output_folder, read_json
 from stages.common.device import device
 from stages.common.door import visible
+from stages.common.networks.padding import DIVISOR
 from stages.common.params import load
 from stages.common.pictures import ROOT
 from stages.dataset.depth import read_white
 from stages.dataset.params import Dataset
 from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
-from stages.segmenter.network import DIVISOR, network_module
+from stages.segmenter.network import network_module
 from stages.segmenter.params import Segmenter
 from stages.segmenter.trained import read_config
 

@@ -19,6 +19,7 @@ FIRST = bytes.fromhex(
     "ff78d2b4873ce1b4d2783cb496e13cff4bf0b45a692d4b7878a58700ff87c35a0069d2961e78965a00d2c3d269b4a52d"
 )  # red, green and blue of the classes 1, 2, ...
 NONE, HATCH = (236, 236, 230), (150, 150, 146)  # no class: void in the truth, unknown in a result
+OBJECT, CREAM = 254, (245, 232, 170)  # a label for an object of any class, where results tell no classes
 UNKNOWN_CSS = "repeating-linear-gradient(45deg, #ecece6 0 2px, #969692 2px 4px)"
 
 
@@ -26,7 +27,7 @@ UNKNOWN_CSS = "repeating-linear-gradient(45deg, #ecece6 0 2px, #969692 2px 4px)"
 def class_colours() -> np.ndarray:
     """Colours by class index, uint8 [256, 3]: black is the background; those behind the list are VOC's."""
     colours = palette()
-    colours[0], colours[UNKNOWN] = 0, NONE
+    colours[0], colours[OBJECT], colours[UNKNOWN] = 0, CREAM, NONE
     first = np.frombuffer(FIRST, np.uint8).reshape(-1, 3)
     colours[1 : 1 + len(first)] = first
     colours.flags.writeable = False

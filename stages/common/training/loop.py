@@ -34,6 +34,7 @@ def fit(
     params: Training,
     key: str,
     watch: Watch | None = None,
+    alone: bool = False,
 ) -> History:
     """Train the networks in place; returns one row an epoch (epoch, lr of `main`, the mean of each loss).
 
@@ -48,9 +49,10 @@ def fit(
     With several devices each rank gets an equal share of the batch, so a loss that is a mean over
     pictures is the mean of the ranks' losses. One that is normalised by what its batch holds (known
     pixels, pairs of a kind) is normalised in each share by itself, and then averaged; so does batch
-    norm, whose running statistics are rank 0's. Only rank 0 returns: the others end here.
+    norm, whose running statistics are rank 0's. Only rank 0 returns: the others end here. A step's second
+    training is `alone`, on one device, for the ranks that run its command again leave in the first.
     """
-    fabric = ranks.make_fabric(params, len(samples), static=len(strategy.turns) == 1)
+    fabric = ranks.make_fabric(params, len(samples), static=len(strategy.turns) == 1, alone=alone)
     train = functools.partial(_train, fabric, step, strategy, samples, params, key, watch)
     return train() if fabric.world_size == 1 else ranks.as_rank(fabric, train)
 

@@ -28,14 +28,15 @@ LAUNCH = ("LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
 _launches: list[int] = []  # of this process: there can be one
 
 
-def make_fabric(params: Training, samples: int, static: bool) -> Any:
+def make_fabric(params: Training, samples: int, static: bool, alone: bool = False) -> Any:
     """Where and in what precision to train; with several devices, the other ranks are started here.
 
-    `static`: each backward pass reaches the same weights, which saves a search for them (see `_launched`).
+    `alone`: on one device, however many there are. `static`: each backward pass reaches the same weights,
+    which saves a search for them (see `_launched`).
     """
     from lightning.fabric import Fabric
 
-    place, count = device(), device_count()
+    place, count = device(), 1 if alone else device_count()
     if params.precision == "fp16" and place.type == "cpu":
         raise ValueError("precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
     precision: Any = PRECISIONS[params.precision]

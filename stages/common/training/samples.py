@@ -33,14 +33,15 @@ class PictureSamples:
         x = torch.from_numpy(augment.normalise(picture, encoder.mean, encoder.std))
         return x, None if mask is None else torch.from_numpy(mask.astype(np.int64))
 
+    def mask(self, picture: Picture) -> np.ndarray | None:
+        """What moves along with the picture, uint8 [H, W]."""
+        return None if self.masks is None else read_mask(self.masks / f"{picture.id}.png")
+
     def _read(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         if index in self.kept:
             return self.kept[index]
         picture = self.pictures[index]
-        pair = (
-            read_picture(picture.path),
-            None if self.masks is None else read_mask(self.masks / f"{picture.id}.png"),
-        )
+        pair = read_picture(picture.path), self.mask(picture)
         size = pair[0].nbytes + (0 if pair[1] is None else pair[1].nbytes)
         if self.bytes + size <= CACHE_BYTES:
             self.kept[index] = pair

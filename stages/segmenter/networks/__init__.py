@@ -1,6 +1,7 @@
 """Networks of the segmenter; one a file.
 
 `build(encoder, classes, options)` gives a new one: scores [B, classes, H, W] of pictures [B, 3, H, W] whose
-sides stages.segmenter.network.DIVISOR divides. `classes` counts the background. Where options have defaults
-of their own, `settled(encoder, options)` writes them out, so that a new default changes no saved network.
+sides padding.DIVISOR (stages/common/networks) divides. `classes` counts the background. Where options have
+defaults of their own, `settled(encoder, options)` writes them out, so that a new default changes no saved
+network.
 """

@@ -42,3 +42,12 @@ def test_a_second_training_on_several_devices_is_refused_with_a_reason(monkeypat
     assert os.environ.pop(ranks.RANK_ZERO) == str(os.getpid())
     with pytest.raises(RuntimeError, match="on several devices once"):
         ranks._know_rank_zero()
+
+
+def test_a_training_alone_starts_no_ranks(monkeypatch):
+    """Also where the batch would not divide: it is not shared."""
+    monkeypatch.setenv("WSSS_DEVICES", "3")
+    monkeypatch.setenv("WSSS_DEVICE", "cpu")
+    monkeypatch.setattr(ranks, "_launched", lambda *_: pytest.fail("ranks were started"))
+    fabric = ranks.make_fabric(params(), 13, static=True, alone=True)
+    assert fabric.world_size == 1 and fabric.device.type == "cpu"

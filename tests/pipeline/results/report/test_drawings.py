@@ -19,6 +19,14 @@ def test_the_ladder_has_error_bars_where_seeds_are_known() -> None:
     assert texts == ["40.00", "45.50", "+5.50"]
 
 
+def test_a_rung_of_object_and_ground_is_no_step_of_the_ladder() -> None:
+    rows = [ROWS[0], {"rung": "saliency", "split": "train", "miou": "70.00"}, ROWS[1]]
+    axes = drawings.ladder(rows, {}, merged={"saliency"}).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["40.00", "70.00", "45.50", "+5.50"]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == ["seeds\ntrain", "saliency\ntrain\nobject / ground", "crf\ntrain"]
+
+
 def test_a_training_shows_loss_validation_and_learning_rate() -> None:
     rows = [
         {"epoch": f"{e}", "lr": "0.1", "loss": f"{e}", "val_loss": "2", "val_map": f"{10 * e}"}

@@ -32,6 +32,23 @@ def test_changes_are_between_rungs_of_one_split() -> None:
     assert report_page.with_changes(rows)[1]["change"] == ""
 
 
+MERGED = [row("seeds", "train", "40.00"), row("objects", "train", "70.00"), row("crf", "train", "45.50"),
+          row("refined", "train", "72.50"), row("predictions", "val", "50.00")]  # fmt: skip
+
+
+def test_rungs_of_object_and_ground_are_compared_with_their_like() -> None:
+    """The rung of objects is passed over; of other splits nothing is compared."""
+    merged = {"objects", "refined"}
+    lines = report_page.with_changes(MERGED, merged)
+    assert [line["change"] for line in lines] == ["", "", "+5.50", "+2.50", ""]
+    assert [line["change"] for line in report_page.with_changes(MERGED)] == [
+        "", "+30.00", "-24.50", "+27.00", "",
+    ]  # fmt: skip
+    table = [{"class": "background", "iou": "50.00", "over": "30.00", "under": "20.00"}]
+    found = report_page.steps(MERGED, {line["rung"]: table for line in MERGED}, merged)
+    assert [(step["below"], step["above"]) for step in found] == [("seeds", "crf"), ("objects", "refined")]
+
+
 def test_the_worst_class_of_the_last_rung_comes_first() -> None:
     rows = [
         {"class": "cat", "seeds": "10.00", "crf": "90.00"},

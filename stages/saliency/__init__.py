@@ -1,0 +1,1 @@
+"""The step `saliency`: `python -m stages.saliency METHOD`."""
