@@ -112,12 +112,12 @@ def test_regularised_kernel_usage_resumes_in_the_middle_with_the_same_bytes(proj
     def killed(*_):
         raise KeyboardInterrupt
 
-    curve = classifier.curve
-    monkeypatch.setattr(classifier, "curve", killed)  # at the end of the first epoch, before its checkpoint
+    curve = training.curve
+    monkeypatch.setattr(training, "curve", killed)  # at the end of the first epoch, before its checkpoint
     with monkeypatch.context() as soon, pytest.raises(KeyboardInterrupt):
         soon.setattr("stages.common.training.checkpoint.CHECKPOINT_SECONDS", -1.0)  # one after each step
         classifier.main()
-    monkeypatch.setattr(classifier, "curve", curve)
+    monkeypatch.setattr(training, "curve", curve)
     classifier.main()
     assert "resumed from step 1" in capsys.readouterr().out
     assert (project / "data/classifier/weights.safetensors").read_bytes() == saved
