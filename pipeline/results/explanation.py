@@ -6,7 +6,7 @@ from pipeline.project.tables import Table
 from pipeline.results import scores
 from pipeline.results.scores import Rung, Scores
 from pipeline.results.snapshot import Snapshot
-from stages.explanation.metrics import BETTER, HIGH
+from stages.explanation.names import BETTER, HIGH
 
 STAGE = "explanation"
 MICRO = "micro_"  # before the name of a metric: over all pairs, not the mean over the classes

@@ -6,13 +6,12 @@ one that it names, and all that the evaluation stems from is as parameters, code
 have it now (standing.py). Else the rung has none: reports/ of git, or of an earlier run, may be anybody's.
 """
 
-import hashlib
 import json
 import math
 import re
 import socket
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,7 +21,7 @@ from pipeline.project.outcomes import RAN, RESTORED, Result
 from pipeline.project.tables import Table
 from pipeline.results import provenance
 from pipeline.results.provenance import Made
-from pipeline.results.snapshot import WORKSPACE, Snapshot, hashes, open_run, resolved
+from pipeline.results.snapshot import WORKSPACE, Snapshot, digest, hashes, open_run, resolved
 from pipeline.results.standing import Fault, Standings
 from stages.evaluation.rungs import MERGED
 
@@ -119,21 +118,6 @@ def text(value: float) -> str:
     return f"{value:.2f}"
 
 
-def below(rows: Table, merged: Collection[str] = ()) -> list[dict[str, str] | None]:
-    """For each row of the ladder the one that it is compared with, if any.
-
-    That is the nearest one below that is scored in the same classes (`merged` names the rungs of object and
-    ground), where it is of the same split.
-    """
-    found: list[dict[str, str] | None] = []
-    last: dict[bool, dict[str, str]] = {}
-    for row in rows:
-        before = last.get(row["rung"] in merged)
-        found.append(before if before and before["split"] == row["split"] else None)
-        last[row["rung"] in merged] = row
-    return found
-
-
 def workspace(root: Path) -> Scores:
     return read(open_run(root, WORKSPACE))
 
@@ -181,7 +165,7 @@ def note(root: Path, results: Mapping[str, Result]) -> None:
             continue
         known[name] = found.hash(path) or ""
         scored = stage in results and results[stage].outcome in (RAN, RESTORED)
-        if scored and known[name] == _digest(found.read([path]).get(path, b"")):
+        if scored and known[name] == digest(found.read([path]).get(path, b"")):
             anew[name] = _made(found, stage, known[name])
     if known:
         provenance.note(root, known, anew)
@@ -292,7 +276,7 @@ def _edited(run: Snapshot, stage: str) -> str:
     """What of a rung's files is not as dvc.lock has it; files that are not there are not at hand, no more."""
     outs = hashes(run.lock[stage], "outs")
     present = run.read(path for path, value in outs.items() if not value.endswith(".dir"))
-    wrong = [path for path, content in present.items() if _digest(content) != outs[path]]
+    wrong = [path for path, content in present.items() if digest(content) != outs[path]]
     return f"{wrong[0]} is not the one of dvc.lock" if wrong else ""
 
 
@@ -307,10 +291,6 @@ def _values(run: Snapshot, path: str) -> dict[str, Any] | None:
 def _number(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if is_number else None
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _reasons(faults: list[Fault]) -> str:

@@ -4,6 +4,7 @@ Nothing is checked out and nothing in the workspace changes. A run is called by 
 name (its branch is wsss/run/NAME), or `workspace`.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -121,6 +122,11 @@ class Snapshot:
         if problem and problem not in self.problems:
             self.problems.append(problem)
         return places
+
+
+def digest(content: bytes) -> str:
+    """As dvc.lock names a file's content."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def hashes(entry: dict[str, Any], what: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pipeline.sweep.grid import Values, word, words
 from pipeline.sweep.outcome import Outcome, Point
 from pipeline.sweep.trials import FINISHED
 from stages.common.artifacts import as_text
-from stages.explanation.metrics import BETTER
+from stages.explanation.names import BETTER
 
 EXPLAINED = (
     "How well the seeds explain the classifier, the mean over the classes in percent; high or low is the "

@@ -19,9 +19,10 @@ from stages.common.artifacts import read_json, read_mask, read_picture, write_at
 from stages.common.drawing.colours import OBJECT, UNKNOWN_CSS, colour, css
 from stages.common.drawing.sheet import ERRORS
 from stages.common.drawing.tiles import tiles
+from stages.common.labels import as_objects
 from stages.common.pictures import load_pictures
 from stages.evaluation.results import read_labels
-from stages.evaluation.rungs import as_objects, rung
+from stages.evaluation.rungs import rung
 
 
 @dataclass(frozen=True)

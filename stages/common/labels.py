@@ -69,3 +69,8 @@ def seed_labels(maps: np.ndarray, classes: np.ndarray, k: float) -> np.ndarray:
     for index in smallest_last:
         labels[seeds[index]] = classes[index]
     return labels
+
+
+def as_objects(labels: np.ndarray, label: int = 1) -> np.ndarray:
+    """All classes as one, uint8 as `labels`: 0 stays, 255 stays, the rest is `label`."""
+    return np.where((labels == 0) | (labels == UNKNOWN), labels, label).astype(np.uint8)

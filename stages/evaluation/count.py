@@ -9,11 +9,10 @@ import numpy as np
 
 from stages.common import fingerprint
 from stages.common.artifacts import npz_bytes, read_mask
-from stages.common.labels import threshold_labels
+from stages.common.labels import as_objects, threshold_labels
 from stages.common.pool import Files
 from stages.evaluation import curve, metrics
 from stages.evaluation.results import read_maps
-from stages.evaluation.rungs import as_objects
 
 COUNTS, PROBLEM = "*.npz", "*.txt"
 

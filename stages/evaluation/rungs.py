@@ -1,12 +1,10 @@
 """The rungs of the ladder: what is scored, by name, in the order of params.yaml, `evaluation.rungs`."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from stages.common.artifacts import UNKNOWN, read_json
 from stages.common.params import check, read_yaml
 from stages.common.pictures import Pictures
 from stages.evaluation.params import Rungs
@@ -39,14 +37,9 @@ def rung(folder: str, root: Path = Path()) -> Rung:
     place = root / "data" / folder
     own = place / "classes.json"
     merged = own.is_file()
-    if merged and tuple(read_json(own)) != OBJECTS:
+    if merged and tuple(json.loads(own.read_text())) != OBJECTS:
         raise ValueError(f"{own}: must hold {' and '.join(OBJECTS)}, or not be there")
     return Rung(place, any(place.glob(f"*{MAPS}")), merged)
-
-
-def as_objects(labels: np.ndarray, label: int = 1) -> np.ndarray:
-    """All classes as one, uint8 as `labels`: 0 stays, 255 stays, the rest is `label`."""
-    return np.where((labels == 0) | (labels == UNKNOWN), labels, label).astype(np.uint8)
 
 
 def of_recipe() -> dict[str, str]:

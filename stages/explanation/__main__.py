@@ -25,11 +25,12 @@ from stages.common.pool import Files
 from stages.common.training.augment import normalise
 from stages.explanation import metrics
 from stages.explanation.answers import probabilities, views
+from stages.explanation.names import METRICS
 from stages.explanation.params import Explanation
 
 CLASSIFIER, SEEDS, OUT = Path("data/classifier"), Path("data/seeds"), Path("reports/explanation")
 ANSWERS = "*.npz"
-COLUMNS = ("class", "pairs", "pairs_with_others", *metrics.METRICS)
+COLUMNS = ("class", "pairs", "pairs_with_others", *METRICS)
 
 
 class Masked(NamedTuple):
@@ -56,7 +57,7 @@ def main() -> str:
     pairs = [np.empty((0, 5)), *(_pairs(results.read(item, ANSWERS)) for item in work)]
     classes = np.array([label - 1 for picture in shown for label in picture.labels], int)
     values = write(np.concatenate(pairs), classes, pictures.classes[1:], len(shown))
-    told = ", ".join(f"{name} {values[name]:.2f} %" for name in metrics.METRICS if name in values)
+    told = ", ".join(f"{name} {values[name]:.2f} %" for name in METRICS if name in values)
     return f"explanation: {len(shown)} pictures, {results.computed} computed; {told.replace('_', ' ')}"
 
 
@@ -130,8 +131,8 @@ def write(pairs: np.ndarray, classes: np.ndarray, names: tuple[str, ...], pictur
         for name, count, row in zip(names, counts, table, strict=True)
     ]
     write_atomic(OUT / "per_class.csv", csv_text([COLUMNS, *lines]))
-    found = dict(zip(metrics.METRICS, metrics.mean(table), strict=True))
-    found |= {f"micro_{n}": value for n, value in zip(metrics.METRICS, metrics.summary(pairs), strict=True)}
+    found = dict(zip(METRICS, metrics.mean(table), strict=True))
+    found |= {f"micro_{n}": value for n, value in zip(METRICS, metrics.summary(pairs), strict=True)}
     values = {name: percent(value) for name, value in found.items() if not np.isnan(value)}
     numbers = {"images": pictures, "pairs": len(pairs), "pairs_with_others": int(with_others.sum())}
     write_json(OUT / "metrics.json", values | numbers | {"split": "train"})

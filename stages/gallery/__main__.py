@@ -25,12 +25,13 @@ from stages.common.drawing import sheet
 from stages.common.drawing.colours import OBJECT
 from stages.common.drawing.heat_map import heat_map
 from stages.common.drawing.tiles import choose, tiles
+from stages.common.labels import as_objects
 from stages.common.params import Fraction, load
 from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.progress import track
 from stages.evaluation.params import Rungs
 from stages.evaluation.results import read_labels
-from stages.evaluation.rungs import MERGED, REPORTS, SCORES, Rung, as_objects, rung
+from stages.evaluation.rungs import MERGED, REPORTS, SCORES, Rung, rung
 from stages.evaluation.tables import read_confusion
 from stages.gallery.params import Gallery
 

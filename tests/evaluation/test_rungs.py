@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.common.labels import as_objects
 from stages.common.params import ParameterError
 from stages.common.pictures import Picture, Pictures
-from stages.evaluation.rungs import OBJECTS, as_objects, of_recipe, rung, split_of
+from stages.evaluation.rungs import OBJECTS, of_recipe, rung, split_of
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
-from stages.explanation import metrics
+from stages.explanation import metrics, names
 
 IC, AD, AR, ADO, ARO, PLUS, MINUS = range(7)
 LABELS = ((0,), (0, 1), (0, 1, 2), (3,))  # of four pictures
@@ -108,4 +108,4 @@ def test_f1_of_nothing_and_nothing() -> None:
 def test_every_metric_says_which_end_is_better() -> None:
     """As the slide has it: retention is a drop under the complement, so for the class itself it is good."""
     high = {"increase_in_confidence", "average_retention", "average_drop_of_others", "f1_plus"}
-    assert {name for name, better in metrics.BETTER.items() if better == metrics.HIGH} == high
+    assert {name for name, better in names.BETTER.items() if better == names.HIGH} == high

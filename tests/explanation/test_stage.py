@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stages.common.artifacts import read_json
 from stages.common.params import read_yaml
-from stages.explanation.metrics import METRICS
+from stages.explanation.names import METRICS
 from tests.conftest import Project
 
 

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from pipeline.memory.lockfile import dump
 from stages.common.artifacts import csv_text
-from stages.explanation.metrics import METRICS
+from stages.explanation.names import METRICS
 from tests.conftest import Project, new_repository
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")

@@ -9,10 +9,11 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.project.tables import Table
 from pipeline.results import charts
 from pipeline.results.charts import COLOURS, INK
+from pipeline.results.compared import below
 from pipeline.results.explanation import WORDS as EXPLAINED
 from pipeline.results.explanation import is_high
 from pipeline.results.report.published import Band
-from pipeline.results.scores import below, text
+from pipeline.results.scores import text
 
 BLUE, ORANGE, GREEN, _, GREY, _ = COLOURS
 WIDTH = 5.6  # inches: text stays legible where a phone shrinks it

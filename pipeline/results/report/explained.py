@@ -7,7 +7,7 @@ from pipeline.results import charts, explanation
 from pipeline.results.explanation import MICRO, WORDS
 from pipeline.results.report import charts as drawings
 from pipeline.results.scores import Scores
-from stages.explanation.metrics import BETTER
+from stages.explanation.names import BETTER
 
 
 def part(found: Scores) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pipeline.project import places
 from pipeline.project.root import write_whole
 from pipeline.project.tables import Table, read_csv
 from pipeline.results import charts, data_set, ladder, pages, scores
+from pipeline.results.compared import below
 from pipeline.results.data_set import DataSet
 from pipeline.results.diff.parting import is_stamp
 from pipeline.results.report import charts as drawings
@@ -129,7 +130,7 @@ def with_changes(rows: Table, merged: Collection[str] = ()) -> Table:
     """The ladder with `change`: mIoU against the rung below, where the two can be compared."""
     return [
         row | {"change": _change(row["miou"], before["miou"]) if before else ""}
-        for row, before in zip(rows, scores.below(rows, merged), strict=True)
+        for row, before in zip(rows, below(rows, merged), strict=True)
     ]
 
 
@@ -148,9 +149,9 @@ def steps(rows: Table, classes: dict[str, Table], merged: Collection[str] = ()) 
     Changes of IoU, of `over` (false positives) and `under` (false negatives), in percent of the union.
     """
     found = []
-    for above, below in zip(rows, scores.below(rows, merged), strict=True):
-        before = {row["class"]: row for row in classes[below["rung"]]} if below else {}
-        if not below or not before:
+    for above, under in zip(rows, below(rows, merged), strict=True):
+        before = {row["class"]: row for row in classes[under["rung"]]} if under else {}
+        if not under or not before:
             continue
         lines = [
             {"class": row["class"]}
@@ -159,7 +160,7 @@ def steps(rows: Table, classes: dict[str, Table], merged: Collection[str] = ()) 
             if row["iou"] and before.get(row["class"], {}).get("iou")
         ]
         lines.sort(key=lambda line: float(line["iou"]))
-        found.append({"below": below["rung"], "above": above["rung"], "rows": lines})
+        found.append({"below": under["rung"], "above": above["rung"], "rows": lines})
     return found
 
 

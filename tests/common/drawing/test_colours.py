@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.common.artifacts import palette
-from stages.common.drawing.colours import NONE, class_colours, colour, css
+from stages.common.drawing.colours import CREAM, NONE, OBJECT, class_colours, colour, css
 
 EYES = {
     "normal": np.eye(3),
@@ -57,6 +57,7 @@ def test_black_is_the_background_and_the_listed_colours_follow_then_those_of_the
     colours = class_colours()
     assert colours[:3].tolist() == [[0, 0, 0], [0x4B, 0x69, 0xFF], [0xC3, 0, 0]]
     assert colours[48].tolist() == [0xB4, 0xA5, 0x2D] and colours[255].tolist() == list(NONE)
-    np.testing.assert_array_equal(colours[49:255], palette()[49:255])
+    np.testing.assert_array_equal(colours[49:OBJECT], palette()[49:OBJECT])
+    assert colours[OBJECT].tolist() == list(CREAM)  # an object of any class
     assert not colours.flags.writeable  # it is shared
     assert colour(2) == (0xC3, 0, 0) and css((1, 2, 255)) == "#0102ff"

@@ -176,4 +176,4 @@ def test_the_page_of_dvc_plots_diff_draws_without_a_network(plots, page):
     assert [line for line in said if line.startswith("http")] == []  # Vega warns of its own version
     assert page.locator("canvas, svg.marks").count() == 4
     edges = page.locator("img").evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
-    assert len(edges) == 16 and max(edges) <= 1300  # two revisions beside each other
+    assert len(edges) == 18 and max(edges) <= 1300  # two revisions beside each other

@@ -11,7 +11,7 @@ from pipeline.results import explanation, scores
 from pipeline.results.report import charts as drawings
 from pipeline.results.report import explained
 from pipeline.results.report import page as report_page
-from stages.explanation.metrics import BETTER, METRICS
+from stages.explanation.names import BETTER, METRICS
 from tests import browser
 from tests.conftest import ROOT
 from tests.pipeline import made_runs
