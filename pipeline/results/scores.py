@@ -23,7 +23,7 @@ from pipeline.results import provenance
 from pipeline.results.provenance import Made
 from pipeline.results.snapshot import WORKSPACE, Snapshot, digest, hashes, open_run, resolved
 from pipeline.results.standing import Fault, Standings
-from stages.evaluation.rungs import MERGED
+from stages.evaluation.names import MERGED
 
 CURRENT, COMMITTED, STALE, MISSING = "current", "committed", "stale", "missing"
 NOT_SCORED = "not scored in this run"

@@ -19,8 +19,9 @@ from stages.common.params import load
 from stages.common.pictures import Pictures, load_pictures
 from stages.evaluation import curve, emptiness, metrics, tables
 from stages.evaluation.count import COUNTS, PROBLEM, Count, Task, read_counts
+from stages.evaluation.names import MERGED
 from stages.evaluation.params import Evaluation
-from stages.evaluation.rungs import MERGED, SCORES, Rung, rung, split_of
+from stages.evaluation.rungs import SCORES, Rung, rung, split_of
 
 MASKS = Path("data/masks")
 SHOWN = 5  # files that an error names

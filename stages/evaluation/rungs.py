@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from stages.common.params import check, read_yaml
 from stages.common.pictures import Pictures
+from stages.evaluation.names import OBJECTS
 from stages.evaluation.params import Rungs
 
 REPORTS = Path("reports")
 SCORES = REPORTS / "rungs"  # a folder for each rung
 MAPS, LABELS = ".npz", ".png"
-OBJECTS = ("background", "foreground")  # what classes.json holds beside results in which all classes are one
-MERGED = "merged"  # what metrics.json of their rung says of its classes
 
 
 class Rung(NamedTuple):

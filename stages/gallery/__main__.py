@@ -29,9 +29,10 @@ from stages.common.labels import as_objects
 from stages.common.params import Fraction, load
 from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.progress import track
+from stages.evaluation.names import MERGED
 from stages.evaluation.params import Rungs
 from stages.evaluation.results import read_labels
-from stages.evaluation.rungs import MERGED, REPORTS, SCORES, Rung, rung
+from stages.evaluation.rungs import REPORTS, SCORES, Rung, rung
 from stages.evaluation.tables import read_confusion
 from stages.gallery.params import Gallery
 

@@ -8,7 +8,8 @@ import pytest
 from stages.common.labels import as_objects
 from stages.common.params import ParameterError
 from stages.common.pictures import Picture, Pictures
-from stages.evaluation.rungs import OBJECTS, of_recipe, rung, split_of
+from stages.evaluation.names import OBJECTS
+from stages.evaluation.rungs import of_recipe, rung, split_of
 
 
 @pytest.fixture
