@@ -127,4 +127,4 @@ def looks(params: Classifier, networks: Networks, batch: Batch) -> Looks:
     pairs = Pairs(torch.arange(len(pictures), device=pictures.device), targets.argmax(1))
     mask = erasing_mask(attention_of(maps, pairs, pictures.shape[2:]), params.eader)
     mask = mask * (targets.sum(1) > 0)[:, None, None, None]  # a picture without a class is seen whole
-    return {"view": pictures, "mask": mask, "what the adversary sees": erased(pictures, mask)}
+    return {"view": pictures, "mask": mask, "the adversary sees": erased(pictures, mask)}

@@ -42,4 +42,4 @@ def looks(params: Classifier, networks: Networks, batch: Batch) -> Looks:
     pictures, _, chosen = batch
     _, maps = networks[MAIN](pictures, maps=True)
     mask = soft_mask(maps, chosen, pictures.shape[2:], params.oc_cse.normalise)
-    return {"view": pictures, "mask": mask, "what the ordinary classifier sees": erased(pictures, mask)}
+    return {"view": pictures, "mask": mask, "the ordinary one sees": erased(pictures, mask)}

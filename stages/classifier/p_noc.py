@@ -87,4 +87,4 @@ def looks(params: Classifier, networks: Networks, batch: Batch) -> Looks:
     _, maps = networks[MAIN](pictures, maps=True)
     kept = pictures * keep(maps, chosen, pictures.shape[2:], params.p_noc.delta)
     shown = p_oc.looks(params.model_copy(update={"p_oc": params.p_noc}), networks, batch)
-    return {**shown, "what the ordinary classifier learns from": kept}
+    return {**shown, "the ordinary one learns": kept}

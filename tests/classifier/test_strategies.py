@@ -63,7 +63,7 @@ def test_what_a_strategy_shows_its_networks_can_be_drawn(method):
     assert torch.equal(looks["view"], batch[0])
     for name, tensors in looks.items():
         assert len(tensors) == 3 and tensors.shape[1] in (1, 3), name
-    for name in looks.keys() & {"what the ordinary classifier sees", "what the adversary sees"}:
+    for name in looks.keys() & {"the ordinary one sees", "the adversary sees"}:
         assert torch.equal(looks[name][2], batch[0][2])  # without a class
         assert not torch.equal(looks[name][0], batch[0][0])
 
