@@ -56,6 +56,37 @@ def test_one_picture_through_all_formats(recipe):
         assert read_mask(data / folder / f"{name}.png").shape == size, folder
 
 
+def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(project):
+    """P-NOC with its ordinary classifier, C2AM-H with its second network, its hints, and the explanation."""
+    project.change(
+        classifier__method="p_noc",
+        classifier__ordinary="ordinary_classifier",
+        ordinary_classifier__of=["dataset"],
+        explanation__of=["seeds"],
+        saliency__of=["c2am_h"],
+        saliency__start="classifier",
+        saliency__c2am_h__delta_background=0.3,  # networks of two epochs are unsure
+        saliency__refine="network",
+        saliency__network__epochs=1,
+        saliency__network__batch=4,
+        saliency__network__augment__crop=64,
+        affinity_labels__hints="saliency",
+        affinity_labels__method="saliency",
+        evaluation__rungs={"seeds": "seeds", "saliency": "saliency", "crf": "affinity_labels/crf"},
+    )
+    targets = ("evaluation@seeds", "evaluation@saliency", "evaluation@crf", "explanation@seeds", "affinity")
+    ran = project.stages_that_ran(project.run("dvc", "repro", *targets).stdout)
+    optional = {"ordinary_classifier@dataset", "saliency@c2am_h", "explanation@seeds", "evaluation@saliency"}
+    assert ran >= optional | {"classifier", "seeds", "affinity_labels@seeds", "affinity@affinity_labels"}
+    assert not ran & {"generate@synthetic", "dataset"}
+    values = read_json(project.root / "reports/rungs/saliency/metrics.json")
+    assert values["classes"] == "merged" and 0 < values["miou"] < 100 and values["images"] == 8
+    history = next(csv.DictReader((project.root / "data/classifier/history.csv").open()))
+    assert {"reconstruction", "suppression", "ordinary.loss"} <= set(history)
+    assert (project.root / "reports/classifier/inputs.png").stat().st_size > 1000
+    assert project.stages_that_ran(project.run("dvc", "repro", *targets).stdout) == set()
+
+
 def test_second_run_is_all_cached(recipe):
     output = recipe.run("dvc", "repro").stdout
     assert recipe.stages_that_ran(output) == set()
