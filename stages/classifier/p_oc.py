@@ -62,4 +62,4 @@ def seen(options: POc, smoothing: float, networks: Networks, batch: Batch, done:
 def looks(params: Classifier, networks: Networks, batch: Batch) -> Looks:
     assert params.p_oc is not None
     own = params.model_copy(update={"oc_cse": params.p_oc.oc_cse})
-    return puzzle.looks(own, networks, batch[:2]) | oc_cse.looks(own, networks, batch)
+    return puzzle.looks(own, networks, batch) | oc_cse.looks(own, networks, batch)

@@ -54,11 +54,12 @@ def reconstruction(maps: Tensor, joined: Tensor, targets: Tensor) -> Tensor:
 
 
 def looks(params: Classifier, networks: Networks, batch: Batch) -> Looks:
-    pictures, targets = batch
+    """Of the class to erase, where the batch names one; else of each picture's first."""
+    pictures, *labels = batch
     _, maps = networks[MAIN](pictures, maps=True)
-    first = targets.argmax(1)
+    shown = labels[-1].argmax(1)
     return {
         "view": pictures,
-        "map": heat(maps, first),
-        "map of the quarters": heat(quarters(networks, pictures), first),
+        "map": heat(maps, shown),
+        "map of the quarters": heat(quarters(networks, pictures), shown),
     }

@@ -61,6 +61,9 @@ def test_what_a_strategy_shows_its_networks_can_be_drawn(method):
         again = inputs.sheet("t", ["a", "b", "c"], looks, [0.5] * 3, [0.2] * 3)
     assert again == inputs.sheet("t", ["a", "b", "c"], looks, [0.5] * 3, [0.2] * 3)
     assert torch.equal(looks["view"], batch[0])
+    if "map" in looks:  # of the class in the row's caption
+        own = networks["main"](batch[0], maps=True)[1][0, int(batch[-1][0].argmax())].relu()
+        torch.testing.assert_close(looks["map"][0, 0], own / own.max())
     for name, tensors in looks.items():
         assert len(tensors) == 3 and tensors.shape[1] in (1, 3), name
     for name in looks.keys() & {"the ordinary one sees", "the adversary sees"}:
