@@ -224,3 +224,12 @@ def test_a_network_without_an_encoder_can_be_main():
     before = net.layer.weight.clone()
     once(one(net, loss))
     assert not torch.equal(net.layer.weight, before)
+
+
+def test_a_network_that_may_not_move_has_no_turn(tmp_path, monkeypatch):
+    """As one that was loaded to be used, whose strategy forgot to let it learn."""
+    monkeypatch.chdir(tmp_path)
+    strategy = pair()
+    strategy.networks["eraser"].requires_grad_(False)
+    with pytest.raises(ValueError, match="the network 'eraser' has a turn, but none of its weights may move"):
+        once(strategy)

@@ -4,10 +4,12 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pipeline.results.diff.page import INPUTS, _inputs
 from pipeline.results.snapshot import open_run
 from tests.conftest import ROOT, Project
 from tests.pipeline import stub
@@ -177,3 +179,19 @@ def test_the_page_of_dvc_plots_diff_draws_without_a_network(plots, page):
     assert page.locator("canvas, svg.marks").count() == 4
     edges = page.locator("img").evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
     assert len(edges) == 18 and max(edges) <= 1300  # two revisions beside each other
+
+
+def test_training_inputs_are_shown_where_the_two_sides_differ(tmp_path: Path) -> None:
+    """Files of DVC's cache, which have no suffix."""
+    for name in "ab":
+        (tmp_path / name).write_bytes(name.encode())
+
+    def shown(*files: str) -> list[tuple[str, str]]:
+        runs = [
+            SimpleNamespace(name=f"of {f}", files=lambda _, f=f: {INPUTS: tmp_path / f} if f else {})
+            for f in files
+        ]
+        return _inputs(SimpleNamespace(pair=runs))  # type: ignore[arg-type]
+
+    assert shown("a", "b") == [("of a", "data:image/png;base64,YQ=="), ("of b", "data:image/png;base64,Yg==")]
+    assert shown("a", "a") == shown("a", "") == shown("", "") == []

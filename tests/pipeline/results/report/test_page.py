@@ -170,6 +170,7 @@ def test_the_page_in_a_browser(written: Path, page: Any) -> None:
     for place in ("h2#ladder + .pair figure", "h2#threshold ~ figure", "h2#steps ~ div figure"):
         assert page.locator(f"{place} svg").count() >= 1, place
     assert page.locator(".charts svg").count() == 3
+    assert page.locator(".charts ~ details img.inputs").count() == 1  # what the classifier trained on
     assert page.locator("h2#threshold ~ figure svg").count() == 1
     assert "revision" in page.locator(".stamp").inner_text()
     assert (
