@@ -123,8 +123,9 @@ def _hash(lock: dict[str, Any], path: str) -> str:
 
 
 def _seeds(params: dict[str, Any]) -> list[tuple[str, int]]:
+    """Of the steps that the recipe has."""
     return [(f"{name}.seed", section["seed"]) for name, section in params.items()
-            if isinstance(section, dict) and "seed" in section]  # fmt: skip
+            if isinstance(section, dict) and "seed" in section and section.get("of") != []]  # fmt: skip
 
 
 def _preset(near: Mapping[str, list[presets.Change]]) -> Rows:

@@ -229,3 +229,12 @@ def filters_by_choosing(page: Any) -> None:
     page.select_option("[name=view]", "labels")
     assert page.locator("img[data-view=labels]").first.is_visible()
     assert not page.locator("img[data-view=errors]").first.is_visible()
+
+
+def test_the_card_names_the_seeds_of_the_steps_that_are_there() -> None:
+    params = {
+        "segmenter": {"seed": 3},
+        "saliency": {"of": [], "seed": 0},
+        "affinity": {"of": ["a"], "seed": 1},
+    }
+    assert protocol._seeds(params) == [("segmenter.seed", 3), ("affinity.seed", 1)]
