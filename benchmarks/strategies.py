@@ -2,6 +2,8 @@
 
 The demo's sizes: the shipped section, noise for pictures of 128 pixels, two labels of six in each. Each way
 runs in a process of its own, in turns. EADER's blocks are one step long: a step is the mean of both kinds.
+Last, two of plain's at once on the same cores: with threads that sleep while they wait, as `wsss` runs a step,
+and with OpenMP's own way.
 
     python -m benchmarks.strategies
 """
@@ -15,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import save
 
 METHODS = ("plain", "puzzle", "oc_cse", "p_oc", "p_noc", "eader")
+SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
 STEPS, TURNS, CLASSES = 12, 2, 6  # the first two steps of a process are not counted
 
 
@@ -28,16 +32,32 @@ def main() -> None:
     found: dict[str, list[dict[str, Any]]] = {method: [] for method in METHODS}
     for _ in range(TURNS):
         for method in METHODS:
-            command = [sys.executable, "-m", "benchmarks.strategies", method]
-            done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE)
-            found[method].append(json.loads(done.stdout.splitlines()[-1]))
+            found[method].append(read(start(method, SLEEP)))
     seconds = {method: step_seconds(runs) for method, runs in found.items()}
     memory = {method: max(run["bytes"] for run in runs) for method, runs in found.items()}
     rows: list[tuple[Any, ...]] = [("strategy", "time_of_plain", "memory_of_plain")]
     for method in METHODS:
         times, bytes_ = seconds[method] / seconds["plain"], memory[method] / memory["plain"]
         rows.append((method, f"{times:.2f}", f"{bytes_:.2f}"))
+    for how, waiting in (("threads sleep", SLEEP), ("OpenMP's own way", {})):
+        both = [start("plain", waiting) for _ in range(2)]
+        times = step_seconds([read(one) for one in both]) / seconds["plain"]
+        rows.append((f"two of plain at once: {how}", f"{times:.2f}", ""))
     save("strategies", rows)
+
+
+def start(method: str, waiting: Mapping[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.strategies", method]
+    own = {name: value for name, value in os.environ.items() if name not in SLEEP}
+    return subprocess.Popen(command, env=own | dict(waiting), text=True, stdout=subprocess.PIPE)
+
+
+def read(process: subprocess.Popen[str]) -> dict[str, Any]:
+    text, _ = process.communicate()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    found: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return found
 
 
 def step_seconds(runs: list[dict[str, Any]]) -> float:

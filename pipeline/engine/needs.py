@@ -54,11 +54,14 @@ def _weights(sections: dict[str, Any]) -> list[str]:
 
 
 def _encoders(sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Of each training, and of the classifier's adversary."""
+    """Of each training, and of networks inside one: the classifier's adversary, saliency's second network."""
     found = {name: _mapping(sections.get(name), "encoder") for name in TRAININGS}
     classifier = sections.get("classifier", {})
     if classifier.get("method") == "eader":
         found["classifier.eader"] = _mapping(classifier.get("eader"), "encoder")
+    saliency = sections.get("saliency", {})
+    if saliency.get("refine") == "network":
+        found["saliency.network"] = _mapping(saliency.get("network"), "encoder")
     return found
 
 

@@ -73,6 +73,15 @@ def test_library_weights_come_from_the_network(root: Path) -> None:
     ]
 
 
+def test_a_network_inside_a_training_has_weights_too(root: Path) -> None:
+    weights = {"source": "file", "name": "x.pth", "sha256": ""}
+    presets.set_values(root, {"saliency.network.encoder.weights": weights})
+    assert needs.of(root) == []
+    presets.set_values(root, {"saliency.of": ["c2am"], "saliency.refine": "network"})
+    (line,) = needs.of(root)
+    assert line.startswith("saliency.network: weights x.pth are not in WSSS_WEIGHTS")
+
+
 def test_epochs_do_not_carry_over_to_a_small_set(root: Path) -> None:
     folder = root / "data" / "raw" / "mine"
     folder.mkdir(parents=True)

@@ -290,6 +290,17 @@ def test_environment(small, monkeypatch):
     assert not locks.is_held(project.root / "6-0.lock")
 
 
+@pytest.mark.parametrize(("own", "seen"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_told_otherwise(small, monkeypatch, own, seen):
+    if own is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    else:
+        monkeypatch.setenv("OMP_WAIT_POLICY", own)
+    project = small("import os; open('out', 'w').write(os.environ['OMP_WAIT_POLICY'])")
+    assert project.stage().outcome == RAN
+    assert (project.root / "out").read_text() == seen
+
+
 def test_a_listener_that_fails_leaves_nothing_running(small, marked):
     """As a terminal that is closed."""
     project = small("import time; print('ready', flush=True); time.sleep(600)")
