@@ -2,7 +2,7 @@
 
 The demo's sizes: the shipped section, noise for pictures of 128 pixels, two labels of six in each. Each way
 runs in a process of its own, in turns. EADER's blocks are one step long: a step is the mean of both kinds.
-Last, two of plain's at once on the same cores: with threads that sleep while they wait, as `wsss` runs a step,
+Last, two of plain at once on the same cores: with threads that sleep while they wait, as `wsss` runs a step,
 and with OpenMP's own way.
 
     python -m benchmarks.strategies
