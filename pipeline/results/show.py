@@ -16,8 +16,9 @@ from pipeline.results import charts, pages, scores
 from pipeline.results.scores import text
 
 STAGES = {  # by step, the one whose output it shows
-    "seeds": "seeds", "crf": "affinity_labels", "affinity_labels": "affinity_labels", "affinity": "affinity",
-    "random_walk": "affinity", "pseudo_labels": "pseudo_labels", "predictions": "predictions",
+    "seeds": "seeds", "saliency": "saliency", "crf": "affinity_labels", "affinity_labels": "affinity_labels",
+    "affinity": "affinity", "random_walk": "affinity", "pseudo_labels": "pseudo_labels",
+    "predictions": "predictions",
 }  # fmt: skip
 FOLDER = Path("reports/show")  # git-ignored
 

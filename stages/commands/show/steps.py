@@ -16,8 +16,9 @@ from stages.commands.show.heat import boundaries, entropy, heat, heat_over
 from stages.common.artifacts import UNKNOWN, read_mask, read_npz
 from stages.common.device import device
 from stages.common.drawing import sheet
-from stages.common.labels import alpha_scores, threshold_labels, to_classes, upsample
+from stages.common.labels import alpha_scores, as_objects, threshold_labels, to_classes, upsample
 from stages.common.params import load, read_yaml, value_of
+from stages.evaluation.names import OBJECTS
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_maps
 from stages.evaluation.rungs import Rung
@@ -30,6 +31,7 @@ from stages.segmenter.trained import MODEL, read_config
 
 AFFINITY, CONFIDENT = Path("data/affinity/maps"), Path("data/affinity_labels/affinity")
 SEEDS, CRF = Rung(Path("data/seeds"), True), Rung(Path("data/affinity_labels/crf"), False)
+SALIENCY = Rung(Path("data/saliency"), True, merged=True)
 PSEUDO_LABELS, PREDICTIONS = (Rung(Path(f"data/{step}"), False) for step in ("pseudo_labels", "predictions"))
 
 
@@ -46,6 +48,8 @@ def all_steps(case: Case) -> list[Step]:
 
 def _between(values: dict[str, Any]) -> Iterator[Callable[[Case], Step]]:
     """The steps between the seeds and the pseudo-labels that a recipe may do without."""
+    if value_of(values, "saliency.of"):
+        yield saliency
     if value_of(values, "affinity_labels.of"):
         yield from (crf, affinity_labels)
     if value_of(values, "affinity.of"):
@@ -67,6 +71,19 @@ def seeds(case: Case) -> Step:
     about = f"{params.method}, layer {params.layer}"
     labels = threshold_labels(maps, present, threshold)
     return case.step("seeds", about, labels, tiles, f"labels at threshold {threshold:g}")
+
+
+def saliency(case: Case) -> Step:
+    """Object and ground: scored, as their rung is, against the truth with all classes as one."""
+    file = SALIENCY.file(case.picture.id)
+    if why := case.missing(file, "saliency"):
+        return Step("saliency", absent=why)
+    truth, threshold = case.truth, load("evaluation", Evaluation).threshold
+    case = replace(case, truth=None if truth is None else as_objects(truth), classes=OBJECTS)
+    maps, present = read_maps(file, case.size, len(OBJECTS))
+    tile = Tile(f"map of {OBJECTS[-1]}", heat_over(case.rgb, maps[0]))
+    labels = threshold_labels(maps, present, threshold)
+    return case.step("saliency", "object and ground", labels, [tile], f"labels at threshold {threshold:g}")
 
 
 def crf(case: Case) -> Step:

@@ -11,7 +11,7 @@ import pytest
 from stages.commands.show.__main__ import main, read_case
 from stages.commands.show.case import Case, Step
 from stages.commands.show.steps import all_steps, powers, walked
-from stages.common.artifacts import mask_bytes, read_mask, write_atomic
+from stages.common.artifacts import mask_bytes, npz_bytes, read_mask, write_atomic
 from stages.common.crf_params import Crf
 from stages.common.pictures import Picture
 from stages.pseudo_labels.params import RandomWalk
@@ -141,6 +141,28 @@ def test_a_step_that_the_recipe_does_without_is_not_shown(small: Project):
     small.change(pseudo_labels__method="crf", affinity__of=[], affinity_labels__of=[])
     steps = by_name(all_steps(read_case("train_00001")))
     assert list(steps) == ["seeds", "pseudo_labels", "predictions", "truth"]
+
+
+def test_object_and_ground_stand_after_the_seeds_and_are_scored_as_two_classes(small: Project):
+    small.change(saliency__of=["c2am"], evaluation__threshold=0.5)
+    truth = read_mask(Path("data/masks/train_00001.png"))
+    marked = np.zeros(truth.shape, np.float32)
+    marked[: len(truth) // 2] = 1  # the upper half, whatever is there
+    Path("data/saliency").mkdir()
+    arrays = {"maps": marked[None], "classes": np.array([1], np.uint8), "size": np.array(truth.shape)}
+    write_atomic(Path("data/saliency/train_00001.npz"), npz_bytes(**arrays))
+    steps = by_name(all_steps(read_case("train_00001")))
+    assert list(steps)[:3] == ["seeds", "saliency", "crf"]
+    known, objects, upper = truth != 255, (truth > 0) & (truth != 255), marked == 1
+    ious = [
+        (a & b & known).sum() / ((a | b) & known).sum() for a, b in ((objects, upper), (~objects, ~upper))
+    ]
+    assert steps["saliency"].iou == pytest.approx(100 * np.mean(ious))
+    assert [tile.title for tile in steps["saliency"].tiles] == [
+        "map of foreground", "labels at threshold 0.5", "errors",
+    ]  # fmt: skip
+    Path("data/saliency/train_00001.npz").unlink()
+    assert "`wsss run saliency` makes it" in by_name(all_steps(read_case("train_00001")))["saliency"].absent
 
 
 def test_an_unknown_id_names_the_nearest(small: Project):
