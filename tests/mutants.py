@@ -40,6 +40,7 @@ PURE_PARTS = {  # of doors: these functions alone
     "stages/seeds/__main__.py": ("padded",),
     "stages/affinity/__main__.py": ("batch_loss", "offset_list"),
 }
+LOOKS = "tests/classifier/test_looks.py"
 METHODS, PLAIN = "tests/seeds/test_methods.py", "tests/pseudo_labels/test_crf_and_threshold.py"
 MINMAX = "tests/seeds/test_minmax.py tests/seeds/test_closed_forms.py"
 ELSEWHERE = {  # tests that do not bear the module's name, beside the one that does; a blank between two
@@ -48,8 +49,10 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/seeds/layers.py": f"{METHODS} tests/seeds/test_minmax.py tests/seeds/test_score_cam.py",
     "stages/seeds/vgatt.py": f"{METHODS} tests/seeds/test_cuts.py",
     **{f"stages/seeds/{name}.py": "tests/seeds/test_cuts.py" for name in ("bias", "cuts")},
-    **{f"stages/classifier/{name}.py": "tests/classifier/test_p_oc.py" for name in ("erasing", "p_noc")},
-    "stages/classifier/oc_cse.py": "tests/classifier/test_erasing.py",
+    "stages/classifier/erasing.py": "tests/classifier/test_p_oc.py",
+    "stages/classifier/oc_cse.py": f"{LOOKS} tests/classifier/test_erasing.py",
+    "stages/classifier/p_noc.py": f"{LOOKS} tests/classifier/test_p_oc.py",
+    **{f"stages/classifier/{name}.py": LOOKS for name in ("eader", "p_oc", "puzzle")},
     "stages/classifier/samples.py": "tests/classifier/test_strategies.py",
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
     "stages/seeds/grad_cam_pp.py": "tests/seeds/test_closed_forms.py",

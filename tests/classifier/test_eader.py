@@ -19,6 +19,7 @@ def options(**changes) -> Eader:
 def test_attention_and_mask_of_each_pair_by_brute_force():
     torch.manual_seed(0)
     maps, targets = torch.randn(3, 3, 4, 4), torch.tensor([[1.0, 1, 0], [0, 0, 1], [0, 0, 0]])
+    maps[1, 2] = maps[1, 2].abs() + 1  # higher than 0 everywhere
     pairs = eader.pairs_of(targets)
     found = eader.attention_of(maps, pairs, SIZE)
     wanted = []

@@ -79,6 +79,7 @@ def test_the_ordinary_classifier_does_not_see_what_the_maps_mark_most():
     kept = p_noc.keep(maps, one, size, 0.2)
     assert kept.tolist() == [[[[0, 0], [1, 1]]], [[[1, 1], [1, 1]]]]  # each over its own maximum, if any
     assert p_noc.keep(maps, one, size, 1.0).min() == 1  # the whole picture
+    assert p_noc.keep(maps, one, size, 0.0).tolist() == [[[[0, 0], [0, 1]]], [[[1, 1], [1, 1]]]]
 
 
 def test_what_it_learns_from_is_the_map_of_before_the_classifier_moved(tmp_path, monkeypatch):

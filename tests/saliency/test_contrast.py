@@ -134,6 +134,13 @@ def test_without_a_sure_cell_the_hint_is_nothing() -> None:
     assert hinted.keys() == plain.keys() and all(torch.equal(hinted[k], plain[k]) for k in plain)
 
 
+def test_the_hint_of_one_sure_cell_is_its_own() -> None:
+    values = torch.tensor([[[0.3, -2.0]]])
+    found = c2am_h.hint(values, torch.tensor([[[True, False]]]))
+    share = 1 / (1 + math.exp(-0.3))
+    assert float(found) == pytest.approx(-0.95 * math.log(share) - 0.05 * math.log(1 - share), rel=1e-5)
+
+
 def test_the_hint_is_the_mean_over_the_sure_cells() -> None:
     pictures, masks = batch(sure=True)
     found = c2am_h.loss(HINTED, {"main": network}, (pictures, masks), 0.0)

@@ -23,6 +23,14 @@ def test_the_norm_is_batch_norm_of_the_cells_that_count() -> None:
     torch.testing.assert_close(norm(values), wanted(values[:, None])[:, 0])
 
 
+def test_two_cells_have_the_variance_of_two() -> None:
+    norm, wanted = CellNorm(), nn.BatchNorm2d(1, affine=False)
+    values = torch.tensor([[[1.0, 4.0, 9.0]]])
+    norm(values, torch.tensor([[[True, True, False]]]))
+    wanted(values[None, :, :, :2])
+    torch.testing.assert_close(norm.running_var, wanted.running_var)
+
+
 def test_all_cells_count_where_nothing_is_said() -> None:
     values = torch.randn(2, 3, 4)
     torch.testing.assert_close(CellNorm()(values), nn.BatchNorm2d(1, affine=False)(values[:, None])[:, 0])
