@@ -72,10 +72,8 @@ def inputs_sheet(
     own = getattr(module, "looks", None)
     looks: inputs.Looks = own(params, networks, batch) if own else {"view": batch[0]}
     told = batch[2] if len(batch) > 2 else batch[1]  # the class to erase where one is drawn, else the first
-    names = [
-        f"{samples.pictures[row].id}: {classes[int(one.argmax()) + 1]}"
-        for row, one in zip(shown, told, strict=True)
-    ]
+    what = [classes[int(one.argmax()) + 1] if one.any() else "no class" for one in told]
+    names = [f"{samples.pictures[row].id}: {name}" for row, name in zip(shown, what, strict=True)]
     title = f"What {params.method} trains on"
     return inputs.sheet(title, names, looks, params.encoder.mean, params.encoder.std)
 

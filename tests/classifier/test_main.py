@@ -35,12 +35,12 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_set(root, val_labels=("cat", "dog")):
+def write_set(root, val_labels=("cat", "dog"), train_labels=("cat", "dog", "cat", "dog")):
     folder = root / "data/dataset"
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "classes.json").write_text(json.dumps(["background", "cat", "dog"]))
     rows = []
-    for split, labels in (("train", ("cat", "dog", "cat", "dog")), ("val", val_labels)):
+    for split, labels in (("train", train_labels), ("val", val_labels)):
         for number, label in enumerate(labels):
             name = f"{split}{number}"
             colours = np.random.default_rng(number).integers(0, 255, (32, 32, 3), dtype=np.uint8)
@@ -130,6 +130,18 @@ def test_operations_that_are_asked_for_are_drawn(project):
     choose(project, augment=augment | {"rand_augment": {"n": 2, "m": 10}})
     classifier.main()
     assert [row["loss"] for row in history(project)] != [row["loss"] for row in plain]
+
+
+@pytest.mark.parametrize(
+    ("labels", "rows"),
+    [(("", "dog", "", "cat"), ["train1: dog", "train3: cat"]), (("",) * 4, ["train0: no class"])],
+)
+def test_the_sheet_of_inputs_names_the_class_of_each_picture(project, monkeypatch, labels, rows):
+    seen = []
+    monkeypatch.setattr(classifier.inputs, "sheet", lambda title, names, *_: seen.append(names) or b"")
+    write_set(project, train_labels=labels)
+    classifier.main()
+    assert seen == [rows]
 
 
 def test_another_val_is_another_training(project, capsys):
