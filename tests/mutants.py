@@ -287,6 +287,7 @@ def main(chosen: list[str]) -> int:
     modules = [m for m in modules if not chosen or any(part in m for part in chosen)]
     warnings.simplefilter("ignore", SyntaxWarning)
     work = [mutant for module in modules for mutant in mutants(module)]
+    modules = [module for module in modules if any(mutant.module == module for mutant in work)]
     for library in LIBRARIES:
         importlib.import_module(library)
     gc.freeze()  # no collection of a fork copies these pages
