@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def views(picture: np.ndarray, masks: np.ndarray) -> Iterator[np.ndarray]:
@@ -21,17 +21,23 @@ def views(picture: np.ndarray, masks: np.ndarray) -> Iterator[np.ndarray]:
 def probabilities(
     model: nn.Module, pictures: Iterator[np.ndarray], rows: int, place: str, half: bool
 ) -> np.ndarray:
-    """sigmoid S of equal-sized pictures [3, H, W], float64 [N, C].
+    """sigmoid S of equal-sized pictures [3, H, W], float64 [N, C]."""
+    found = passes(model, pictures, rows, torch.device(place), half)
+    return np.concatenate([scores.sigmoid().numpy() for scores in found])
+
+
+def passes(
+    model: nn.Module, pictures: Iterator[np.ndarray], rows: int, place: torch.device, half: bool
+) -> Iterator[Tensor]:
+    """S of equal-sized pictures [3, H, W], float64 [rows, C] of each pass, on the CPU.
 
     Each pass has exactly `rows` pictures, the last one filled up with zeros: another shape would round
     otherwise, and a picture's answers would hang on which others are in its batch.
     """
-    found = []
     while some := list(itertools.islice(pictures, rows)):
-        batch = np.zeros((rows, *some[0].shape), np.float32)
+        batch = np.zeros((rows, *some[0].shape), some[0].dtype)
         batch[: len(some)] = some
         x = torch.from_numpy(batch).to(place)
         with torch.inference_mode(), torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             scores = model(x)
-        found.append(scores[: len(some)].cpu().double().sigmoid().numpy())
-    return np.concatenate(found)
+        yield scores[: len(some)].cpu().double()

@@ -12,6 +12,7 @@ from stages.ceiling.params import Ceiling
 from stages.classifier.params import Classifier
 from stages.common.params import Section
 from stages.dataset.params import Dataset
+from stages.diagnosis.params import Diagnosis
 from stages.evaluation.params import Evaluation
 from stages.explanation.params import Explanation
 from stages.gallery.params import Gallery
@@ -38,6 +39,7 @@ class Recipe(Section):
     classifier: Classifier
     seeds: Seeds
     explanation: Explanation
+    diagnosis: Diagnosis
     saliency: Saliency
     affinity_labels: AffinityLabels
     affinity: Affinity

@@ -15,20 +15,25 @@ KNOWN = (nn.Conv2d, nn.Linear, nn.Sequential)  # affine, as far as their parts a
 
 def require_affine(model: ClassifierNet, pictures: Tensor) -> None:
     """ValueError with the first smallest module that is not piece-wise affine: SiLU, a gate's sigmoid."""
+    if found := not_affine(model, pictures):
+        raise ValueError(
+            f"seeds.method full_grad: {found} is not piece-wise affine, "
+            "so pixels and biases do not make up the score: take gradient, smooth_grad or a CAM there"
+        )
+
+
+def not_affine(model: ClassifierNet, pictures: Tensor) -> str:
+    """The first smallest module that is not piece-wise affine, with its kind; "" where there is none."""
     twin = copy.deepcopy(model).cpu().double()
     x = pictures[:1].cpu().double()
     guilty = [
         name for name, values in inputs(twin, x).items() if not affine(twin.get_submodule(name), values)
     ]
     if not guilty and affine(twin.features, x):
-        return
+        return ""
     smallest = [name for name in guilty if not any(other.startswith(f"{name}.") for other in guilty)]
     name = smallest[0] if smallest else "encoder"
-    kind = type(twin.get_submodule(name)).__name__
-    raise ValueError(
-        f"seeds.method full_grad: {name} ({kind}) is not piece-wise affine, "
-        "so pixels and biases do not make up the score: take gradient, smooth_grad or a CAM there"
-    )
+    return f"{name} ({type(twin.get_submodule(name)).__name__})"
 
 
 def affine(function: Callable[[Tensor], Tensor], values: Tensor) -> bool:

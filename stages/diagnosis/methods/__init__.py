@@ -1,0 +1,1 @@
+"""Ways to rank pixels: `relevance(case) -> Tensor` [H, W], highest for what is removed first."""
