@@ -28,7 +28,10 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = ("seeds", "explanation", "saliency", "affinity", "affinity_labels", "pseudo_labels", "evaluation")
+STEPS = (
+    *("seeds", "explanation", "diagnosis", "diagnosis/methods", "saliency", "affinity", "affinity_labels"),
+    *("pseudo_labels", "evaluation"),
+)
 COMMON = (
     *("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py"),
     *("stages/common/training/rand_augment.py", "stages/classifier/head.py"),
@@ -42,6 +45,8 @@ PURE_PARTS = {  # of doors: these functions alone
 }
 LOOKS = "tests/classifier/test_looks.py"
 METHODS, PLAIN = "tests/seeds/test_methods.py", "tests/pseudo_labels/test_crf_and_threshold.py"
+RANKING = "tests/diagnosis/test_methods.py"
+RANKINGS = ("vgatt_raw", "vgatt_normalised", "grad_cam", "occlusion", "random")
 MINMAX = "tests/seeds/test_minmax.py tests/seeds/test_closed_forms.py"
 ELSEWHERE = {  # tests that do not bear the module's name, beside the one that does; a blank between two
     "stages/seeds/__main__.py": "tests/seeds/test_multi_scale.py",
@@ -61,6 +66,11 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     **{f"stages/seeds/{name}.py": MINMAX for name in ("minmax_cam", "minmax_grad_cam", "d_minmax_grad_cam")},
     "stages/seeds/smooth_grad.py": "tests/seeds/test_gradient.py",
     **{f"stages/saliency/{name}.py": "tests/saliency/test_contrast.py" for name in ("c2am", "c2am_h")},
+    **{f"stages/diagnosis/methods/{name}.py": RANKING for name in RANKINGS},
+    "stages/diagnosis/case.py": RANKING,
+    "stages/diagnosis/check.py": "tests/diagnosis/test_main.py",
+    "stages/diagnosis/agreement.py": "tests/diagnosis/test_removal.py",
+    "stages/diagnosis/tables.py": "tests/diagnosis/test_bias.py tests/diagnosis/test_main.py",
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},

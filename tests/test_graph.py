@@ -56,6 +56,7 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "ordinary_classifier.of": ["dataset"],
     "classifier.ordinary": "ordinary_classifier",
     "explanation.of": ["seeds"],
+    "diagnosis.of": ["classifier"],
     "saliency.of": ["c2am_h"],
     "saliency.start": "classifier",
     "affinity_labels.hints": "saliency",
@@ -219,6 +220,23 @@ def test_the_explanation_is_a_leaf_that_sees_no_pixel_label(tmp_path: Path, stag
     ]  # fmt: skip
     assert {"gpu", "timeout"} <= set(explanation.meta) <= set(META)
     assert "stages/common/device.py" in needed(explanation)
+
+
+def test_the_diagnosis_is_a_leaf_that_sees_no_pixel_label(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """It reads pictures, their classes and the classifier, and runs the methods that are named."""
+    also = {"diagnosis.of": ["classifier"], "diagnosis.methods": ["random", "grad_cam"]}
+    asked = resolve(tmp_path / "repo", {}, also=also)
+    assert set(asked) - set(stages) == {"diagnosis@classifier"}
+    assert "diagnosis@classifier" not in tainted(asked)
+    diagnosis = asked.pop("diagnosis@classifier")
+    assert asked == stages
+    assert {"data/classifier", "data/dataset"} <= set(diagnosis.deps)
+    assert [(out.path, out.cached) for out in diagnosis.outs] == [
+        ("reports/diagnosis/bias.csv", True), ("reports/diagnosis/removal.csv", True),
+        ("reports/diagnosis/metrics.json", False),
+    ]  # fmt: skip
+    assert {"gpu", "timeout"} <= set(diagnosis.meta) <= set(META)
+    assert "stages/common/device.py" in needed(diagnosis)
 
 
 def test_the_ordinary_classifier_is_there_where_a_strategy_reads_it(

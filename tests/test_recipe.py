@@ -57,12 +57,13 @@ def test_one_picture_through_all_formats(recipe):
 
 
 def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(project):
-    """P-NOC with its ordinary classifier, C2AM-H with its second network, its hints, and the explanation."""
+    """P-NOC with its ordinary classifier, C2AM-H with its second network, hints, explanation, diagnosis."""
     project.change(
         classifier__method="p_noc",
         classifier__ordinary="ordinary_classifier",
         ordinary_classifier__of=["dataset"],
         explanation__of=["seeds"],
+        diagnosis__of=["classifier"],
         saliency__of=["c2am_h"],
         saliency__start="classifier",
         saliency__c2am_h__delta_background=0.3,  # networks of two epochs are unsure
@@ -74,9 +75,22 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         affinity_labels__method="saliency",
         evaluation__rungs={"seeds": "seeds", "saliency": "saliency", "crf": "affinity_labels/crf"},
     )
-    targets = ("evaluation@seeds", "evaluation@saliency", "evaluation@crf", "explanation@seeds", "affinity")
+    targets = (
+        "evaluation@seeds",
+        "evaluation@saliency",
+        "evaluation@crf",
+        "explanation@seeds",
+        "diagnosis@classifier",
+        "affinity",
+    )
     ran = project.stages_that_ran(project.run("dvc", "repro", *targets).stdout)
-    optional = {"ordinary_classifier@dataset", "saliency@c2am_h", "explanation@seeds", "evaluation@saliency"}
+    optional = {
+        "ordinary_classifier@dataset",
+        "saliency@c2am_h",
+        "explanation@seeds",
+        "diagnosis@classifier",
+        "evaluation@saliency",
+    }
     assert ran >= optional | {"classifier", "seeds", "affinity_labels@seeds", "affinity@affinity_labels"}
     assert not ran & {"generate@synthetic", "dataset"}
     values = read_json(project.root / "reports/rungs/saliency/metrics.json")

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+COLUMNS = ("change", "change_median", "fell", "accuracy")
+
 
 def ranked(relevance: np.ndarray) -> np.ndarray:
     """The pixels of a map [H, W] by falling relevance, int [H W]; of equal ones the first comes first."""
@@ -26,23 +28,23 @@ def views(
         yield found
 
 
-def change(scores: np.ndarray, target: int) -> np.ndarray:
-    """|S' - S| / |S| of the class for scores [1 + N, C], the whole picture's first; NaN where S = 0.
+def curve(scores: np.ndarray, target: int, labels: np.ndarray) -> np.ndarray:
+    """By share |S' - S| / |S| of the class, whether S' < S, and whether the prediction is right, [1 + N, 3].
 
-    CHEN's "absolute value of the fractional difference". A score that rises counts as one that falls: see
-    `fell`.
+    The first is CHEN's "absolute value of the fractional difference", to which a score that rises adds as one
+    that falls; NaN where S = 0. Right is a picture whose highest score is of one of its `labels`, from 0.
+    `scores` [1 + N, C] are the whole picture's first.
     """
     own = scores[:, target]
-    if own[0] == 0:
-        return np.full(len(own), np.nan)
-    return np.abs(own - own[0]) / abs(own[0])
+    whole = own[0]
+    size = np.abs(own - whole) / abs(whole) if whole else np.full(len(own), np.nan)
+    return np.stack([size, own < whole, np.isin(scores.argmax(1), labels)], 1)
 
 
-def fell(scores: np.ndarray, target: int) -> np.ndarray:
-    """Whether the score of the class is lower than the whole picture's, bool [1 + N]."""
-    return scores[:, target] < scores[0, target]
-
-
-def right(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Whether the class of the highest score is among the picture's, from 0; bool [N] of scores [N, C]."""
-    return np.isin(scores.argmax(1), labels)
+def summary(curves: np.ndarray) -> np.ndarray:
+    """COLUMNS by share, percent, of the pictures' curves [P, 1 + N, 3]; NaN where no picture has a value."""
+    size, lower, right = np.moveaxis(curves, 2, 0)
+    size = size[~np.isnan(size[:, 0])]
+    kinds = ((size, np.mean), (size, np.median), (lower, np.mean), (right, np.mean))
+    found = [function(rows, 0) if len(rows) else np.full(rows.shape[1], np.nan) for rows, function in kinds]
+    return 100 * np.stack(found, 1)

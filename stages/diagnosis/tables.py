@@ -48,52 +48,28 @@ def of_bias(pictures: Sequence[Arrays], layers: Sequence[str]) -> Found:
 def of_removal(
     found: Mapping[str, Sequence[Arrays]], labels: Sequence[np.ndarray], shares: Sequence[float]
 ) -> Found:
-    """Of `scores` [1 + N, C], `target` and `coarse` of each picture, by method; `labels` are the pictures'.
+    """Of `scores` [1 + N, C], `target` and `coarse` of each picture, by method; `labels` are theirs, from 0.
 
-    Labels are classes from 0. The row of share 0 is the whole picture. In
-    metrics.json a method has its means over the shares.
+    The row of share 0 is the whole picture. In metrics.json a method has its means over the shares, and the
+    mean over the pictures of the rank correlation of its map with that of occlusion, in percent.
     """
     lines: list[tuple[Any, ...]] = []
     numbers: Numbers = {}
     for method, pictures in found.items():
-        changes = _stacked(
-            [removal.change(one["scores"], int(one["target"])) for one in pictures], len(shares)
-        )
-        right = _stacked(
-            [removal.right(one["scores"], own) for one, own in zip(pictures, labels, strict=True)],
-            len(shares),
-        )
-        lower = _stacked([removal.fell(one["scores"], int(one["target"])) for one in pictures], len(shares))
-        known = changes[~np.isnan(changes[:, 0])]
-        columns = (
-            _over(np.mean, known),
-            _over(np.median, known),
-            _over(np.mean, lower),
-            _over(np.mean, right),
-        )
-        lines += [
-            (method, f"{share:g}", len(right), *(_cell(100 * value, 2) for value in row))
-            for share, *row in zip((0, *shares), *columns, strict=True)
+        curves = [
+            removal.curve(one["scores"], int(one["target"]), own)
+            for one, own in zip(pictures, labels, strict=True)
         ]
-        numbers["accuracy"] = 100 * columns[-1][0]
-        numbers[f"change_{method}"], numbers[f"accuracy_{method}"] = (
-            100 * c[1:].mean() for c in (columns[0], columns[-1])
-        )
+        table = removal.summary(np.array(curves).reshape(-1, 1 + len(shares), 3))
+        for share, row in zip((0, *shares), table, strict=True):
+            lines.append((method, f"{share:g}", len(curves), *(_cell(value, 2) for value in row)))
+        numbers["accuracy"] = table[0, -1]  # of the whole pictures, whatever the method
+        numbers[f"change_{method}"], *_, numbers[f"accuracy_{method}"] = table[1:].mean(0)
         if OCCLUSION in found and method != OCCLUSION:
             both = zip(pictures, found[OCCLUSION], strict=True)
             ranks = [agreement.ranks(one["coarse"], other["coarse"]) for one, other in both]
-            numbers[f"agreement_{method}"] = agreement.mean(ranks)
-    return Found(csv_text([("method", "share", "pictures", "change", "change_median", "fell", "accuracy"), *lines]),
-                 _rounded(numbers, 2))  # fmt: skip
-
-
-def _stacked(rows: Sequence[np.ndarray], shares: int) -> np.ndarray:
-    return np.array(rows, float).reshape(-1, 1 + shares)
-
-
-def _over(function: Any, rows: np.ndarray) -> np.ndarray:
-    """Of rows [P, N] over the pictures; NaN of none."""
-    return function(rows, 0) if len(rows) else np.full(rows.shape[1], np.nan)
+            numbers[f"agreement_{method}"] = 100 * agreement.mean(ranks)
+    return Found(csv_text([("method", "share", "pictures", *removal.COLUMNS), *lines]), _rounded(numbers, 2))
 
 
 def _cell(value: float, digits: int) -> str:
