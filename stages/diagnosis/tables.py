@@ -64,7 +64,8 @@ def of_removal(
         for share, row in zip((0, *shares), table, strict=True):
             lines.append((method, f"{share:g}", len(curves), *(_cell(value, 2) for value in row)))
         numbers["accuracy"] = table[0, -1]  # of the whole pictures, whatever the method
-        numbers[f"change_{method}"], *_, numbers[f"accuracy_{method}"] = table[1:].mean(0)
+        means = zip(removal.COLUMNS, table[1:].mean(0), strict=True)
+        numbers |= {f"{column}_{method}": value for column, value in means}
         if OCCLUSION in found and method != OCCLUSION:
             both = zip(pictures, found[OCCLUSION], strict=True)
             ranks = [agreement.ranks(one["coarse"], other["coarse"]) for one, other in both]

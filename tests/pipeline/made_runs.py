@@ -9,6 +9,8 @@ from ruamel.yaml import YAML
 
 from pipeline.memory.lockfile import dump
 from stages.common.artifacts import csv_text
+from stages.diagnosis.bias import COLUMNS as RATIOS
+from stages.diagnosis.removal import COLUMNS as CHANGES
 from stages.explanation.names import METRICS
 from tests.conftest import Project, new_repository
 
@@ -58,7 +60,10 @@ def make(root: Path) -> Runs:
     new_repository(root)
     runs.write("dvc.yaml", "stages: {}\n")
     runs.write("params.yaml", PARAMS)
-    runs.write(".gitignore", "/data/\n/reports/*/per_picture.csv\n/reports/explanation/per_class.csv\n")
+    runs.write(
+        ".gitignore",
+        "/data/\n/reports/*/per_picture.csv\n/reports/explanation/per_class.csv\n/reports/diagnosis/*.csv\n",
+    )
     return runs
 
 
@@ -115,4 +120,28 @@ def explain(
     deps = {"data/seeds": seeds, "data/classifier": seeds}
     stages = YAML(typ="safe").load(runs.root / "dvc.lock")["stages"]
     stages["explanation@seeds"] = entry(deps, None, outs)
+    lock(runs, stages)
+
+
+def diagnose(
+    runs: Runs,
+    numbers: dict[str, Any],
+    bias: list[tuple[Any, ...]],
+    removal: list[tuple[Any, ...]],
+    classifier: str = "c0",
+) -> None:
+    """Add a stage `diagnosis` to dvc.lock, and write its files; the tables are in the cache too.
+
+    `classifier` is the hash of what is diagnosed.
+    """
+    files = {
+        "reports/diagnosis/metrics.json": json.dumps({"split": "val", **numbers}, sort_keys=True),
+        "reports/diagnosis/bias.csv": csv_text([("layer", "pairs", "left_out", *RATIOS), *bias]),
+        "reports/diagnosis/removal.csv": csv_text([("method", "share", "pictures", *CHANGES), *removal]),
+    }
+    for path, text in files.items():
+        runs.write(path, text)
+    outs = {path: runs.store(text.encode()) for path, text in files.items()}
+    stages = YAML(typ="safe").load(runs.root / "dvc.lock")["stages"]
+    stages["diagnosis@classifier"] = entry({"data/classifier": classifier}, None, outs)
     lock(runs, stages)

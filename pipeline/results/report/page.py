@@ -17,6 +17,7 @@ from pipeline.results.data_set import DataSet
 from pipeline.results.diff.parting import is_stamp
 from pipeline.results.report import charts as drawings
 from pipeline.results.report import (
+    diagnosed,
     explained,
     gallery,
     head,
@@ -82,6 +83,7 @@ def values(root: Path) -> dict[str, Any]:
         "runs": [run.run.name for run in like],
         "classifier": {} if found.why_not("classifier") else recogniser.read(root),
         "explanation": explained.part(found),
+        "diagnosis": diagnosed.part(found),
         "paste": _paste(found, ious, like) if scored else [],
         "name": params["dataset"]["name"],
         "ladder": [
