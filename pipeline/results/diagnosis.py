@@ -18,11 +18,9 @@ class Words(NamedTuple):
 
 
 WORDS = {
-    "vgatt_raw": Words(
-        "VGatt, raw pixels", "gradient times raw value: what the pixel gives that black does not"
-    ),
+    "vgatt_raw": Words("VGatt, raw", "gradient times raw value: what the pixel gives that black does not"),
     "vgatt_normalised": Words(
-        "VGatt, normalised", "gradient times normalised value: what it gives that the mean colour does not"
+        "VGatt, norm.", "gradient times normalised value: what it gives that the mean colour does not"
     ),
     "grad_cam": Words("Grad-CAM", "the map of the last layer, read at the pixel"),
     "occlusion": Words(

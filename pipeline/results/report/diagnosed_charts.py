@@ -26,7 +26,7 @@ def bias(rows: Table) -> Figure:
         for place, row in enumerate(rows):
             low, median, high = (float(row[key]) for key in ("lower_quartile", "median", "upper_quartile"))
             axes.barh(place, high - low, left=low, height=0.5, color=BLUE, alpha=0.35, lw=0)
-            axes.plot(median, place, "|", color=BLUE, ms=15, mew=2.6)
+            axes.plot(median, place, "|", color=BLUE, ms=15, mew=2.6, gid="median")
             reach = float(row["high"]) - float(row["mean"]) if row["high"] else 0.0
             axes.errorbar(
                 float(row["mean"]), place, xerr=reach, fmt="D", color=ORANGE, ms=4, capsize=3, lw=1.3

@@ -1,4 +1,4 @@
-"""Occlusion (Zeiler and Fergus, 2014): how much the score falls when a patch is covered with the fill."""
+"""Occlusion (ZEILER): how much the score falls when a patch is covered with the fill."""
 
 import itertools
 import math

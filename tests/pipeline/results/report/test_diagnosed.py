@@ -26,7 +26,8 @@ BIAS = [
     ("last", 112, "58.67", *["0.0000"] * 6),
 ]
 ENDS = {"vgatt_raw": (81.35, 149.54, 38.67), "vgatt_normalised": (56.7, 128.02, 39.33),
-        "grad_cam": (8.95, 50.41, 72), "occlusion": (12.92, 69.99, 65.33), "random": (63.1, 137.25, 38.67)}  # fmt: skip
+        "grad_cam": (8.95, 50.41, 72), "occlusion": (12.92, 69.99, 65.33),
+        "random": (63.1, 137.25, 38.67)}  # fmt: skip
 
 
 def curve(method: str) -> list[tuple[Any, ...]]:
@@ -69,12 +70,13 @@ def test_the_part_has_both_tables(runs: Runs) -> None:
     diagnose(runs)
     found = part(runs)
     assert [row["layer"] for row in found["bias"]] == [row[0] for row in BIAS]
-    first, second, *_ = found["methods"]
-    assert (first["name"], first["share"], first["change_median"], first["agreement"]) == (
-        "VGatt, raw pixels", "1", "81.35", "11.40"
-    )  # fmt: skip
-    assert (second["share"], second["change"], second["accuracy"]) == ("8", "448.62", "38.67")
-    assert len(found["methods"]) == 10 and found["agrees"] and found["left_out"] == "58.67"
+    first, *_ = found["methods"]
+    assert first == {"name": "VGatt, raw", "changes": ["81.35", "149.54"], "accuracies": ["70.75", "38.67"],
+                     "agreement": "11.40"}  # fmt: skip
+    assert found["methods"][-1]["agreement"] == "\u22120.30" and found["methods"][3]["agreement"] == ""
+    assert [row["share"] for row in found["ends"]] == ["1", "8"]
+    assert found["bias"][0]["mean"] == "\u22120.43" and found["bias"][0]["half"] == "0.49"
+    assert len(found["methods"]) == 5 and found["agrees"] and found["left_out"] == "58.67"
     assert (found["images"], found["pairs"], found["accuracy"]) == (150, 112, "75.33")
 
 
@@ -118,9 +120,7 @@ def test_the_bias_is_drawn_by_layer(runs: Runs) -> None:
     axes = drawings.bias(rows).axes[0]
     bars = [(bar.get_x(), bar.get_width()) for bar in axes.patches[:4]]
     assert bars[0] == pytest.approx((-0.2257, 0.6709)) and bars[2] == pytest.approx((0.5999, 1.6363))
-    middle = [
-        line.get_xdata()[0] for line in axes.lines if line.get_marker() == "|" and len(line.get_xdata())
-    ]
+    middle = [line.get_xdata()[0] for line in axes.lines if line.get_gid() == "median"]
     assert middle == [0.2903, 0.3245, 0.9991, 0]
     assert [text.get_text() for text in axes.get_yticklabels()] == [row[0] for row in BIAS]
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the pixels are on top
@@ -134,7 +134,7 @@ def test_the_curves_begin_at_the_whole_picture(runs: Runs) -> None:
     assert list(lines) == [diagnosis.WORDS[name].name for name in ENDS]
     for line in (*above.lines, *below.lines):
         assert list(line.get_xdata()) == list(range(9))
-    first = lines["VGatt, raw pixels"].get_ydata()
+    first = lines["VGatt, raw"].get_ydata()
     assert (first[0], first[1], first[8]) == (0, 81.35, 149.54)
     assert {line.get_ydata()[0] for line in below.lines} == {75.33}
     assert len({(line.get_color(), line.get_linestyle()) for line in above.lines}) == 5
@@ -163,8 +163,8 @@ def test_the_part_in_a_browser(runs: Runs, page: Any, width: int, scheme: str) -
     assert page.locator("nav.contents a[href='#diagnosis']").count() == 1
     table = page.locator("#diagnosis ~ .pair table.sortable")
     heads = [re.sub(r"\s+", " ", text) for text in table.locator("thead th").all_inner_texts()]
-    assert heads[:3] == ["pixels by", "removed, %", "change, median"]
-    table.locator("th", has_text="accuracy").first.click()
-    top = table.locator("tbody tr").first.locator("td").all_inner_texts()
-    assert top[0] == "Grad-CAM" and top[1] == "1"
+    assert heads == ["pixels by", "change at 1 %", "change at 8 %", "accuracy at 1 %", "accuracy at 8 %",
+                     "like occlusion"]  # fmt: skip
+    table.locator("th", has_text="change").first.click()
+    assert table.locator("tbody td:first-child").all_inner_texts()[0] == "VGatt, raw"
     assert wrong == []
