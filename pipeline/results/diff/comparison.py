@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.project.presets import Change
 from pipeline.project.tables import Table
 from pipeline.results import explanation, noise, scores
-from pipeline.results.diff import explained, notes, parting
+from pipeline.results.diff import diagnosed, explained, notes, parting
 from pipeline.results.diff.explained import Cells
 from pipeline.results.diff.parting import Parting
 from pipeline.results.diff.sides import Pair, Side, pair_of, parameter_changes, side
@@ -24,13 +24,14 @@ from stages.common import stamps
 class Number:
     """A number in percent that both sides have: a metric of the ladder, or a class's IoU at a rung.
 
-    An explanation metric has in place of the rung what it is a mean of; by class it stands there itself.
+    An explanation metric has in place of the rung what it is a mean of; by class it stands there itself. One
+    of the diagnosis has a layer or a method there; a bias is a share of the score, not percent.
     """
 
     rung: str
     what: str
     value: noise.Change
-    high: bool = True  # whether more is better
+    high: bool | None = True  # whether more is better; None: neither is
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ class Diff:
     classes: tuple[Number, ...]  # largest change first
     explanation: tuple[Number, ...]
     explained: tuple[Number, ...]  # by class, largest change first
+    diagnosis: tuple[Number, ...]
     pictures: tuple[Pictures, ...]
     unscored: tuple[Unscored, ...]
 
     @property
     def is_empty(self) -> bool:
-        numbers = (*self.ladder, *self.classes, *self.explanation, *self.explained)
+        numbers = (*self.ladder, *self.classes, *self.explanation, *self.explained, *self.diagnosis)
         changed = any(number.value.verdict != noise.EQUAL for number in numbers)
         return not (self.params or self.stages or self.unscored or changed)
 
@@ -129,11 +131,13 @@ def make(root: Path, a: str, b: str) -> Diff:
         classes=_largest_first(_numbers(found, _classes)),
         explanation=tuple(means),
         explained=_largest_first(by_class),
+        diagnosis=tuple(replace(n, high=None) for n in _numbers(found, diagnosed.cells)),
         pictures=tuple(pictures for pictures in moved if pictures.changed),
         unscored=tuple(rung for rung in _unscored(of_pair) if rung.rung not in compared),
         notes=(
             *notes.before(first, second, of_pair, stages),
             *explained.notes(of_pair),
+            *diagnosed.notes(of_pair),
             *notes.missing(pair, tables),
         ),
     )

@@ -102,6 +102,14 @@ def explained_classes(diff: Diff, most: int | None = MOST) -> Grid:
     return Grid(header, tuple(rows), 3, len(numbers) - len(rows))
 
 
+def diagnosis(diff: Diff) -> Grid:
+    """A row per number of the diagnosis: of a layer, or of a method."""
+    told = _is_told(diff.diagnosis)
+    rows = [(Cell(one.rung), Cell(one.what), *_change_of(one, told)) for one in diff.diagnosis]
+    header = ("layer or method", "diagnosis", diff.a.name, diff.b.name, "change", *VERDICT[:told])
+    return Grid(header, tuple(rows), 2)
+
+
 def _better(number: Number | None) -> Cell:
     return Cell("high" if number and number.high else "low", QUIET)
 
@@ -178,9 +186,11 @@ def _change(number: Number | None) -> Cell:
 
 
 def tone(number: Number) -> str:
-    """Good or bad where the change counts or nobody knows; quiet where it is noise."""
+    """Good or bad where the change counts or nobody knows, "" without a better end; quiet if it is noise."""
     if number.value.verdict in (noise.NOISE, noise.EQUAL):
         return QUIET
+    if number.high is None:
+        return ""
     return GOOD if (number.value.change > 0) == number.high else BAD
 
 

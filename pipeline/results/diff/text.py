@@ -49,6 +49,7 @@ def show(diff: Diff) -> None:
         tables.classes(diff),
         tables.explanation(diff),
         tables.explained_classes(diff),
+        tables.diagnosis(diff),
         tables.pictures(diff),
     ):
         if grid.rows:
@@ -56,7 +57,7 @@ def show(diff: Diff) -> None:
             console.print(_table(grid))
             if grid.left_out:
                 console.print(f"[dim]and {grid.left_out} more: --json has all, --html too[/]")
-    for line in tables.rule((*diff.ladder, *diff.explanation)):
+    for line in tables.rule((*diff.ladder, *diff.explanation, *diff.diagnosis)):
         console.print(f"\n[dim]{escape(line)}[/]")
 
 
@@ -82,8 +83,12 @@ def markdown(diff: Diff) -> str:
     parts.append(_grid(params) if len(params.rows) <= LONG else _folded("Parameters", params))
     parts += [_folded("Classes that changed most", classes)]
     parts += [_folded("Explanation metrics that changed most", tables.explained_classes(diff))]
+    parts += [_folded("Diagnosis of the classifier", tables.diagnosis(diff))]
     parts += [_folded("Pictures", tables.pictures(diff))]
-    parts += [f"<sub>{_words(line)}</sub>\n" for line in tables.rule((*diff.ladder, *diff.explanation))]
+    parts += [
+        f"<sub>{_words(line)}</sub>\n"
+        for line in tables.rule((*diff.ladder, *diff.explanation, *diff.diagnosis))
+    ]
     return "\n".join(_fitting(part for part in parts if part))
 
 
@@ -140,6 +145,7 @@ def as_json(diff: Diff) -> str:
         "classes": [_number(number, "class") for number in diff.classes],
         "explanation": [_explained(number, "mean", "metric") for number in diff.explanation],
         "explained": [_explained(number, "metric", "class") for number in diff.explained],
+        "diagnosis": [_diagnosed(number) for number in diff.diagnosis],
         "unscored": [asdict(found) for found in diff.unscored],
         "pictures": [asdict(found) | {"better": found.better} for found in diff.pictures],
         "rules": noise.RULES,
@@ -165,3 +171,9 @@ def _explained(number: Number, rung: str, what: str) -> dict[str, Any]:
     """`rung` and `what` are the names of the first two."""
     found = _number(number, what)
     return {rung: found.pop("rung"), **found, "better": "high" if number.high else "low"}
+
+
+def _diagnosed(number: Number) -> dict[str, Any]:
+    """Of a layer or a method."""
+    found = _number(number, "number")
+    return {"of": found.pop("rung"), **found}
