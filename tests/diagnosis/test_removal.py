@@ -38,6 +38,7 @@ def test_a_curve_begins_with_no_change() -> None:
     found = removal.curve(SCORES, 1, np.array([1]))
     assert found.tolist() == [[0, 0, 1], [0.75, 1, 0], [0.5, 0, 0]]
     assert removal.curve(SCORES, 1, np.array([1, 2]))[:, 2].tolist() == [1, 1, 1]
+    assert removal.curve(SCORES[:2], 1, np.array([1]))[:, 2].tolist() == [1, 0]
     of_a_negative = removal.curve(SCORES, 0, np.array([0]))
     assert of_a_negative.tolist() == [[0, 0, 0], [0.5, 0, 0], [1.5, 1, 0]]
 
@@ -52,7 +53,8 @@ def test_a_score_of_0_has_no_change_and_counts_where_it_can() -> None:
     assert removal.summary(np.concatenate([three, three[1:2]]))[1, :2] == pytest.approx(
         [35, 15]
     )  # mean, median
-    assert np.isnan(removal.summary(np.empty((0, 3, 3)))).all()
+    nothing = removal.summary(np.empty((0, 3, 3)))
+    assert nothing.shape == (3, 4) and np.isnan(nothing).all()
 
 
 def test_maps_agree_by_rank_alone() -> None:
