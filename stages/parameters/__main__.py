@@ -12,7 +12,7 @@ from stages.common.params import check, read_yaml
 from stages.common.training.params import Encoder, Training, devices_asked
 from stages.parameters.params import Parameters, Recipe
 
-OURS = ("small", "vgg19_chen")  # encoders of this project
+OURS = ("small", "small_pool", "vgg16_deeplab", "vgg19_chen")  # encoders of this project
 STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
 
 
@@ -44,6 +44,8 @@ def trainings(params: Recipe) -> dict[str, Training]:
 def encoders(params: Recipe) -> dict[str, Encoder]:
     """Those that are built, by the section that names them."""
     found = {name: training.encoder for name, training in trainings(params).items()}
+    if params.segmenter.network == "resunet":  # which is its own
+        del found["segmenter"]
     eader, saliency = params.classifier.eader, params.saliency
     if params.classifier.method == "eader" and eader and eader.encoder:
         found["classifier.eader"] = eader.encoder

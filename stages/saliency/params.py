@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from stages.common.crf_params import Crf
 from stages.common.params import Empty, Fraction, Positive, Section
 from stages.common.training.params import MaskedTraining
-from stages.segmenter.params import check_network
+from stages.segmenter.network_params import check_network
 
 
 class C2am(Section):

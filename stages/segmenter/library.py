@@ -1,6 +1,5 @@
 """Segmentation networks of segmentation_models_pytorch on any of our encoders."""
 
-import inspect
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -8,9 +7,9 @@ from torch import nn
 
 from stages.common.networks import encoders
 from stages.common.training.params import Encoder
+from stages.segmenter.network_params import check_options
 
 RATES = {16: [6, 12, 18], 8: [12, 24, 36]}  # of ASPP, by output stride (DeepLab v3); the library has one
-OPTIONS = ("upsampling", "psp_dropout", "psp_out_channels")  # that may be given, beside the decoder's
 
 
 def build(
@@ -20,7 +19,7 @@ def build(
 
     Raises ValueError for an option that it does not take.
     """
-    _check_options(name, options, section)
+    check_options(name, options, f"{section}.")  # the library swallows names that it does not know
     library = encoder.weights.name if encoder.weights.source == "library" else None
     stride = {"encoder_output_stride": encoder.output_stride} if name.startswith("deeplab") else {}
     try:
@@ -35,12 +34,3 @@ def build(
 def with_rates(encoder: Encoder, options: dict[str, Any]) -> dict[str, Any]:
     """The options of a DeepLab with the atrous rates of the output stride, unless they name their own."""
     return {"decoder_atrous_rates": RATES[encoder.output_stride], **options}
-
-
-def _check_options(network: str, options: dict[str, Any], section: str) -> None:
-    """The library swallows names that it does not know; we do not."""
-    known = list(inspect.signature(smp.MODEL_ARCHITECTURES_MAPPING[network].__init__).parameters)
-    allowed = [key for key in known if key.startswith("decoder") or key in OPTIONS]
-    for key in options:
-        if key not in allowed:
-            raise ValueError(f"{section}.options: {network} takes no {key}; it takes {', '.join(allowed)}")

@@ -37,4 +37,12 @@ def pixel_loss(
     _: float,
 ) -> Losses:
     pictures, labels = batch
-    return {"loss": loss(networks[MAIN](pictures), labels, options)}
+    return {"loss": weighted(networks[MAIN](pictures), lambda scores: loss(scores, labels, options))}
+
+
+def weighted(found: Tensor | list[tuple[Tensor, float]], loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """The loss of what a network gave while training: scores, or several with the weight of each loss."""
+    if isinstance(found, Tensor):
+        return loss(found)
+    first, *others = (weight * loss(scores) for scores, weight in found)
+    return sum(others, first)

@@ -13,13 +13,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stages.common.networks import small_encoder, store, vgg19_chen
+from stages.common.networks import small_encoder, small_pool, store, vgg16_deeplab, vgg19_chen
 from stages.common.networks.weights import find_weights
 from stages.common.training import params as training_params
 
 NESTED = ("state_dict", "model_state_dict", "model_state", "model", "network", "net", "teacher", "params")
 
 smp.encoders.encoders["small"] = small_encoder.ENTRY
+smp.encoders.encoders["small_pool"] = small_pool.ENTRY
+smp.encoders.encoders["vgg16_deeplab"] = vgg16_deeplab.ENTRY
 smp.encoders.encoders["vgg19_chen"] = vgg19_chen.ENTRY
 
 

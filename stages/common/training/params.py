@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from stages.common.params import Count, Fraction, Positive, Section, Seed
 
+STRIDE_8 = ("vgg16_deeplab", "vgg19_chen")  # encoders that are built so
+# Beginnings of the encoders that pool or merge cells where others stride, which no dilation replaces.
+NOT_DILATED = ("small_pool", "vgg", "densenet", "inception", "xception", "mit_b")
+
 Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
 
@@ -29,7 +33,7 @@ class Weights(Section):
 
 
 class Encoder(Section):
-    name: str  # small, vgg19_chen, or a name of segmentation_models_pytorch / timm (tu-...)
+    name: str  # one of stages/common/networks, or a name of segmentation_models_pytorch / timm (tu-...)
     output_stride: Literal[8, 16, 32]
     weights: Weights
     mean: Channels  # of RGB in 0..1
@@ -48,8 +52,11 @@ class Encoder(Section):
 
     @model_validator(mode="after")
     def _strides(self) -> "Encoder":
-        if self.name == "vgg19_chen" and self.output_stride != 8:
-            raise ValueError("encoder vgg19_chen has output_stride 8")
+        if self.name in STRIDE_8:
+            if self.output_stride != 8:
+                raise ValueError(f"encoder {self.name} has output_stride 8")
+        elif self.name.startswith(NOT_DILATED) and self.output_stride != 32:
+            raise ValueError(f"encoder {self.name} has output_stride 32: it cannot be dilated")
         if self.name.startswith("efficientnet-b") and self.output_stride != 32:
             raise ValueError(
                 f"encoder {self.name} dilates wrongly: take timm-{self.name} or output_stride 32"
