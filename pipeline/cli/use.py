@@ -50,7 +50,7 @@ def export(
     ] = None,
     size: Annotated[
         tuple[int, int] | None,
-        typer.Option(metavar="HEIGHT WIDTH", help="of all pictures; without: any (not of pspnet, upernet)"),
+        typer.Option(metavar="HEIGHT WIDTH", help="of all pictures; without: any (not of upernet)"),
     ] = None,
 ) -> None:
     """Write the trained segmenter as ONNX, checked: ONNX Runtime gives what torch gives."""

@@ -4,7 +4,7 @@ FILE takes `pictures`, float32 [batch, 3, height, width] of RGB in 0..1, of any 
 float32 [batch, classes, height, width]: the class of a pixel is the argmax. Mean, standard deviation and
 the padding to a divisor are inside, where they cannot be forgotten. One pass: no scales, no flip, no CRF.
 It is written only if ONNX Runtime agrees with torch on pictures of the val split. A network that pools to a
-fixed grid (pspnet, upernet) can only be exported for one --size.
+fixed grid (upernet) can only be exported for one --size.
 """
 
 import argparse

@@ -73,7 +73,7 @@ def test_a_file_that_gives_something_else_is_not_written(project: Path, monkeypa
 def test_one_size_for_a_network_that_pools_to_a_fixed_grid(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    config = {**CONFIG, "network": "pspnet", "options": {}}
+    config = {**CONFIG, "network": "upernet", "options": {}}
     model = rebuild_segmenter(config)
     store.save_network(Path("data/segmenter"), model, config, [{"loss": 1.0}])
     assert export.main(["--onnx", "net.onnx", "--size", "48", "40"]) == 0
@@ -90,6 +90,26 @@ def test_one_size_for_a_network_that_pools_to_a_fixed_grid(
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     with pytest.raises(ValueError, match=r"cannot run it on 1x3x2x4; try one --size: out of bounds"):
         export.compare(lambda batch: batch, b"", [torch.zeros(1, 3, 2, 4)])
+
+
+@pytest.mark.parametrize(
+    ("network", "encoder", "options"),
+    [
+        ("segnet", {"name": "small_pool"}, {}),
+        ("pspnet", {"output_stride": 8}, {"bins": [1, 3], "aux": 0.4}),
+        ("deeplabv2", {"output_stride": 8}, {"rates": [1, 2], "msc": [0.5]}),
+    ],
+)
+def test_poolings_bins_and_scales_take_any_size(network: str, encoder: dict, options: dict):
+    """The three networks of ours with something that an exporter may fix at the size it sees."""
+    torch.manual_seed(0)
+    config = {**CONFIG, "network": network, "options": options, "encoder": {**CONFIG["encoder"], **encoder}}
+    model = export.Whole(rebuild_segmenter(config), MEAN, STD).eval().requires_grad_(False)
+    content = export.exported(model, {})
+    batches = [torch.rand(1, 3, 50, 71), torch.rand(2, 3, 96, 33)]
+    found = export.compare(model, content, batches)
+    assert found.pixels == 50 * 71 + 2 * 96 * 33 and found.different == 0 and found.largest < 1e-4
+    assert model(batches[0]).std() > 1e-3
 
 
 def test_agreement_by_hand(monkeypatch: pytest.MonkeyPatch):

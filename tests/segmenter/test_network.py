@@ -6,7 +6,8 @@ import torch
 from stages.common.networks.padding import scores
 from stages.common.params import ParameterError, check, read_yaml
 from stages.common.training.params import Encoder
-from stages.segmenter.network import build_segmenter
+from stages.segmenter.network import build_segmenter, rebuild_segmenter, settled
+from stages.segmenter.network_params import FITS, published
 from stages.segmenter.params import Segmenter
 
 
@@ -25,18 +26,33 @@ def test_every_name_is_a_file_and_every_file_a_name(request):
     assert sorted(NAMES) == sorted(file.stem for file in files)
 
 
-@pytest.mark.parametrize(
-    ("network", "stride"),
-    [("deeplabv3plus", 8), *((name, 16 if name.startswith("deeplab") else 32) for name in NAMES)],
-)
+ENCODERS = {"segnet": "small_pool", "resunet": "resunet"}  # where `small` does not fit
+SMALLER = {"fcn": {"hidden": 16}, "resunet": {"width": 4}, "deeplabv1": {"width": 16}}
+
+
+def options(network: str) -> dict:
+    return {**published(network), **SMALLER.get(network, {})}
+
+
+@pytest.mark.parametrize(("network", "stride"), [(name, s) for name in NAMES for s in FITS[name].strides])
 def test_networks_by_name_take_any_picture(network, stride):
-    model = build_segmenter(network, encoder("small", stride), 4, {}).eval()
+    """One of odd sides and by itself; what is saved rebuilds it with the same weights."""
+    torch.manual_seed(0)
+    chosen, own = encoder(ENCODERS.get(network, "small"), stride), options(network)
+    model = build_segmenter(network, chosen, 4, own).eval()
     with torch.inference_mode():
         assert scores(model, torch.zeros(1, 3, 50, 71)).shape == (1, 4, 50, 71)
+    config = {
+        "classes": list("abcd"), "network": network, "options": settled(network, chosen, own),
+        "encoder": chosen.model_dump(),
+    }  # fmt: skip
+    again = rebuild_segmenter(config)
+    again.load_state_dict(model.state_dict())
+    assert isinstance(again.encoder, torch.nn.Module)
 
 
 def test_options_reach_the_network_and_unknown_ones_are_errors():
-    def size(channels):
+    def size(channels: int) -> int:
         model = build_segmenter("deeplabv3plus", encoder("small", 8), 3, {"decoder_channels": channels})
         return sum(p.numel() for p in model.decoder.parameters())
 

@@ -44,17 +44,14 @@ class DeepLabV2(nn.Module):
         """Scores [B, classes, H, W] of pictures [B, 3, H, W]; while training with `msc` several, of which
         the maximum is the first, each with the weight of its loss.
         """
-        scores = [self._scores(pictures)]
+        scales = [pictures]
         for scale in self.msc:
-            smaller = F.interpolate(pictures, scale_factor=scale, mode="bilinear", align_corners=False)
-            scores.append(upsampled(self._scores(smaller), pictures))
+            scales.append(F.interpolate(pictures, scale_factor=scale, mode="bilinear", align_corners=False))
+        scores = [upsampled(self.head(self.encoder(x)[-1]), pictures) for x in scales]
         if not self.msc:
             return scores[0]
         largest = torch.stack(scores).amax(0)
         return [(one, 1.0) for one in (largest, *scores)] if self.training else largest
-
-    def _scores(self, pictures: Tensor) -> Tensor:
-        return upsampled(self.head(self.encoder(pictures)[-1]), pictures)
 
 
 def build(encoder: Encoder, classes: int, options: dict[str, Any]) -> nn.Module:

@@ -25,10 +25,12 @@ class Unit(nn.Module):
             *before, nn.Conv2d(inputs, outputs, 3, stride, padding=1),
             nn.BatchNorm2d(outputs), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, padding=1),
         )  # fmt: skip
-        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride)
+        self.shortcut, self.stride = nn.Conv2d(inputs, outputs, 1), stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.way(x) + self.shortcut(x)
+        # The stride by hand: on a CPU, the backward pass of a strided 1x1 convolution of 4 or 8 channels, with
+        # the channels last in memory, writes beyond its own (torch 2.13: "corrupted size vs. prev_size").
+        return self.way(x) + self.shortcut(x[..., :: self.stride, :: self.stride])
 
 
 class Contracting(nn.Module):

@@ -18,7 +18,7 @@ def params(encoder: str, stride: int, **weights: str) -> Encoder:
 @pytest.mark.parametrize(
     ("name", "stride"),
     [("small", 8), ("small", 16), ("small", 32), ("resnet18", 8), ("resnet50", 16), ("mobilenet_v2", 8),
-     ("mobilenet_v2", 16), ("vgg19_chen", 8), ("tu-resnet18", 16)],
+     ("mobilenet_v2", 16), ("vgg19_chen", 8), ("vgg16_deeplab", 8), ("small_pool", 32), ("tu-resnet18", 16)],
 )  # fmt: skip
 def test_last_level_has_the_output_stride(name, stride):
     encoder = build_encoder(params(name, stride)).eval()
@@ -39,6 +39,36 @@ def test_dilation_computes_what_the_strided_network_computes():
     with torch.inference_mode():
         wanted, found = strided(x)[-1], dilated(x)[-1][..., ::2, ::2]
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_vgg_16_of_deeplab_sees_what_vgg_16_would_see_without_its_last_strides():
+    """Levels 1 to 3 are the library's; at every second place level 5 sees what a stride of pooling 4 leaves."""
+    torch.manual_seed(0)
+    plain, ours = build_encoder(params("vgg16", 32)).eval(), build_encoder(params("vgg16_deeplab", 8)).eval()
+    ours.load_state_dict(plain.state_dict())
+    x = torch.randn(1, 3, 96, 96)
+    with torch.inference_mode():
+        found, wanted = ours(x), plain(x)
+        for level, index in ((1, 4), (2, 9), (3, 16)):
+            torch.testing.assert_close(found[level], plain.features[: index + 1](x))
+        pooled = torch.nn.functional.max_pool2d(plain.features[:23](x), 3, 1, 1)
+        torch.testing.assert_close(found[4], pooled)
+        strided = plain.features[24:30](pooled[..., ::2, ::2])
+        torch.testing.assert_close(ours.features[:30](x)[..., ::2, ::2], strided)
+    assert [f.shape[2] for f in found] == [96, 48, 24, 12, 12, 12] and wanted[-1].shape[2] == 3
+
+
+def test_small_pool_is_small_with_poolings():
+    pool, small = (build_encoder(params(name, 32)) for name in ("small_pool", "small"))
+    sizes = [[p.shape for p in encoder.parameters()] for encoder in (pool, small)]
+    assert sizes[0] == sizes[1]
+    assert sum(isinstance(layer, torch.nn.MaxPool2d) for layer in pool.features) == 5
+
+
+def test_an_encoder_that_is_not_dilated_says_so():
+    for name in ("small_pool", "vgg16_bn", "densenet121"):
+        with pytest.raises(ValueError, match=f"encoder {name} has output_stride 32: it cannot be dilated"):
+            params(name, 8)
 
 
 def test_unknown_name_and_impossible_stride_are_errors():
