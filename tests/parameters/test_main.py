@@ -78,6 +78,18 @@ def test_in_a_copy_that_dvc_has_made_it_names_the_way(params: Path, monkeypatch:
         step.main()
 
 
+def test_a_resunet_is_its_own_encoder_and_nobody_else_s(params: Path) -> None:
+    text = params.read_text()
+    head, section = text.split("\nsegmenter:")
+    section = section.replace("network: deeplabv3plus", "network: resunet", 1)
+    section = section.replace("options: {decoder_channels: 48}", "options: {width: 64}", 1)
+    params.write_text(f"{head}\nsegmenter:{section.replace('name: small', 'name: resunet', 1)}")
+    step.look()
+    params.write_text(text.replace("name: small", "name: resunet", 1))
+    with pytest.raises(ValueError, match=r"classifier\.encoder: encoder\.name 'resunet' is unknown"):
+        step.look()
+
+
 def test_all_encoders_and_weights_are_looked_at(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One message, before a stage is run: weights say where to get them, an unknown name the nearest."""
     monkeypatch.delenv("WSSS_WEIGHTS", raising=False)

@@ -6,10 +6,10 @@ is what a stride of pooling 4 would have done. The weights are those of the libr
 
 from typing import Any
 
-import torchvision
 from segmentation_models_pytorch.encoders._base import EncoderMixin
 from segmentation_models_pytorch.encoders.vgg import vgg_encoders
 from torch import Tensor, nn
+from torchvision.models import vgg
 
 POOLINGS = (4, 9, 16, 23, 30)  # indices in torchvision's vgg16().features
 LAST = (24, 26, 28)  # the convolutions between poolings 4 and 5
@@ -24,7 +24,11 @@ class Vgg16DeepLab(nn.Module, EncoderMixin):
         super().__init__()
         self._depth, self._in_channels = depth, 3
         self._out_channels, self._output_stride = out_channels, output_stride
-        self.features = torchvision.models.vgg16(weights=None).features
+        self.features = vgg.make_layers(vgg.cfgs["D"])  # without the fully connected layers, which are large
+        for layer in self.features:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         for index in POOLINGS[3:]:
             self.features[index] = nn.MaxPool2d(3, stride=1, padding=1)
         for index in LAST:

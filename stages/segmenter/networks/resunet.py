@@ -28,8 +28,8 @@ class Unit(nn.Module):
         self.shortcut, self.stride = nn.Conv2d(inputs, outputs, 1), stride
 
     def forward(self, x: Tensor) -> Tensor:
-        # The stride by hand: on a CPU, the backward pass of a strided 1x1 convolution of 4 or 8 channels, with
-        # the channels last in memory, writes beyond its own (torch 2.13: "corrupted size vs. prev_size").
+        # The stride by hand: on a CPU the backward pass of a strided 1x1 convolution of 4 or 8 channels that
+        # lie last in memory writes beyond its own (torch 2.13: "corrupted size vs. prev_size").
         return self.way(x) + self.shortcut(x[..., :: self.stride, :: self.stride])
 
 

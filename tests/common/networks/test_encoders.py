@@ -42,7 +42,7 @@ def test_dilation_computes_what_the_strided_network_computes():
 
 
 def test_vgg_16_of_deeplab_sees_what_vgg_16_would_see_without_its_last_strides():
-    """Levels 1 to 3 are the library's; at every second place level 5 sees what a stride of pooling 4 leaves."""
+    """Levels 1 to 3 are the library's; at every second place is what a stride of pooling 4 would leave."""
     torch.manual_seed(0)
     plain, ours = build_encoder(params("vgg16", 32)).eval(), build_encoder(params("vgg16_deeplab", 8)).eval()
     ours.load_state_dict(plain.state_dict())

@@ -140,7 +140,7 @@ def test_an_invalid_result_is_not_written(root: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known(root: Path) -> None:
-    with pytest.raises(ValueError, match=r"no preset .*psa.; there are crf-only, demo, demo-c2am-h"):
+    with pytest.raises(ValueError, match=r"no preset .*psa.; there are chen, crf-only, deeplabv2, demo"):
         presets.apply(root, "../psa")
 
 
