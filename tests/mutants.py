@@ -37,6 +37,7 @@ COMMON = (
     *("stages/common/training/rand_augment.py", "stages/classifier/head.py"),
 )
 STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
+NETWORKS = ("fcn", "segnet", "resunet", "deeplabv1", "deeplabv2", "parsenet", "pspnet")
 DRAWING = "stages/common/drawing"
 IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone
@@ -60,6 +61,10 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     **{f"stages/classifier/{name}.py": LOOKS for name in ("eader", "p_oc", "puzzle")},
     "stages/classifier/samples.py": "tests/classifier/test_strategies.py",
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
+    **{
+        f"stages/segmenter/networks/deeplabv{n}.py": "tests/segmenter/networks/test_deeplabs.py"
+        for n in (1, 2)
+    },
     "stages/seeds/grad_cam_pp.py": "tests/seeds/test_closed_forms.py",
     "stages/seeds/full_grad.py": "tests/seeds/test_affine.py",
     "stages/seeds/contrast.py": MINMAX,
@@ -294,6 +299,8 @@ def main(chosen: list[str]) -> int:
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.py"))]
     modules = [*(str(file) for file in files if file.name not in IMPURE), *PURE_PARTS, *COMMON]
     modules += [f"stages/classifier/{name}.py" for name in STRATEGIES]
+    modules.append("stages/segmenter/network_params.py")
+    modules += [f"stages/segmenter/networks/{name}.py" for name in NETWORKS]
     modules = [m for m in modules if not chosen or any(part in m for part in chosen)]
     warnings.simplefilter("ignore", SyntaxWarning)
     work = [mutant for module in modules for mutant in mutants(module)]
