@@ -72,7 +72,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/seeds/smooth_grad.py": "tests/seeds/test_gradient.py",
     **{f"stages/saliency/{name}.py": "tests/saliency/test_contrast.py" for name in ("c2am", "c2am_h")},
     **{f"stages/diagnosis/methods/{name}.py": RANKING for name in RANKINGS},
-    "stages/diagnosis/case.py": RANKING,
+    "stages/diagnosis/case.py": f"{RANKING} tests/diagnosis/test_main.py",
     "stages/diagnosis/check.py": "tests/diagnosis/test_main.py",
     "stages/diagnosis/agreement.py": "tests/diagnosis/test_removal.py",
     "stages/diagnosis/tables.py": "tests/diagnosis/test_bias.py tests/diagnosis/test_main.py",

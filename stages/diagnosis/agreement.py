@@ -7,7 +7,7 @@ import torch
 from scipy.stats import spearmanr
 from torch.nn import functional as F
 
-CELLS = 16  # along each side: pixels alone are noise, and a patch of occlusion is no smaller
+CELLS = 16  # along each side: single pixels are noise
 
 
 def coarse(relevance: np.ndarray) -> np.ndarray:

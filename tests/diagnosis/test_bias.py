@@ -73,6 +73,8 @@ def test_a_picture_that_comes_twice_is_no_more_than_one() -> None:
     values = np.random.default_rng(0).normal(size=11)
     once, twice = bias.summary(values, np.arange(11)), bias.summary(values.repeat(2), np.arange(11).repeat(2))
     np.testing.assert_allclose(once[:3], twice[:3])
+    two = bias.summary(np.array([1.0, 3.0]), np.array([0, 1]))
+    assert two[:3] == pytest.approx((2, 2 - 1.96, 2 + 1.96))
     alone = bias.summary(values[:2], np.array([4, 4]))
     assert alone[0] == values[:2].mean() and np.isnan(alone[1:3]).all()
     assert np.isnan(bias.summary(np.empty(0), np.empty(0, int))).all()
@@ -86,14 +88,14 @@ def test_the_table_by_loops() -> None:
         {"scores": np.array([-4.0, -2.0, -1.0, -1.0, -3.0]), "classes": np.array([2]),
          "bias": np.array([[1.0], [2.0]])},
         {"scores": np.array([8.0, 2.0, 1.0, 5.0, 1.0]), "classes": np.array([0, 3, 4]),
-         "bias": np.array([[2.0, 2.5, 1.0], [0.0, 0.0, 0.0]])},
+         "bias": np.array([[2.0, 5 / 3, 1.0], [0.0, 0.0, 0.0]])},
     ]  # fmt: skip
     found = tables.of_bias(pictures, ["=input", "encoder.0"])
     header, first, second = (line.split(",") for line in found.text.splitlines())
     assert header == ["layer", "pairs", "left_out", "mean", "low", "high",
                       "lower_quartile", "median", "upper_quartile"]  # fmt: skip
-    assert first[:4] == ["'=input", "5", "28.57", f"{(0.25 + 1.5 + 0.25 + 0.5 + 1) / 5:.4f}"]
-    assert (first[7], second[3], second[7]) == ("0.5000", "0.0000", "0.0000")
-    assert found.numbers == {"bias_=input": 0.5, "bias_encoder.0": 0.0, "left_out": 28.57, "pairs": 5}
+    assert first[:4] == ["'=input", "5", "28.57", f"{(0.25 + 1.5 + 0.25 + 1 / 3 + 1) / 5:.4f}"]
+    assert (first[7], second[3], second[7]) == ("0.3333", "0.0000", "0.0000")
+    assert found.numbers == {"bias_=input": 0.3333, "bias_encoder.0": 0.0, "left_out": 28.57, "pairs": 5}
     none = tables.of_bias([], ["last"])
     assert none.text.splitlines()[1] == "last,0,,,,,,," and none.numbers == {"pairs": 0}
