@@ -125,6 +125,13 @@ def test_a_network_says_the_same_when_it_is_built():
         build_segmenter("deeplabv2", encoder("small", 8), 3, {"msc": []})
 
 
+@pytest.mark.parametrize("network", [name for name in FITS if name not in LIBRARY])
+def test_every_network_of_ours_refuses_what_it_does_not_take(network):
+    given = {**published(network), "aus": 1}
+    with pytest.raises(ValueError, match=f"options: {network} takes no aus"):
+        build_segmenter(network, encoder(ENCODERS.get(network, "small"), FITS[network].strides[0]), 3, given)
+
+
 def test_what_the_schema_calls_undilatable_the_library_does_not_dilate():
     """Of all encoders that are built in a moment; the schema has a line of its own for efficientnet-b."""
     wrong = []

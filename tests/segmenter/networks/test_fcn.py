@@ -67,6 +67,14 @@ def test_the_sum_of_the_levels_by_hand(finest, levels):
 def test_the_last_raising_is_no_weight_and_fc6_is_as_published():
     names = dict(model(8).named_parameters())
     assert sum(name.startswith("twice") for name in names) == 2 and "whole" not in model(8).state_dict()
-    fc6, *_, fc7, _, drop = model(32, hidden=5).hidden
-    assert (fc6.kernel_size, fc6.out_channels, fc7.kernel_size) == ((7, 7), 5, (1, 1))
-    assert drop.p == 0.5 and model(32, hidden=5).scores[0].in_channels == 5
+    net = model(32, hidden=5)
+    fc6, _, drop, fc7, _, second = net.hidden
+    assert (fc6.kernel_size, fc6.padding, fc6.out_channels) == ((7, 7), (3, 3), 5)
+    assert (fc7.kernel_size, drop.p, second.p, net.scores[0].in_channels) == ((1, 1), 0.5, 0.5, 5)
+
+
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_levels_of_different_widths(hidden):
+    net = build_segmenter("fcn", encoder("resnet18", 32), 3, {"finest": 8, "hidden": hidden}).eval()
+    assert net(torch.randn(1, 3, 64, 96)).shape == (1, 3, 64, 96)
+    assert [layer.in_channels for layer in net.scores] == [hidden or 512, 256, 128]

@@ -44,6 +44,8 @@ def test_the_second_head_is_there_while_it_trains_and_where_it_is_asked_for():
     assert isinstance(net.eval()(x), torch.Tensor)
     second.square().sum().backward()  # reaches the last level but one, and none behind it
     assert [level[0].weight.grad is not None for level in net.encoder.levels] == [True] * 4 + [False]
+    with pytest.raises(ValueError, match="pspnet takes no rate; it takes bins, aux"):
+        build_segmenter("pspnet", encoder("small", 8), 3, {**OPTIONS, "rate": 1})
     without = build_segmenter("pspnet", encoder("small", 8), 3, {**OPTIONS, "aux": 0})
     assert isinstance(without.train()(x), torch.Tensor)
     assert not [name for name in without.state_dict() if name.startswith("second")]
