@@ -10,7 +10,7 @@ from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Loaded, load_pictures, loaded
 from stages.common.pool import Files
-from stages.predictions.labeller import Labeller
+from stages.predictions.labeller import Labeller, tiles_at_a_time
 from stages.predictions.params import Predictions
 from stages.segmenter.network import network_module
 
@@ -27,7 +27,7 @@ def main() -> str:
     val = load_pictures().split("val")
     work = [items.Item(p.id, fingerprint.key(base, p.content_hash()), p) for p in val]
     pool.single_thread()  # the processes are the parallelism; workers inherit the loaded network
-    compute = PredictMasks(Labeller(SEGMENTER, params, str(place)))
+    compute = PredictMasks(Labeller(SEGMENTER, params, str(place), tiles_at_a_time(place.type)))
     compute.labeller.prepare()
     return items.map_items("predictions", OUT, work, compute, read=loaded, **items.on(place.type))
 

@@ -18,19 +18,22 @@ from stages.predictions.tiles import Box, stitched
 from stages.segmenter.trained import load_trained
 
 
+def tiles_at_a_time(device: str) -> int:
+    """How many a device of that type takes: a CPU works in as many processes as it has cores."""
+    return 1 if device == "cpu" else 8
+
+
 @dataclass(frozen=True)
 class Labeller:
     """The segmenter of `folder`, used as the section `predictions` of the parameters says.
 
     A picture with a side above `tile` pixels is cut into tiles of that side that overlap by `overlap`
-    pixels, `batch` at a time; a smaller one is labelled whole, and all of them without `tile`.
+    pixels, `batch` at a time; a smaller one is labelled whole, and all of them where `tile` is null.
     """
 
     folder: Path
     params: Predictions
     place: str
-    tile: int | None = None
-    overlap: int = 0
     batch: int = 1
 
     def prepare(self) -> None:
@@ -38,12 +41,12 @@ class Labeller:
 
     def takes_whole(self, size: tuple[int, ...]) -> bool:
         """Whether pictures of that size (of its two sides, in any order) are not cut into tiles."""
-        return self.tile is None or max(size) <= self.tile
+        return self.params.tile is None or max(size) <= self.params.tile
 
     def labels(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         """Class indices uint8 [H, W] of RGB pictures uint8 [H, W, 3], all of one size."""
-        if self.tile and not self.takes_whole(pictures[0].shape[:2]):
-            return [self._tiled(picture, self.tile) for picture in pictures]
+        if self.params.tile and not self.takes_whole(pictures[0].shape[:2]):
+            return [self._tiled(picture, self.params.tile) for picture in pictures]
         chances = self.chances(pictures)
         if not self.params.crf:
             return list(chances.argmax(1).to(torch.uint8).cpu().numpy())
@@ -62,7 +65,7 @@ class Labeller:
         half = self.params.precision == "bf16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             network = functools.partial(scores, trained.network)
-            return probabilities(network, x, self.params.scales, self.params.flip)
+            return probabilities(network, x, self.params.scales, self.params.flip, self.params.fuse)
 
     def _tiled(self, picture: np.ndarray, tile: int) -> np.ndarray:
         def of(boxes: list[Box]) -> list[np.ndarray]:
@@ -73,7 +76,7 @@ class Labeller:
             return [self._posterior(*each) for each in zip(parts, found, strict=True)]
 
         size = (picture.shape[0], picture.shape[1])
-        return stitched(size, tile, self.overlap, self.batch, of)
+        return stitched(size, tile, self.params.overlap, self.params.merge, self.batch, of)
 
     def _posterior(self, picture: np.ndarray, chances: np.ndarray) -> np.ndarray:
         """`chances` [C, H, W] after the dense CRF; 0 of labels that win nowhere."""

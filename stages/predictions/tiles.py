@@ -1,13 +1,17 @@
 """Large pictures in overlapping tiles (FGV, "Patch-wise training and inference").
 
-At a tile's border the network lacks context. So tiles overlap, and where they do the mean of their
-scores counts, each weighted by the distance from its own border: the inner parts decide.
+At a tile's border the network lacks context. So tiles overlap, and `Merge` says what counts where they do:
+`ramp`, the mean of their scores, each weighted by the distance from its own border; `mean`, all alike; or
+`inner`, the tile alone whose border is farthest. What ends a picture is no border: nothing is beyond it.
 """
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
+
+Merge = Literal["ramp", "mean", "inner"]
 
 Box = tuple[slice, slice]  # rows and columns of a picture
 Scores = Callable[[list[Box]], list[np.ndarray]]
@@ -34,26 +38,62 @@ def ramp(length: int, overlap: int) -> np.ndarray:
     return np.minimum(1, inwards / max(overlap, 0.5)).astype(np.float32)
 
 
-def stitched(size: tuple[int, int], tile: int, overlap: int, batch: int, scores: Scores) -> np.ndarray:
+def weights(merge: Merge, box: Box, size: tuple[int, int], overlap: int) -> np.ndarray:
+    """What the scores of a tile count for, float32 [h, w]; of `inner` pixels to its nearest border, from 1.
+
+    `ramp` falls towards the picture's edge too: no other tile is there, or all fall alike.
+    """
+    height, width = (part.stop - part.start for part in box)
+    if merge == "mean":
+        return np.ones((height, width), np.float32)
+    if merge == "ramp":
+        return np.outer(ramp(height, overlap), ramp(width, overlap))
+    rows, columns = (depth(part, side) for part, side in zip(box, size, strict=True))
+    return np.minimum(rows[:, None], columns)
+
+
+def depth(part: slice, side: int) -> np.ndarray:
+    """Pixels from 1 on to the nearer end of one side of a tile, float32; an end of the picture is none."""
+    at = np.arange(part.start, part.stop, dtype=np.float32)
+    before = at - part.start + 1 if part.start else np.full_like(at, np.inf)
+    after = part.stop - at if part.stop < side else np.full_like(at, np.inf)
+    return np.minimum(before, after)
+
+
+def stitched(
+    size: tuple[int, int], tile: int, overlap: int, merge: Merge, batch: int, scores: Scores
+) -> np.ndarray:
     """The best class of each pixel, uint8 [H, W], from `scores` of at most `batch` tiles at a time.
 
     Sums are kept for as many rows as a tile has, not for the picture: memory grows with its width only.
     """
     labels = np.empty(size, np.uint8)
-    total, first = None, 0  # weighted sums [C, tile rows, W], and the picture's row of the first one
-    window = np.outer(*(ramp(min(tile, side), overlap) for side in size))
+    total, first = (
+        None,
+        0,
+    )  # weighted sums and the greatest weight [C + 1, tile rows, W]; the row they begin at
     for top, row in groupby(boxes(size, tile, overlap), key=lambda box: box[0].start):
         for box, found in _in_batches(list(row), batch, scores):
             if total is None:
-                total = np.zeros((len(found), window.shape[0], size[1]), np.float32)
+                total = np.zeros((len(found) + 1, found.shape[1], size[1]), np.float32)
             if top > first:
-                _decide(total, labels[first:top])
+                _decide(total[:-1], labels[first:top])
                 _shift(total, top - first)
                 first = top
-            total[:, :, box[1]] += found * window
+            _add(total[:, :, box[1]], found, weights(merge, box, size, overlap), merge)
     assert total is not None
-    _decide(total, labels[first:])
+    _decide(total[:-1], labels[first:])
     return labels
+
+
+def _add(total: np.ndarray, found: np.ndarray, weight: np.ndarray, merge: Merge) -> None:
+    """The scores of a tile onto the sums, or of `inner` in their place where no tile was as deep before."""
+    if merge == "inner":
+        deeper = weight > total[-1]
+        np.copyto(total[:-1], found, where=deeper)
+        np.copyto(total[-1], weight, where=deeper)
+    else:
+        total[:-1] += found * weight
 
 
 def _in_batches(row: list[Box], batch: int, scores: Scores) -> Iterator[tuple[Box, np.ndarray]]:

@@ -35,6 +35,10 @@ def test_a_batch_gives_what_single_pictures_give(tmp_path):
     values = {
         "scales": [1.0, 1.5],
         "flip": True,
+        "fuse": "mean",
+        "tile": None,
+        "overlap": 0,
+        "merge": "ramp",
         "crf": True,
         "dense_crf": CRF.model_dump(),
         "precision": "fp32",

@@ -12,28 +12,25 @@ from stages.common import fingerprint, items, pool
 from stages.common.artifacts import as_text, csv_text, output_folder, read_json
 from stages.common.device import device
 from stages.common.door import visible
-from stages.common.networks.padding import DIVISOR
 from stages.common.params import load
 from stages.common.pictures import ROOT
 from stages.dataset.depth import read_white
 from stages.dataset.params import Dataset
-from stages.predictions.labeller import Labeller
-from stages.predictions.params import Predictions
+from stages.predictions.labeller import Labeller, tiles_at_a_time
+from stages.predictions.params import Predictions, wrong_tiles
 from stages.segmenter.network import network_module
 from stages.segmenter.params import Segmenter
 from stages.segmenter.trained import read_config
 
 AREAS = ("picture", "class", "pixels", "percent")
 PICTURES = ("picture", "file", "width", "height", "problem", "note")
-BATCH = 8  # pictures, or tiles, on a GPU
 
 
 def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) -> int:
     """Label `files`, and list those of them that are `wrong` as they are; the exit status."""
     config, place = read_config(asked.model), device()
-    batch = asked.batch or (1 if place.type == "cpu" else BATCH)
-    params = load("predictions", Predictions)
-    labeller = Labeller(asked.model, params, str(place), *tiling(asked.tile, asked.overlap), batch)
+    params = tiled(load("predictions", Predictions), asked.tile, asked.overlap)
+    labeller = Labeller(asked.model, params, str(place), asked.batch or tiles_at_a_time(place.type))
     most, white = load("dataset", Dataset).max_megapixels, read_white(ROOT)
     compute = LabelPictures(labeller, tuple(config["classes"]), most, white)
     work = _work(files, wrong, compute, config)
@@ -63,20 +60,21 @@ def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) 
     return 1 if problems else 0
 
 
-def tiling(tile: int | None, overlap: int | None) -> tuple[int, int]:
-    """Side and overlap of the tiles; what was not asked for: twice the training crop, and a quarter of it.
+def tiled(params: Predictions, tile: int | None, overlap: int | None) -> Predictions:
+    """`params` with tiles of that side and overlap.
 
-    A network is best near the size that it was trained on: a mosaic of 10x15 pictures of the demo gives
-    mIoU 77.3 in tiles of 256 that overlap by 64, 74.7 without overlap, 61.4 in tiles of 1024, 58.3 whole.
+    What was not asked for is as the step `predictions` has it, if it cuts its pictures; if not, twice the
+    training crop, and a quarter of the side. A network is best near the size that it was trained on: a
+    mosaic of 10x15 pictures of the demo gives mIoU 77.3 in tiles of 256 that overlap by 64, 74.7 without
+    overlap, 61.4 in tiles of 1024, 58.3 whole.
     """
+    if tile is None and params.tile is not None:
+        tile, overlap = params.tile, params.overlap if overlap is None else overlap
     tile = tile or 2 * load("segmenter", Segmenter).augment.crop
     overlap = tile // 4 if overlap is None else overlap
-    if tile < 2 * DIVISOR or not 0 <= overlap <= tile // 2:
-        raise ValueError(
-            f"tiles of {tile} pixels that overlap by {overlap}: --tile must be {2 * DIVISOR} or more, "
-            "--overlap at most half of it"
-        )
-    return tile, overlap
+    if wrong := wrong_tiles(tile, overlap):
+        raise ValueError(f"--{wrong}")
+    return params.model_copy(update={"tile": tile, "overlap": overlap})
 
 
 def _work(
@@ -87,7 +85,6 @@ def _work(
         fingerprint.code_hash("stages.commands.predict.label", network_module(config["network"])), config,
         compute.max_megapixels, asdict(compute.white),
         fingerprint.file_hash(labeller.folder / "weights.safetensors"), labeller.params.model_dump(),
-        labeller.tile, labeller.overlap,
     )  # fmt: skip
     return [
         items.Item(name, fingerprint.key(base, wrong.get(file) or _content(file)), file)

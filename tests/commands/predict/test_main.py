@@ -17,7 +17,7 @@ from PIL import Image
 from stages.commands.predict import overlays
 from stages.commands.predict.__main__ import main
 from stages.commands.predict.batch import LabelPictures, in_words, shares
-from stages.commands.predict.label import tiling
+from stages.commands.predict.label import tiled
 from stages.common.artifacts import read_mask
 from stages.common.items import Item
 from stages.common.params import load
@@ -188,8 +188,8 @@ def test_overlap_brings_tiles_nearer_to_the_whole(project: Path):
 
 
 def labeller(tile: int, overlap: int, batch: int = 1, **changes: object) -> Labeller:
-    params = load("predictions", Predictions).model_copy(update=changes)
-    return Labeller(Path("data/segmenter"), params, "cpu", tile, overlap, batch)
+    params = load("predictions", Predictions).model_copy(update={"tile": tile, "overlap": overlap} | changes)
+    return Labeller(Path("data/segmenter"), params, "cpu", batch)
 
 
 def test_batches_of_one_size(project: Path):
@@ -230,13 +230,22 @@ def test_dense_crf_whole_and_in_a_tile(project: Path):
 
 
 def test_what_is_asked_for_must_fit(project: Path):
-    assert tiling(None, None) == (256, 64)  # the demo trains on crops of 128
-    assert tiling(100, None) == (100, 25) and tiling(None, 0) == (256, 0)
-    for tile, overlap in ((63, 1), (64, 33), (64, -1)):
-        with pytest.raises(
-            ValueError, match=f"tiles of {tile} pixels that overlap by {overlap}: --tile must"
-        ):
-            tiling(tile, overlap)
+    whole = load("predictions", Predictions)
+    cut = whole.model_copy(update={"tile": 96, "overlap": 10})
+
+    def tiling(params: Predictions, tile: int | None, overlap: int | None) -> tuple[int | None, int]:
+        found = tiled(params, tile, overlap)
+        return found.tile, found.overlap
+
+    assert tiling(whole, None, None) == (256, 64)  # the demo trains on crops of 128
+    assert tiling(whole, 100, None) == (100, 25) and tiling(whole, None, 0) == (256, 0)
+    assert tiling(cut, None, None) == (96, 10)  # as the step `predictions` cuts them
+    assert tiling(cut, None, 5) == (96, 5) and tiling(cut, 80, None) == (80, 20)
+    for tile, overlap, says in (
+        (63, 1, "--tile: must be 64"), (64, 33, "--overlap: must be 0 to 32"), (64, -1, "--overlap")
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=says):
+            tiled(whole, tile, overlap)
     Path("empty").mkdir()
     with pytest.raises(ValueError, match="no picture in empty"):
         main(["empty", "--out", "out"])
