@@ -60,7 +60,7 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "saliency.of": ["c2am_h"],
     "saliency.start": "classifier",
     "affinity_labels.hints": "saliency",
-    "ceiling.of": ["segmenter"],
+    "ceiling.of": {"segmenter": "nothing", "only_true": "pseudo_labels", "all_corrected": "pseudo_labels"},
 }
 
 
@@ -173,7 +173,7 @@ def test_real_pictures_generate_nothing(tmp_path: Path, stages: dict[str, Stage]
 
 def test_nothing_is_computed_that_nothing_reads(stages: dict[str, Stage], tmp_path: Path) -> None:
     """What no other stage reads is a report."""
-    everything = EVERYTHING | {"ceiling.of": []}
+    everything = EVERYTHING | {"ceiling.of": {}}
     crf_only = resolve(tmp_path / "crf-only", {}, preset="crf-only")
     for found in (stages, crf_only, resolve(tmp_path / "repo", {}, also=everything)):
         for stage in found.values():
@@ -199,13 +199,18 @@ def test_no_training_sees_a_pixel_label(tmp_path: Path, also: dict[str, Any]) ->
 
 
 def test_the_ceiling_is_outside_the_recipe(tmp_path: Path, stages: dict[str, Stage]) -> None:
-    """Asked for, it adds one stage that nothing depends on, and changes no other."""
-    asked = resolve(tmp_path / "repo", {}, also={"ceiling.of": ["segmenter"]})
-    assert set(asked) - set(stages) == {"ceiling@segmenter"}
-    ceiling = asked.pop("ceiling@segmenter")
-    assert asked == stages
-    outs = [out.path for out in ceiling.outs]
-    assert not any(overlap(dep, out) for stage in asked.values() for dep in stage.deps for out in outs)
+    """Asked for, it adds stages that nothing depends on, and changes no other; oracles alone read labels."""
+    of = EVERYTHING["ceiling.of"]
+    asked = resolve(tmp_path / "repo", {}, also={"ceiling.of": of})
+    added = {name.removeprefix("ceiling@"): asked.pop(name) for name in set(asked) - set(stages)}
+    assert added.keys() == of.keys() and asked == stages
+    for name, stage in added.items():
+        outs = [out.path for out in stage.outs]
+        others = [*asked.values(), *added.values()]
+        assert not any(overlap(dep, out) for other in others for dep in other.deps for out in outs)
+        own = set(stage.deps) - {CHECK, "data/code/ceiling", "data/dataset", "data/masks"}
+        assert own == {"data/nothing" if name == "segmenter" else "data/pseudo_labels"}
+        assert outs[0] == f"data/ceiling/{name}" and all(f"/ceiling/{name}" in out for out in outs)
 
 
 def test_the_explanation_is_a_leaf_that_sees_no_pixel_label(tmp_path: Path, stages: dict[str, Stage]) -> None:

@@ -1,16 +1,22 @@
-"""The fully supervised ceiling: the segmenter of the recipe, trained on the masks and scored on val.
+"""What the segmenter would reach on better labels: `python -m stages.ceiling NAME FOLDER-OF-DATA`.
 
-It is outside the recipe: the graph has this stage only where `ceiling.of` asks for it, and nothing reads
-what it makes but the page of the report. Same network, same training, same inference as the segmenter and
-the predictions; only the labels differ.
+NAME is `segmenter`, which learns from the masks alone (full supervision; the folder is `nothing`), or an
+oracle, which learns from the folder's labels as the masks correct them. It is outside the recipe: the graph
+has this stage only where `ceiling.of` asks for it, and nothing reads what it makes but the page of the
+report. Same network, same training, same inference as the segmenter and the predictions; only the labels
+differ, and pictures without a mask are left out.
 """
 
 import csv
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from stages.ceiling import all_corrected, only_true
+from stages.ceiling.samples import Correct, CorrectedSamples
 from stages.common import door, fingerprint
 from stages.common.artifacts import read_mask, read_picture, write_atomic, write_json
 from stages.common.device import device, training_place
@@ -23,26 +29,45 @@ from stages.common.training.samples import MaskedSamples
 from stages.common.training.strategy import MAIN
 from stages.evaluation import metrics, tables
 from stages.evaluation.rungs import REPORTS
-from stages.predictions.labeller import Labeller
+from stages.predictions.labeller import Labeller, tiles_at_a_time
 from stages.predictions.params import Predictions
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import modules, strategy
 
-MASKS, OUT = Path("data/masks"), Path("data/ceiling")
+DATA, MASKS, OUT = Path("data"), Path("data/masks"), Path("data/ceiling")
+ORACLES: dict[str, Correct] = {"only_true": only_true.correct, "all_corrected": all_corrected.correct}
+SHOWN = 5  # files that an error names
 
 
 def main() -> str:
+    name, labels = asked(sys.argv[1:])
     params = load("segmenter", Segmenter, "ceiling")
     pictures = load_pictures()
     train, val = (with_masks(pictures, split) for split in ("train", "val"))
     torch.manual_seed(params.seed)
     learning = strategy(params, len(pictures.classes))
-    samples, key = MaskedSamples(train, params, MASKS), training_key(params, train)
-    history = fit("ceiling", learning, samples, params, key)
-    store.save_network(OUT, learning.networks[MAIN], saved_config(params, pictures.classes), history)
-    values = score(val, pictures, load("predictions", Predictions, "ceiling"))
-    return f"ceiling: mIoU {values['miou']:.2f} % of val, {len(val)} pictures, trained on {len(train)} masks"
+    samples, key = MaskedSamples(train, params, MASKS), training_key(name, params, train, labels)
+    if labels:
+        samples = CorrectedSamples(train, params, MASKS, labels, ORACLES[name])
+    history = fit(f"ceiling@{name}", learning, samples, params, key)
+    store.save_network(OUT / name, learning.networks[MAIN], saved_config(params, pictures.classes), history)
+    values = score(name, val, pictures, load("predictions", Predictions, "ceiling"))
+    what = f"the labels of {labels} as {name} has them" if labels else "masks"
+    miou = f"mIoU {values['miou']:.2f} % of val"
+    return f"ceiling@{name}: {miou}, {len(val)} pictures, trained on {len(train)} {what}"
+
+
+def asked(arguments: Sequence[str]) -> tuple[str, Path | None]:
+    """What is trained, and where the labels are that it corrects: None for the masks alone."""
+    if len(arguments) == 2 and arguments[0] in ORACLES:
+        return arguments[0], DATA / arguments[1]
+    if list(arguments) == ["segmenter", "nothing"]:
+        return "segmenter", None
+    raise ValueError(
+        "name what is trained and what it corrects: python -m stages.ceiling segmenter nothing, or one of "
+        f"{', '.join(ORACLES)} and a folder of data/; found {' '.join(arguments) or 'nothing'}"
+    )
 
 
 def with_masks(pictures: Pictures, split: str) -> list[Picture]:
@@ -55,23 +80,31 @@ def with_masks(pictures: Pictures, split: str) -> list[Picture]:
     return found
 
 
-def training_key(params: Segmenter, train: list[Picture]) -> str:
-    files = [(p.id, p.content_hash(), fingerprint.file_hash(MASKS / f"{p.id}.png")) for p in train]
+def training_key(name: str, params: Segmenter, train: list[Picture], labels: Path | None) -> str:
+    """Of all that the training reads. ValueError where there is no label for a picture."""
+    folders = [MASKS, labels] if labels else [MASKS]
+    paths = {picture.id: [folder / f"{picture.id}.png" for folder in folders] for picture in train}
+    if missing := [str(path) for of_one in paths.values() for path in of_one if not path.is_file()]:
+        raise ValueError(
+            f"{len(missing)} files are missing, of which ceiling@{name} learns: {', '.join(missing[:SHOWN])}"
+        )
+    files = [(p.id, p.content_hash(), *map(fingerprint.file_hash, paths[p.id])) for p in train]
     code = fingerprint.code_hash("stages.ceiling.__main__", *modules(params))
-    return fingerprint.key(code, params.model_dump(), files, training_place())
+    return fingerprint.key(code, name, params.model_dump(), files, training_place())
 
 
-def score(val: list[Picture], pictures: Pictures, params: Predictions) -> dict:
-    """Write reports/ceiling/ as the evaluation writes a rung's; returns what metrics.json holds."""
-    labeller = Labeller(OUT, params, str(device()))
+def score(name: str, val: list[Picture], pictures: Pictures, params: Predictions) -> dict:
+    """Write reports/ceiling/NAME/ as the evaluation writes a rung's; returns what metrics.json holds."""
+    place = device()
+    labeller = Labeller(OUT / name, params, str(place), tiles_at_a_time(place.type))
     number = len(pictures.classes)
     table = np.zeros((number, number + 1), np.int64)
     for picture in track(val, len(val), "scoring"):
         labels = labeller.labels([read_picture(picture.path)])[0]
         table += metrics.confusion(read_mask(MASKS / f"{picture.id}.png"), labels, number)
     values = tables.summary(table, pictures.classes) | {"images": len(val), "split": "val"}
-    write_atomic(REPORTS / "ceiling" / "per_class.csv", tables.per_class(table, pictures.classes))
-    write_json(REPORTS / "ceiling" / "metrics.json", values)
+    write_atomic(REPORTS / "ceiling" / name / "per_class.csv", tables.per_class(table, pictures.classes))
+    write_json(REPORTS / "ceiling" / name / "metrics.json", values)
     return values
 
 

@@ -8,7 +8,7 @@ from pydantic import create_model, model_validator
 
 from stages.affinity.params import Affinity
 from stages.affinity_labels.params import AffinityLabels
-from stages.ceiling.params import Ceiling
+from stages.ceiling.params import ORACLES, Ceiling
 from stages.classifier.params import Classifier
 from stages.common.params import Section
 from stages.dataset.params import Dataset
@@ -54,7 +54,7 @@ class Recipe(Section):
     def _together(self) -> "Recipe":
         problems = [
             *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
-            *_edges(self), *_further(self)
+            *_edges(self), *_further(self), *_ceiling(self)
         ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
@@ -161,6 +161,21 @@ def _saliency(p: Recipe) -> list[str]:
         for key, name in chosen
         if getattr(own, name) is None
     ]
+
+
+def _ceiling(p: Recipe) -> list[str]:
+    """An oracle corrects the labels that the segmenter learns from, by masks."""
+    labels = {"segmenter": "nothing"} | dict.fromkeys(ORACLES, p.segmenter.labels)
+    problems = [
+        f"ceiling.of.{name}: must be {labels[name]}"
+        + f", which segmenter.labels names, found {folder!r}" * (name in ORACLES)
+        + f", for it learns from the masks alone, found {folder!r}" * (name not in ORACLES)
+        for name, folder in p.ceiling.of.items()
+        if labels[name] not in (None, folder)  # None is told already
+    ]
+    if p.ceiling.of and p.dataset.truth == "none":
+        problems.append("ceiling.of: must be {}, for dataset.truth is none: there are no masks")
+    return problems
 
 
 def _signs(p: Recipe) -> list[str]:

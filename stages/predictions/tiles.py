@@ -68,10 +68,7 @@ def stitched(
     Sums are kept for as many rows as a tile has, not for the picture: memory grows with its width only.
     """
     labels = np.empty(size, np.uint8)
-    total, first = (
-        None,
-        0,
-    )  # weighted sums and the greatest weight [C + 1, tile rows, W]; the row they begin at
+    total, first = None, 0  # weighted sums, then the greatest weight [C + 1, tile rows, W]; their first row
     for top, row in groupby(boxes(size, tile, overlap), key=lambda box: box[0].start):
         for box, found in _in_batches(list(row), batch, scores):
             if total is None:

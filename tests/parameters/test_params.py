@@ -100,6 +100,27 @@ def test_nothing_is_aliased() -> None:
         ),
         ("classifier.ordinary", "ordinary_classifier", "must be nothing for classifier.method plain"),
         ("ordinary_classifier.of", ["dataset"], "ordinary_classifier.of: must be [], for classifier.method"),
+        ("predictions.tile", 63, "predictions: tile: must be 64 or more, found 63"),
+        ("predictions.overlap", 1, "predictions: overlap: must be 0 where tile is null, found 1"),
+        ("predictions.merge", "outer", "predictions.merge: Input should be 'ramp', 'mean' or 'inner'"),
+        ("predictions.fuse", "sum", "predictions.fuse: Input should be 'mean' or 'max', found 'sum'"),
+        (
+            "ceiling.of",
+            ["segmenter"],
+            "ceiling.of: must say what each reads: {segmenter: nothing, only_true: pseudo_labels, all_c"
+            "orrected: pseudo_labels}, or a part of it; found ['segmenter']",
+        ),
+        (
+            "ceiling.of",
+            {"segmenter": "masks"},
+            "ceiling.of.segmenter: must be nothing, for it learns from the masks alone, found 'masks'",
+        ),
+        (
+            "ceiling.of",
+            {"only_true": "affinity_labels/crf"},
+            "ceiling.of.only_true: must be pseudo_labels, which segmenter.labels names, found 'affinity",
+        ),
+        ("ceiling.of", {"all_true": "pseudo_labels"}, "ceiling.of.all_true"),
         ("dataset.source", "folder", "dataset: the generated set `synthetic` has source voc"),
     ],
 )
@@ -309,3 +330,26 @@ def test_a_rung_alone_may_read_the_saliency() -> None:
     values = changed("evaluation.rungs", {"crf": "affinity_labels/crf", "objects": "saliency"})
     values["saliency"]["of"] = ["c2am"]
     check(Parameters, values, "params.yaml")
+
+
+def test_tiles_overlap_by_half_at_most() -> None:
+    values = changed("predictions.tile", 64)
+    values["predictions"]["overlap"] = 32
+    assert check(Parameters, values, "params.yaml").predictions.tile == 64
+    for wrong in (33, -1):
+        values["predictions"]["overlap"] = wrong
+        with pytest.raises(ParameterError) as error:
+            check(Parameters, values, "params.yaml")
+        assert f"predictions: overlap: must be 0 to 32, half of tile, found {wrong}" in str(error.value)
+
+
+def test_an_oracle_needs_labels_and_masks() -> None:
+    values = changed("ceiling.of", {"only_true": "pseudo_labels", "segmenter": "nothing"})
+    assert list(check(Parameters, values, "params.yaml").ceiling.of) == ["only_true", "segmenter"]
+    del values["segmenter"]["labels"]
+    with pytest.raises(ParameterError, match=r"1 problem\(s\)\n  segmenter\.labels: missing"):
+        check(Parameters, values, "params.yaml")
+    values = changed("ceiling.of", {"segmenter": "nothing"})
+    values["dataset"]["truth"] = "none"
+    with pytest.raises(ParameterError, match=r"ceiling\.of: must be \{\}, for dataset\.truth is none"):
+        check(Parameters, values, "params.yaml")

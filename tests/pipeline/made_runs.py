@@ -87,11 +87,11 @@ def lock(runs: Runs, stages: dict[str, Any]) -> None:
     runs.write("dvc.lock", dump(stages))
 
 
-def score(runs: Runs, rung: str, **values: Any) -> None:
-    """Write the rung's metrics.json, which becomes the one that dvc.lock names."""
+def score(runs: Runs, rung: str, step: str = "evaluation", **values: Any) -> None:
+    """Write the rung's metrics.json, which becomes the one that dvc.lock names of `step`."""
     text = json.dumps({"split": "train", **values}, sort_keys=True)
     stages = YAML(typ="safe").load(runs.root / "dvc.lock")["stages"]
-    (out,) = (out for out in stages[f"evaluation@{rung}"]["outs"] if out["path"].endswith("/metrics.json"))
+    (out,) = (out for out in stages[f"{step}@{rung}"]["outs"] if out["path"].endswith("/metrics.json"))
     runs.write(out["path"], text)
     out["md5"] = hashlib.md5(text.encode()).hexdigest()
     lock(runs, stages)

@@ -59,7 +59,7 @@ def test_tiles_of_scores_that_need_no_context_are_the_whole(batch: int, merge: M
 
 
 def test_memory_grows_with_the_width_only():
-    """21 classes of 2000x3000 pixels are 504 MB as float32; a row of tiles of 256 is 64.5 MB, and its depth 3."""
+    """21 classes of 2000x3000 pixels are 504 MB as float32; a row of tiles of 256 is 64.5 MB, its depth 3."""
     scores = np.zeros((21, 256, 256), np.float32)
     tracemalloc.start()
     stitched((2000, 3000), 256, 32, "inner", 1, lambda parts: [scores for _ in parts])

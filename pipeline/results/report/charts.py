@@ -205,3 +205,24 @@ def explanation(means: Mapping[str, float], by_class: Mapping[str, Sequence[floa
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
     return figure
+
+
+def oracles(bars: Sequence[tuple[str, float]]) -> Figure:
+    """A bar for each kind of labels that the segmenter learned from: (what, mIoU on val), as they come."""
+    with charts.style():
+        figure = charts.figure(WIDTH, 0.6 + 0.42 * len(bars))
+        axes = figure.add_subplot()
+        for place, (_, value) in enumerate(bars):
+            axes.barh(place, value, color=ORANGE if place == 0 else GREY, height=0.66)
+            inside = value > 14  # else there is no room in the bar
+            axes.text(
+                value - 1 if inside else value + 1, place, text(value), va="center",
+                ha="right" if inside else "left", color="white" if inside else INK, fontweight="bold",
+            )  # fmt: skip
+        axes.set_yticks(range(len(bars)), [name for name, _ in bars])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("mIoU on val, %")
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(length=0)
+    return figure

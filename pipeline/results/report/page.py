@@ -15,8 +15,8 @@ from pipeline.results import charts, data_set, ladder, pages, scores
 from pipeline.results.compared import below
 from pipeline.results.data_set import DataSet
 from pipeline.results.diff.parting import is_stamp
-from pipeline.results.report import charts as drawings
 from pipeline.results.report import (
+    ceilings,
     diagnosed,
     explained,
     gallery,
@@ -29,6 +29,7 @@ from pipeline.results.report import (
     seeds,
     warn,
 )
+from pipeline.results.report import charts as drawings
 from pipeline.results.report.published import Band
 from pipeline.results.scores import Rung, Scores
 from pipeline.results.snapshot import hashes
@@ -67,7 +68,8 @@ def values(root: Path) -> dict[str, Any]:
     rows = [rung.row() for rung in found.rungs]
     good = [rung.name for rung in found.good]
     classes = {rung.name: found.table(rung.name, "per_class.csv") for rung in found.rungs}
-    ceiling = _ceiling(found)
+    top = ceilings.read(found)
+    ceiling = ceilings.of_table(top)
     bands = {name: band for name, band in published.bands(data.classes, params).items() if name in good}
     scored = any(row["miou"] for row in rows)
     like = seeds.like(found)
@@ -93,6 +95,7 @@ def values(root: Path) -> dict[str, Any]:
         "standings": [{"rungs": rungs, "text": text} for rungs, text in found.told()],
         "bands": bands,
         "ceiling": ceiling,
+        "oracles": ceilings.part(found, top),
         "ladder_chart": _chart(found, bands, ceiling, by_seed),
         "per_class": worst_first(ious, good),
         "steps": steps(rows, classes, found.merged),
@@ -213,15 +216,6 @@ def _paste(found: Scores, ious: Table, like: list[Scores]) -> list[tuple[str, st
         ("Ladder", paste.as_csv(rows, of_ladder), paste.as_latex(rows, ladder.WORDS, of_ladder)),
         ("IoU by class", paste.as_csv(ious, of_classes), paste.as_latex(ious, (), of_classes)),
     ]
-
-
-def _ceiling(found: Scores) -> dict[str, Any]:
-    """What the segmenter reaches when trained on the masks, as a row of the ladder; empty if unknown."""
-    stage = next((name for name in found.run.lock if name.split("@")[0] == "ceiling"), None)
-    if not found.run.params["ceiling"]["of"] or stage is None:
-        return {}
-    rung = scores.extra(found, "ceiling", stage)
-    return rung.row() if rung.good else {}
 
 
 def _change(now: str, before: str) -> str:
