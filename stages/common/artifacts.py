@@ -136,6 +136,15 @@ def mask_bytes(mask: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def grey_bytes(values: np.ndarray) -> bytes:
+    """A grey PNG of uint8 [H, W]; `read_mask` reads it."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(values, np.uint8), mode="L").save(buffer, "PNG", optimize=False)
+    return buffer.getvalue()
+
+
 def read_mask(path: Path) -> np.ndarray:
     """Class indices of a palette or grey PNG, uint8 [H, W]."""
     from PIL import Image

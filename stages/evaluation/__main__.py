@@ -17,7 +17,7 @@ from stages.common import door, items
 from stages.common.artifacts import csv_text, write_atomic, write_json
 from stages.common.params import load
 from stages.common.pictures import Pictures, load_pictures
-from stages.evaluation import curve, emptiness, metrics, tables
+from stages.evaluation import curve, emptiness, entropy, metrics, tables
 from stages.evaluation.count import COUNTS, PROBLEM, Count, Task, read_counts
 from stages.evaluation.names import MERGED
 from stages.evaluation.params import Evaluation
@@ -44,6 +44,7 @@ def main() -> str:
     if not table.any():
         raise ValueError(f"all masks of split {split} are void (255) everywhere: nothing to score")
     values = tables.summary(table, classes) | {"images": len(ids), "split": split} | _kind(found)
+    values |= entropy.means(name, found, ids, MASKS)
     line = f"{name}: mIoU {values['miou']:.2f} %" + " of object and ground" * found.merged
     thresholds: list[float | None] = [None]
     stack = table[None]

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.common import door, fingerprint, items, pool
-from stages.common.artifacts import mask_bytes
+from stages.common.artifacts import grey_bytes, mask_bytes
 from stages.common.device import device
 from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Loaded, load_pictures, loaded
 from stages.common.pool import Files
-from stages.predictions.labeller import Labeller, tiles_at_a_time
+from stages.predictions.labeller import Answer, Labeller, tiles_at_a_time
 from stages.predictions.params import Predictions
 from stages.segmenter.network import network_module
 
@@ -34,12 +34,17 @@ def main() -> str:
 
 @dataclass(frozen=True)
 class PredictMasks:
-    """The masks of equal-sized pictures, palette PNGs."""
+    """The masks of equal-sized pictures, palette PNGs, and where it is asked for their entropy, grey ones."""
 
     labeller: Labeller
 
     def __call__(self, batch: list[Loaded]) -> list[Files]:
-        return [{"*.png": mask_bytes(mask)} for mask in self.labeller.labels([pixels for _, pixels in batch])]
+        return [files(answer) for answer in self.labeller.answers([pixels for _, pixels in batch])]
+
+
+def files(answer: Answer) -> Files:
+    found = {"*.png": mask_bytes(answer.labels)}
+    return found if answer.entropy is None else found | {"entropy/*.png": grey_bytes(answer.entropy)}
 
 
 if __name__ == "__main__":

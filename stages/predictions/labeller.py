@@ -3,6 +3,7 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,15 +13,23 @@ from stages.common.crf import infer, unary_from_scores
 from stages.common.crf_params import Crf
 from stages.common.networks.padding import scores
 from stages.common.training.augment import normalise
+from stages.predictions.entropy import as_bytes, entropy
 from stages.predictions.inference import probabilities
 from stages.predictions.params import Predictions
-from stages.predictions.tiles import Box, stitched
+from stages.predictions.tiles import Box, best, stitched
 from stages.segmenter.trained import load_trained
 
 
 def tiles_at_a_time(device: str) -> int:
     """How many a device of that type takes: a CPU works in as many processes as it has cores."""
     return 1 if device == "cpu" else 8
+
+
+class Answer(NamedTuple):
+    """Of one picture: class indices uint8 [H, W], and how unsure they are, uint8 [H, W], 255 for 1."""
+
+    labels: np.ndarray
+    entropy: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -45,9 +54,20 @@ class Labeller:
 
     def labels(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         """Class indices uint8 [H, W] of RGB pictures uint8 [H, W, 3], all of one size."""
+        return [answer.labels for answer in self.answers(pictures)]
+
+    def answers(self, pictures: list[np.ndarray]) -> list["Answer"]:
+        """Labels, and where `entropy` asks for it that of the probabilities before any CRF."""
         if self.params.tile and not self.takes_whole(pictures[0].shape[:2]):
             return [self._tiled(picture, self.params.tile) for picture in pictures]
         chances = self.chances(pictures)
+        labels = self._whole(pictures, chances)
+        if not self.params.entropy:
+            return [Answer(one) for one in labels]
+        unsure = [as_bytes(entropy(one)) for one in chances.cpu().numpy()]
+        return [Answer(*both) for both in zip(labels, unsure, strict=True)]
+
+    def _whole(self, pictures: list[np.ndarray], chances: Tensor) -> list[np.ndarray]:
         if not self.params.crf:
             return list(chances.argmax(1).to(torch.uint8).cpu().numpy())
         arrays = chances.cpu().numpy()
@@ -67,16 +87,29 @@ class Labeller:
             network = functools.partial(scores, trained.network)
             return probabilities(network, x, self.params.scales, self.params.flip, self.params.fuse)
 
-    def _tiled(self, picture: np.ndarray, tile: int) -> np.ndarray:
+    def _tiled(self, picture: np.ndarray, tile: int) -> "Answer":
+        both = self.params.crf and self.params.entropy  # then posteriors are blended, and probabilities too
+
         def of(boxes: list[Box]) -> list[np.ndarray]:
             parts = [picture[box] for box in boxes]
             found = list(self.chances(parts).cpu().numpy())
             if not self.params.crf:
                 return found
-            return [self._posterior(*each) for each in zip(parts, found, strict=True)]
+            after = [self._posterior(*each) for each in zip(parts, found, strict=True)]
+            return [np.concatenate(each) for each in zip(after, found, strict=True)] if both else after
+
+        def finish(sums: np.ndarray) -> np.ndarray:
+            classes = len(sums) // 2 if both else len(sums)
+            labels = best(sums[:classes])
+            if not self.params.entropy:
+                return labels
+            chances = sums[-classes:] / sums[-classes:].sum(0)
+            return np.concatenate([labels, as_bytes(entropy(chances))[None]])
 
         size = (picture.shape[0], picture.shape[1])
-        return stitched(size, tile, self.params.overlap, self.params.merge, self.batch, of)
+        layers = 2 if self.params.entropy else 1
+        p = self.params
+        return Answer(*stitched(size, tile, p.overlap, p.merge, self.batch, of, finish, layers))
 
     def _posterior(self, picture: np.ndarray, chances: np.ndarray) -> np.ndarray:
         """`chances` [C, H, W] after the dense CRF; 0 of labels that win nowhere."""

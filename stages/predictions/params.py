@@ -19,6 +19,7 @@ class Predictions(Section):
     merge: Literal["ramp", "mean", "inner"]  # what counts where tiles overlap
     crf: bool
     dense_crf: Crf
+    entropy: bool  # that of the probabilities is kept beside the labels
     precision: Literal["fp32", "bf16"]
 
     @model_validator(mode="after")

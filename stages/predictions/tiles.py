@@ -60,27 +60,34 @@ def depth(part: slice, side: int) -> np.ndarray:
     return np.minimum(before, after)
 
 
-def stitched(
-    size: tuple[int, int], tile: int, overlap: int, merge: Merge, batch: int, scores: Scores
-) -> np.ndarray:
-    """The best class of each pixel, uint8 [H, W], from `scores` of at most `batch` tiles at a time.
+def best(sums: np.ndarray) -> np.ndarray:
+    """The class of the greatest sum [C, W], as the one layer uint8 [1, W]."""
+    return sums.argmax(0)[None].astype(np.uint8)
 
-    Sums are kept for as many rows as a tile has, not for the picture: memory grows with its width only.
+
+def stitched(
+    size: tuple[int, int], tile: int, overlap: int, merge: Merge, batch: int, scores: Scores,
+    finish: Callable[[np.ndarray], np.ndarray] = best, layers: int = 1,
+) -> np.ndarray:  # fmt: skip
+    """What `finish` makes of each row's sums [C, W], uint8 [layers, H, W]: the best class, if nothing else.
+
+    `scores` has at most `batch` tiles at a time. Sums are kept for as many rows as a tile has, not for the
+    picture: memory grows with its width only.
     """
-    labels = np.empty(size, np.uint8)
+    made = np.empty((layers, *size), np.uint8)
     total, first = None, 0  # weighted sums, then the greatest weight [C + 1, tile rows, W]; their first row
     for top, row in groupby(boxes(size, tile, overlap), key=lambda box: box[0].start):
         for box, found in _in_batches(list(row), batch, scores):
             if total is None:
                 total = np.zeros((len(found) + 1, found.shape[1], size[1]), np.float32)
             if top > first:
-                _decide(total[:-1], labels[first:top])
+                _finish(total[:-1], made[:, first:top], finish)
                 _shift(total, top - first)
                 first = top
             _add(total[:, :, box[1]], found, weights(merge, box, size, overlap), merge)
     assert total is not None
-    _decide(total[:-1], labels[first:])
-    return labels
+    _finish(total[:-1], made[:, first:], finish)
+    return made
 
 
 def _add(total: np.ndarray, found: np.ndarray, weight: np.ndarray, merge: Merge) -> None:
@@ -99,10 +106,10 @@ def _in_batches(row: list[Box], batch: int, scores: Scores) -> Iterator[tuple[Bo
         yield from zip(part, scores(part), strict=True)
 
 
-def _decide(total: np.ndarray, labels: np.ndarray) -> None:
-    """The best classes of the first rows into `labels`; row by row, since argmax copies what it reads."""
-    for row, best in enumerate(labels):
-        best[:] = total[:, row].argmax(0)
+def _finish(total: np.ndarray, made: np.ndarray, finish: Callable[[np.ndarray], np.ndarray]) -> None:
+    """The first rows' sums into `made`; row by row, since argmax copies what it reads."""
+    for row in range(made.shape[1]):
+        made[:, row] = finish(total[:, row])
 
 
 def _shift(total: np.ndarray, rows: int) -> None:

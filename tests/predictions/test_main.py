@@ -41,6 +41,7 @@ def test_a_batch_gives_what_single_pictures_give(tmp_path):
         "merge": "ramp",
         "crf": True,
         "dense_crf": CRF.model_dump(),
+        "entropy": False,
         "precision": "fp32",
     }
     compute = PredictMasks(Labeller(tmp_path, check(Predictions, values, "test"), "cpu"))

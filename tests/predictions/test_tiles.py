@@ -39,9 +39,9 @@ def test_where_tiles_disagree_the_inner_part_decides():
         left = np.array([[[0.0] * 4], [[1.0] * 4]], np.float32)
         return [left if columns.start == 0 else 1 - left for _, columns in asked]
 
-    assert stitched((1, 6), 4, 2, "ramp", 8, scores).tolist() == [[1, 1, 1, 0, 0, 0]]
-    assert stitched((1, 6), 4, 2, "inner", 8, scores).tolist() == [[1, 1, 1, 0, 0, 0]]
-    assert stitched((1, 6), 4, 2, "mean", 8, scores).tolist() == [[1, 1, 0, 0, 0, 0]]  # a tie: the first
+    assert stitched((1, 6), 4, 2, "ramp", 8, scores)[0].tolist() == [[1, 1, 1, 0, 0, 0]]
+    assert stitched((1, 6), 4, 2, "inner", 8, scores)[0].tolist() == [[1, 1, 1, 0, 0, 0]]
+    assert stitched((1, 6), 4, 2, "mean", 8, scores)[0].tolist() == [[1, 1, 0, 0, 0, 0]]  # a tie: the first
 
 
 @pytest.mark.parametrize("merge", ["ramp", "mean", "inner"])
@@ -54,7 +54,7 @@ def test_tiles_of_scores_that_need_no_context_are_the_whole(batch: int, merge: M
         asked.append(len(parts))
         return [whole[:, rows, columns] for rows, columns in parts]
 
-    assert np.array_equal(stitched((37, 23), 10, 4, merge, batch, scores), whole.argmax(0))
+    assert np.array_equal(stitched((37, 23), 10, 4, merge, batch, scores)[0], whole.argmax(0))
     assert max(asked) == min(batch, 4)  # starts of 23: 0, 4, 9, 13
 
 
@@ -79,7 +79,7 @@ def test_of_inner_the_farthest_border_decides_and_the_picture_s_edge_is_none():
             np.eye(len(found), dtype=np.float32)[[found.index(box)] * 36].T.reshape(-1, 6, 6) for box in asked
         ]
 
-    labels = stitched(size, tile, overlap, "inner", 4, scores)
+    labels = stitched(size, tile, overlap, "inner", 4, scores)[0]
     for y, x in np.ndindex(size):
         depths = []
         for rows, columns in found:
@@ -107,9 +107,9 @@ def test_inner_is_exact_for_a_network_that_sees_half_the_overlap(tile: int, over
         return [sums(picture[:, rows, columns]) for rows, columns in parts]
 
     whole = sums(picture).argmax(0)
-    assert np.array_equal(stitched((41, 29), tile, overlap, "inner", 3, scores), whole)
+    assert np.array_equal(stitched((41, 29), tile, overlap, "inner", 3, scores)[0], whole)
     for merge, less in (("inner", overlap - 2 if overlap < 6 else 2), ("mean", overlap)):
-        assert not np.array_equal(stitched((41, 29), tile, less, merge, 3, scores), whole), merge
+        assert not np.array_equal(stitched((41, 29), tile, less, merge, 3, scores)[0], whole), merge
 
 
 def test_weights_of_a_tile_in_a_corner():

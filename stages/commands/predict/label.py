@@ -74,7 +74,7 @@ def tiled(params: Predictions, tile: int | None, overlap: int | None) -> Predict
     overlap = tile // 4 if overlap is None else overlap
     if wrong := wrong_tiles(tile, overlap):
         raise ValueError(f"--{wrong}")
-    return params.model_copy(update={"tile": tile, "overlap": overlap})
+    return params.model_copy(update={"tile": tile, "overlap": overlap, "entropy": False})
 
 
 def _work(

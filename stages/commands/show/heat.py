@@ -31,9 +31,3 @@ def boundaries(affinities: np.ndarray, offsets: np.ndarray, beta: float) -> np.n
     sums = 1 / transition(affinities, offsets, beta).diagonal() - 1
     numbers = 1 / transition(np.ones_like(affinities), offsets, 1).diagonal() - 1
     return (1 - sums / np.maximum(numbers, 1)).reshape(affinities.shape[1:])
-
-
-def entropy(chances: np.ndarray) -> np.ndarray:
-    """-sum p log p of probabilities [C, H, W], as a share of log C: 0 sure, 1 all alike (CHEN 3.4.6)."""
-    parts = chances * np.log(np.maximum(chances, np.finfo(np.float32).tiny))
-    return -parts.sum(0) / np.log(len(chances))

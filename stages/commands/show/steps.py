@@ -12,7 +12,7 @@ import numpy as np
 
 from stages.affinity_labels.params import AffinityLabels
 from stages.commands.show.case import Case, Step, Tile
-from stages.commands.show.heat import boundaries, entropy, heat, heat_over
+from stages.commands.show.heat import boundaries, heat, heat_over
 from stages.common.artifacts import UNKNOWN, read_mask, read_npz
 from stages.common.device import device
 from stages.common.drawing import sheet
@@ -22,6 +22,7 @@ from stages.evaluation.names import OBJECTS
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_maps
 from stages.evaluation.rungs import Rung
+from stages.predictions.entropy import entropy
 from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels, RandomWalk

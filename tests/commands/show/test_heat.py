@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.commands.show.heat import boundaries, entropy, heat, heat_over
+from stages.commands.show.heat import boundaries, heat, heat_over
 
 
 def test_boundaries_by_hand():
@@ -10,11 +10,6 @@ def test_boundaries_by_hand():
     offsets = np.array([[0, 1]])
     np.testing.assert_allclose(boundaries(affinities, offsets, 1), [[0.2, 0.5, 0.8]], atol=1e-3)
     np.testing.assert_allclose(boundaries(affinities, offsets, 2), [[0.36, 0.66, 0.96]], atol=1e-3)
-
-
-def test_entropy_by_hand():
-    chances = np.array([[1, 1 / 3, 0.5], [0, 1 / 3, 0.25], [0, 1 / 3, 0.25]], np.float32)[:, None]
-    np.testing.assert_allclose(entropy(chances), [[0, 1, 1.5 * np.log(2) / np.log(3)]], atol=1e-6)
 
 
 def test_colours_rise_with_the_values():

@@ -1,0 +1,111 @@
+"""A tiled prediction against the whole picture: peak memory, time, and how many labels differ.
+
+DeepLabV3+ on MobileNetV2 as `voc-mobilenet` has it, 21 classes, random weights, one scale, no flip, one
+thread of a CPU. Each way runs in a process of its own; `memory` is what the prediction adds to the process
+with its network and picture, `against` the whole picture of the same size. 24 megapixels whole do not fit.
+
+    python -m benchmarks.tiles
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import save
+
+WHOLE, LARGE = (1200, 1800), (4000, 6000)  # height, width: the first fits whole too
+WAYS = {  # tile (null: whole), overlap, merge
+    "whole": (None, 0, "ramp"),
+    "ramp": (512, 128, "ramp"),
+    "mean": (512, 128, "mean"),
+    "inner": (512, 128, "inner"),
+}
+HEADER = (
+    "width",
+    "height",
+    "way",
+    "tile",
+    "overlap",
+    "peak_mb",
+    "memory_of_whole",
+    "seconds",
+    "labels_differ",
+)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        made = [(WHOLE, way, measure(WHOLE, way, Path(folder))) for way in WAYS]
+        made.append((LARGE, "ramp", measure(LARGE, "ramp", Path(folder))))
+        whole = np.load(Path(folder) / "whole-1800.npy")
+        rows: list[tuple[Any, ...]] = [HEADER]
+        for (height, width), way, found in made:
+            labels = np.load(Path(folder) / f"{way}-{width}.npy")
+            same = labels.shape == whole.shape
+            share = f"{found['bytes'] / made[0][2]['bytes']:.2f}" if same else ""
+            differ = f"{(labels != whole).mean():.4f}" if same else ""
+            tile, overlap, _ = WAYS[way]
+            peak, seconds = f"{found['bytes'] / 1e6:.0f}", f"{found['seconds']:.1f}"
+            rows.append((width, height, way, tile or "", overlap, peak, share, seconds, differ))
+    save("tiles", rows)
+
+
+def measure(size: tuple[int, int], way: str, folder: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.tiles", way, *map(str, size), str(folder)]
+    done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def predict(way: str, size: tuple[int, int], folder: Path) -> dict[str, float]:
+    """Bytes that the labelling adds at its peak, and seconds; the labels go to `folder`."""
+    import resource
+
+    import cv2
+    import torch
+
+    from stages.common.networks import store
+    from stages.predictions.labeller import Labeller
+    from stages.predictions.params import Predictions
+    from stages.segmenter.network import rebuild_segmenter
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    mean = [0.5] * 3
+    config: dict[str, Any] = {
+        "classes": ["background", *(f"class {n}" for n in range(20))], "network": "deeplabv3plus",
+        "options": {"decoder_channels": 128, "decoder_atrous_rates": [6, 12, 18]},
+        "encoder": {
+            "name": "mobilenet_v2", "output_stride": 16, "mean": mean, "std": mean, "freeze": [],
+            "weights": {"source": "none", "name": "", "sha256": ""}, "batch_norm": "frozen",
+        },
+    }  # fmt: skip
+    store.save_network(folder / "model", rebuild_segmenter(config).eval(), config, [{"loss": 1.0}])
+    tile, overlap, merge = WAYS[way]
+    crf = dict.fromkeys(("smooth_sxy", "smooth_compat", "color_sxy", "color_srgb", "color_compat"), 3.0)
+    params = Predictions.model_validate({
+        "scales": [1.0], "flip": False, "fuse": "mean", "tile": tile, "overlap": overlap, "merge": merge,
+        "crf": False, "dense_crf": {"iterations": 1, **crf}, "entropy": False, "precision": "fp32",
+    })  # fmt: skip
+    labeller = Labeller(folder / "model", params, "cpu")
+    labeller.prepare()
+    coarse = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    picture = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    labels = labeller.labels([picture])[0]
+    seconds = time.perf_counter() - start
+    np.save(folder / f"{way}-{size[1]}.npy", labels)
+    return {"bytes": 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before), "seconds": seconds}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 5:
+        print(json.dumps(predict(sys.argv[1], (int(sys.argv[2]), int(sys.argv[3])), Path(sys.argv[4]))))
+    else:
+        main()
