@@ -1,6 +1,6 @@
 """A tiled prediction against the whole picture: peak memory, time, and how many labels differ.
 
-DeepLabV3+ on MobileNetV2 as `voc-mobilenet` has it, 21 classes, random weights, one scale, no flip, one
+The demo's network (DeepLabV3+ on the encoder `small`), 21 classes, random weights, one scale, no flip, one
 thread of a CPU. Each way runs in a process of its own; `memory` is what the prediction adds to the process
 with its network and picture, `against` the whole picture of the same size. 24 megapixels whole do not fit.
 
@@ -80,9 +80,9 @@ def predict(way: str, size: tuple[int, int], folder: Path) -> dict[str, float]:
     mean = [0.5] * 3
     config: dict[str, Any] = {
         "classes": ["background", *(f"class {n}" for n in range(20))], "network": "deeplabv3plus",
-        "options": {"decoder_channels": 128, "decoder_atrous_rates": [6, 12, 18]},
+        "options": {"decoder_channels": 48},
         "encoder": {
-            "name": "mobilenet_v2", "output_stride": 16, "mean": mean, "std": mean, "freeze": [],
+            "name": "small", "output_stride": 8, "mean": mean, "std": mean, "freeze": [],
             "weights": {"source": "none", "name": "", "sha256": ""}, "batch_norm": "frozen",
         },
     }  # fmt: skip
