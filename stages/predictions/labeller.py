@@ -56,7 +56,7 @@ class Labeller:
         """Class indices uint8 [H, W] of RGB pictures uint8 [H, W, 3], all of one size."""
         return [answer.labels for answer in self.answers(pictures)]
 
-    def answers(self, pictures: list[np.ndarray]) -> list["Answer"]:
+    def answers(self, pictures: list[np.ndarray]) -> list[Answer]:
         """Labels, and where `entropy` asks for it that of the probabilities before any CRF."""
         if self.params.tile and not self.takes_whole(pictures[0].shape[:2]):
             return [self._tiled(picture, self.params.tile) for picture in pictures]
@@ -87,7 +87,7 @@ class Labeller:
             network = functools.partial(scores, trained.network)
             return probabilities(network, x, self.params.scales, self.params.flip, self.params.fuse)
 
-    def _tiled(self, picture: np.ndarray, tile: int) -> "Answer":
+    def _tiled(self, picture: np.ndarray, tile: int) -> Answer:
         both = self.params.crf and self.params.entropy  # then posteriors are blended, and probabilities too
 
         def of(boxes: list[Box]) -> list[np.ndarray]:
@@ -106,10 +106,8 @@ class Labeller:
             chances = sums[-classes:] / sums[-classes:].sum(0)
             return np.concatenate([labels, as_bytes(entropy(chances))[None]])
 
-        size = (picture.shape[0], picture.shape[1])
-        layers = 2 if self.params.entropy else 1
-        p = self.params
-        return Answer(*stitched(size, tile, p.overlap, p.merge, self.batch, of, finish, layers))
+        p, size = self.params, (picture.shape[0], picture.shape[1])
+        return Answer(*stitched(size, tile, p.overlap, p.merge, self.batch, of, finish, 1 + p.entropy))
 
     def _posterior(self, picture: np.ndarray, chances: np.ndarray) -> np.ndarray:
         """`chances` [C, H, W] after the dense CRF; 0 of labels that win nowhere."""

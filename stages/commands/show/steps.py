@@ -22,7 +22,6 @@ from stages.evaluation.names import OBJECTS
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_maps
 from stages.evaluation.rungs import Rung
-from stages.predictions.entropy import entropy
 from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels, RandomWalk
@@ -178,19 +177,19 @@ def predictions(case: Case) -> Step:
         config = read_config(MODEL)
     except ValueError as error:
         return Step("predictions", absent=str(error))
-    params, place = load("predictions", Predictions), str(device())
-    labeller = Labeller(MODEL, params, place)
-    chances = labeller.chances([case.rgb])[0].cpu().numpy()
+    params = load("predictions", Predictions).model_copy(update={"entropy": True})
+    answer = Labeller(MODEL, params, str(device())).answers([case.rgb])[0]
+    assert answer.entropy is not None
     file = PREDICTIONS.file(case.picture.id)
     stored = not case.missing(file, "predictions", "val")
-    labels = read_mask(file) if stored else labeller.labels([case.rgb])[0]
+    labels = read_mask(file) if stored else answer.labels
     about = f"{config['network']} on {config['encoder']['name']}"
     if case.picture.split == "train":
         about += "; it was trained on this picture's pseudo-label"
     elif not stored:
         about += f"; computed now, for {file} is missing"
     step = case.step("predictions", about, labels)
-    unsure = entropy(chances)
+    unsure = answer.entropy / 255
     tile = Tile(f"entropy, mean {unsure.mean():.3f}", heat(unsure, case.size))
     return replace(step, tiles=[*step.tiles, tile])
 
