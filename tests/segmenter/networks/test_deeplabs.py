@@ -32,6 +32,12 @@ def test_its_weights_begin_small_and_its_biases_at_0():
     assert all(branch.bias.abs().max() == 0 for branch in head.branches)
 
 
+def test_it_reads_the_last_level():
+    net = build_segmenter("deeplabv2", encoder("resnet18", 8), 3, {"rates": [6], "msc": []}).eval()
+    assert net.head.branches[0].in_channels == 512
+    assert net(torch.zeros(1, 3, 64, 64)).shape == (1, 3, 64, 64)
+
+
 def v2(msc: list[float]) -> DeepLabV2:
     torch.manual_seed(0)
     net = build_segmenter("deeplabv2", encoder("small", 8), 3, {"rates": [1, 2], "msc": msc})

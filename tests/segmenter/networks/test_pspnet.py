@@ -49,3 +49,24 @@ def test_the_second_head_is_there_while_it_trains_and_where_it_is_asked_for():
     without = build_segmenter("pspnet", encoder("small", 8), 3, {**OPTIONS, "aux": 0})
     assert isinstance(without.train()(x), torch.Tensor)
     assert not [name for name in without.state_dict() if name.startswith("second")]
+
+
+def test_each_level_of_the_pyramid_is_raised_by_interpolation():
+    torch.manual_seed(0)
+    pyramid, x = Pyramid(8, [3, 6]).eval(), torch.randn(1, 8, 9, 13)
+    with torch.no_grad():
+        for number, (bins, level) in enumerate(zip([3, 6], pyramid.levels, strict=True)):
+            means = level(F.adaptive_avg_pool2d(x, bins))
+            wanted = F.interpolate(means, (9, 13), mode="bilinear", align_corners=False)
+            torch.testing.assert_close(pyramid(x)[:, 8 + 4 * number :][:, :4], wanted)
+    assert [m.bias for m in pyramid.modules() if isinstance(m, torch.nn.Conv2d)] == [None, None]
+
+
+def test_the_heads_as_published():
+    """On levels of 256 and 512 channels: 3x3 to 512, and to a quarter; norm, ReLU, dropout 0.1, then 1x1."""
+    net = build_segmenter("pspnet", encoder("resnet18", 8), 3, OPTIONS)
+    for head, inputs, width in ((net.head, 1024, 512), (net.second, 256, 64)):
+        first, norm, _, dropout, last = head
+        assert (first.in_channels, first.out_channels, norm.num_features) == (inputs, width, width)
+        assert (first.kernel_size, first.padding, first.bias) == ((3, 3), (1, 1), None)
+        assert (dropout.p, last.kernel_size, last.out_channels) == (0.1, (1, 1), 3)

@@ -32,7 +32,9 @@ def test_vgg_16_has_the_published_weights_and_a_mirrored_decoder():
     assert sum(p.numel() for p in net.parameters()) == pytest.approx(29.4e6, rel=0.01)
     shapes = [[m.out_channels for m in level if isinstance(m, torch.nn.Conv2d)] for level in net.levels]
     assert shapes == [[512] * 3, [512, 512, 256], [256, 256, 128], [128, 64], [64]]
-    assert (net.last.in_channels, net.last.out_channels) == (64, 21)
+    assert (net.last.in_channels, net.last.out_channels, net.last.kernel_size) == (64, 21, (3, 3))
+    convolutions = [m for m in net.levels.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert all((m.kernel_size, m.padding, m.bias) == ((3, 3), (1, 1), None) for m in convolutions)
 
 
 def test_it_computes_what_the_library_s_pooling_and_unpooling_give():
