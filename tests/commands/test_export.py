@@ -101,11 +101,12 @@ class Sum(torch.nn.Module):
         return torch.stack([network(x) for network in self.networks]).sum(0)
 
 
-def test_poolings_and_bins_take_any_size():
-    """The two networks of ours with something that an exporter may fix at the size it sees, at once."""
+def test_poolings_bins_and_scales_take_any_size():
+    """The three networks of ours with something that an exporter may fix at the size it sees, at once."""
     chosen = [
         ("segnet", {"name": "small_pool"}, {}),
-        ("pspnet", {"output_stride": 8}, {"bins": [3], "aux": 0.4}),
+        ("pspnet", {"output_stride": 8}, {"bins": [1, 3], "aux": 0.4}),
+        ("deeplabv2", {"output_stride": 8}, {"rates": [1, 2], "msc": [0.5]}),
     ]
     torch.manual_seed(0)
     networks, batches = [], [torch.rand(1, 3, 50, 71), torch.rand(2, 3, 96, 33)]
