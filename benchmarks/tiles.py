@@ -1,4 +1,4 @@
-"""A tiled prediction against the whole picture: peak memory, time, and how many labels differ.
+"""A tiled prediction against the whole picture: peak memory, time, and the share of labels that differ.
 
 The demo's network (DeepLabV3+ on the encoder `small`), 21 classes, random weights, one scale, no flip, one
 thread of a CPU. Each way runs in a process of its own; `peak_mb` is what the prediction adds to the process
