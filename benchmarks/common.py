@@ -1,10 +1,13 @@
 """What the benchmarks of the refinement share: timing, the machine, and where results go."""
 
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +15,7 @@ from stages.common.artifacts import csv_text, write_atomic
 
 T = TypeVar("T")
 RESULTS = Path("benchmarks/results")
+SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads that wait sleep, as `wsss` runs a step
 
 
 def median_time(work: Callable[[], T], times: int) -> tuple[float, T]:
@@ -22,6 +26,22 @@ def median_time(work: Callable[[], T], times: int) -> tuple[float, T]:
         result = work()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds), result
+
+
+def start(module: str, *arguments: str, waiting: Mapping[str, str] = SLEEP) -> subprocess.Popen[str]:
+    """A benchmark's own process, of which `said` is what it prints last."""
+    own = {name: value for name, value in os.environ.items() if name not in SLEEP}
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    return subprocess.Popen(command, env=own | dict(waiting), text=True, stdout=subprocess.PIPE)
+
+
+def said(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The JSON of the last line. CalledProcessError if it failed."""
+    text, _ = process.communicate()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    found: dict[str, Any] = json.loads(text.splitlines()[-1])
+    return found
 
 
 def machine() -> str:

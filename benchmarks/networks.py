@@ -12,14 +12,13 @@ import itertools
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any, get_args
 
-from benchmarks.common import save
+from benchmarks.common import said, save, start
 from stages.segmenter.network_params import FITS, Network, published
 
 FIRST = "deeplabv3plus"
@@ -44,7 +43,7 @@ def main() -> None:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in cases()}
     for _ in range(TURNS):
         for name in found:
-            found[name].append(start(name))
+            found[name].append(said(start("networks", name)))
     seconds = {
         name: statistics.median(s for run in runs for s in run["seconds"]) for name, runs in found.items()
     }
@@ -55,14 +54,6 @@ def main() -> None:
         shown = "; ".join(f"{key} {value}" for key, value in options.items())
         rows.append((name, shown, weights[name], *(f"{share:.2f}" for share in shares)))
     save("networks", rows)
-
-
-def start(name: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.networks", name]
-    env = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, check=True)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
 
 
 def train(network: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -13,18 +13,15 @@ import itertools
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import save
+from benchmarks.common import SLEEP, said, save, start
 
 METHODS = ("plain", "puzzle", "oc_cse", "p_oc", "p_noc", "eader")
-SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
 STEPS, TURNS, CLASSES = 12, 2, 6  # the first two steps of a process are not counted
 
 
@@ -32,7 +29,7 @@ def main() -> None:
     found: dict[str, list[dict[str, Any]]] = {method: [] for method in METHODS}
     for _ in range(TURNS):
         for method in METHODS:
-            found[method].append(read(start(method, SLEEP)))
+            found[method].append(said(start("strategies", method)))
     seconds = {method: step_seconds(runs) for method, runs in found.items()}
     memory = {method: max(run["bytes"] for run in runs) for method, runs in found.items()}
     rows: list[tuple[Any, ...]] = [("strategy", "time_of_plain", "memory_of_plain")]
@@ -40,24 +37,10 @@ def main() -> None:
         times, bytes_ = seconds[method] / seconds["plain"], memory[method] / memory["plain"]
         rows.append((method, f"{times:.2f}", f"{bytes_:.2f}"))
     for how, waiting in (("threads sleep", SLEEP), ("OpenMP's own way", {})):
-        both = [start("plain", waiting) for _ in range(2)]
-        times = step_seconds([read(one) for one in both]) / seconds["plain"]
+        both = [start("strategies", "plain", waiting=waiting) for _ in range(2)]
+        times = step_seconds([said(one) for one in both]) / seconds["plain"]
         rows.append((f"two of plain at once: {how}", f"{times:.2f}", ""))
     save("strategies", rows)
-
-
-def start(method: str, waiting: Mapping[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.strategies", method]
-    own = {name: value for name, value in os.environ.items() if name not in SLEEP}
-    return subprocess.Popen(command, env=own | dict(waiting), text=True, stdout=subprocess.PIPE)
-
-
-def read(process: subprocess.Popen[str]) -> dict[str, Any]:
-    text, _ = process.communicate()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
-    found: dict[str, Any] = json.loads(text.splitlines()[-1])
-    return found
 
 
 def step_seconds(runs: list[dict[str, Any]]) -> float:

@@ -8,7 +8,6 @@ that has its network and picture. The last line is 24 megapixels: whole they are
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import save
+from benchmarks.common import said, save, start
 
 WHOLE, LARGE = (800, 1200), (4000, 6000)  # height, width: the first fits whole too
 WAYS = {  # tile (null: whole), overlap, merge
@@ -59,9 +58,7 @@ def row(size: tuple[int, int], way: str, found: dict[str, float], share: str, di
 
 
 def measure(size: tuple[int, int], way: str, folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.tiles", way, *map(str, size), str(folder)]
-    done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE)
-    found: dict[str, float] = json.loads(done.stdout)
+    found = said(start("tiles", way, *map(str, size), str(folder)))
     print(way, size, found, flush=True)
     return found
 

@@ -104,6 +104,12 @@ def npz_bytes(**arrays: np.ndarray) -> bytes:
     return archive.getvalue()
 
 
+def npz_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """All arrays of what `npz_bytes` made."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of a .npz. Raises ValueError naming the file when it is damaged."""
     try:

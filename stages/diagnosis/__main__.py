@@ -6,7 +6,6 @@ score of the predicted class when the pixels that matter most to it are removed.
 
 import functools
 import importlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ import torch
 
 from stages.classifier.network import ClassifierNet, rebuild_classifier
 from stages.common import door, fingerprint, items, pool
-from stages.common.artifacts import npz_bytes, write_atomic, write_json
+from stages.common.artifacts import npz_arrays, npz_bytes, write_atomic, write_json
 from stages.common.device import device
 from stages.common.networks import store
 from stages.common.params import load
@@ -59,7 +58,7 @@ def main() -> str:
     all_of = [item for part in work.values() for item in part]
     processes = None if place.type == "cpu" else 0  # a task is a batch of its own
     results = items.compute_items("diagnosis", all_of, compute, read=read, processes=processes)
-    found = {part: [_arrays(results.read(item, FOUND)) for item in of] for part, of in work.items()}
+    found = {part: [npz_arrays(results.read(item, FOUND)) for item in of] for part, of in work.items()}
     write(found, [np.array(picture.labels) - 1 for picture in shown], params)
     return f"diagnosis: {len(shown)} pictures, {results.computed} of {len(all_of)} results computed"
 
@@ -173,11 +172,6 @@ def _classifier(place: str) -> tuple[ClassifierNet, dict[str, Any]]:
     config = store.read_config(CLASSIFIER)
     model = store.load_into(rebuild_classifier(config), CLASSIFIER).to(place)
     return model, config["encoder"]  # type: ignore[return-value]
-
-
-def _arrays(content: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
 
 
 if __name__ == "__main__":

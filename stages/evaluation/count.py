@@ -1,6 +1,5 @@
 """What one picture adds to the tables of a rung, in processes: its result against its mask, in pixels."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.common import fingerprint
-from stages.common.artifacts import npz_bytes, read_mask
+from stages.common.artifacts import npz_arrays, npz_bytes, read_mask
 from stages.common.labels import as_objects, threshold_labels
 from stages.common.pool import Files
 from stages.evaluation import curve, metrics
@@ -72,5 +71,5 @@ class Count:
 
 
 def read_counts(content: bytes) -> Counts:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return Counts(*(arrays.get(name) for name in Counts._fields))
+    arrays = npz_arrays(content)
+    return Counts(arrays["table"], arrays.get("histogram"), arrays.get("columns"))

@@ -5,7 +5,6 @@ leave. No mask is read, so these are numbers also where nobody has drawn one.
 """
 
 import functools
-import io
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +14,15 @@ import numpy as np
 
 from stages.classifier.network import ClassifierNet, rebuild_classifier
 from stages.common import door, fingerprint, items, pool
-from stages.common.artifacts import as_text, csv_text, npz_bytes, read_npz, write_atomic, write_json
+from stages.common.artifacts import (
+    as_text,
+    csv_text,
+    npz_arrays,
+    npz_bytes,
+    read_npz,
+    write_atomic,
+    write_json,
+)
 from stages.common.device import device
 from stages.common.labels import upsample
 from stages.common.networks import store
@@ -112,8 +119,7 @@ def _classifier(place: str) -> tuple[ClassifierNet, dict[str, Any]]:
 
 
 def _pairs(content: bytes) -> np.ndarray:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        answers = arrays["answers"]
+    answers = npz_arrays(content)["answers"]
     number = answers.shape[1]
     return metrics.of_pairs(answers[0], answers[1 : number + 1], answers[number + 1 :])
 

@@ -33,9 +33,8 @@ def test_puzzle_shows_the_first_class_of_a_picture_or_the_one_that_is_erased() -
     own = positive(pictures, [0, 1, 2], [0, 2, 0])
     wanted = own / own.amax((2, 3), keepdim=True)
     torch.testing.assert_close(shown["map"], wanted)
-    torch.testing.assert_close(
-        shown["map of the quarters"], wanted
-    )  # as a quarter's map does not know where it is
+    # A quarter's map does not know where it is.
+    torch.testing.assert_close(shown["map of the quarters"], wanted)
     assert torch.equal(shown["view"], pictures)
     shown, (pictures, *_) = looks("p_oc")
     own = positive(pictures, [0, 1], [1, 2])

@@ -12,7 +12,7 @@ from stages.common.artifacts import csv_text
 from stages.diagnosis.bias import COLUMNS as RATIOS
 from stages.diagnosis.removal import COLUMNS as CHANGES
 from stages.explanation.names import METRICS
-from tests.conftest import Project, new_repository
+from tests.conftest import ROOT, Project, new_repository
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
 PARAMS = """\
@@ -95,6 +95,20 @@ def score(runs: Runs, rung: str, step: str = "evaluation", **values: Any) -> Non
     runs.write(out["path"], text)
     out["md5"] = hashlib.md5(text.encode()).hexdigest()
     lock(runs, stages)
+
+
+def unmasked(root: Path, optional: str, of: str) -> Runs:
+    """A recipe without masks, whose only rung has no number, that asks for the step `optional` of another."""
+    made = make(root)
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    values[optional]["of"], values["dataset"]["truth"] = [of], "none"
+    values["evaluation"]["rungs"] = {"seeds": "seeds"}
+    YAML().dump(values, made.root / "params.yaml")
+    step = entry({"data/dataset": "d0"}, None, {f"data/{of}": f"{of[0]}0"})
+    rung = entry({f"data/{of}": f"{of[0]}0"}, None, {"reports/seeds/metrics.json": ""})
+    lock(made, {of: step, "evaluation@seeds": rung})
+    score(made, "seeds", images=0)
+    return made
 
 
 def explain(

@@ -13,9 +13,8 @@ from pipeline.results.report import diagnosed_charts as drawings
 from pipeline.results.report import page as report_page
 from stages.diagnosis.params import Method
 from tests import browser
-from tests.conftest import ROOT
 from tests.pipeline import made_runs
-from tests.pipeline.made_runs import Runs, entry
+from tests.pipeline.made_runs import Runs
 
 NUMBERS = {"images": 150, "pairs": 112, "left_out": 58.67, "accuracy": 75.33, "agreement_vgatt_raw": 11.4,
            "agreement_grad_cam": 39.2, "agreement_random": -0.3, "change_vgatt_raw": 427.8}  # fmt: skip
@@ -49,17 +48,7 @@ def diagnose(runs: Runs, numbers: dict[str, Any] | None = None) -> None:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """A recipe on pictures without masks: its only rung has no number."""
-    made = made_runs.make(tmp_path / "project")
-    values = YAML(typ="safe").load(ROOT / "params.yaml")
-    values["diagnosis"]["of"], values["dataset"]["truth"] = ["classifier"], "none"
-    values["evaluation"]["rungs"] = {"seeds": "seeds"}
-    YAML().dump(values, made.root / "params.yaml")
-    classifier = entry({"data/dataset": "d0"}, None, {"data/classifier": "c0"})
-    rung = entry({"data/classifier": "c0"}, None, {"reports/seeds/metrics.json": ""})
-    made_runs.lock(made, {"classifier": classifier, "evaluation@seeds": rung})
-    made_runs.score(made, "seeds", images=0)
-    return made
+    return made_runs.unmasked(tmp_path / "project", "diagnosis", "classifier")
 
 
 def part(runs: Runs) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from pipeline.results.report import explained
 from pipeline.results.report import page as report_page
 from stages.explanation.names import BETTER, METRICS
 from tests import browser
-from tests.conftest import ROOT
 from tests.pipeline import made_runs
-from tests.pipeline.made_runs import Runs, entry
+from tests.pipeline.made_runs import Runs
 
 MEANS = dict(zip(METRICS, (26.71, 5.02, 82.54, 88.61, 2.04, 85.43, 2.87), strict=True))
 MICRO = {f"micro_{key}": value + 1 for key, value in MEANS.items()}
@@ -35,17 +34,7 @@ def explain(runs: Runs, numbers: dict[str, Any] | None = None, rows: list[Any] |
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
-    """A recipe on pictures without masks: its only rung has no number."""
-    made = made_runs.make(tmp_path / "project")
-    values = YAML(typ="safe").load(ROOT / "params.yaml")
-    values["explanation"]["of"], values["dataset"]["truth"] = ["seeds"], "none"
-    values["evaluation"]["rungs"] = {"seeds": "seeds"}
-    YAML().dump(values, made.root / "params.yaml")
-    seeds = entry({"data/dataset": "d0"}, None, {"data/seeds": "s0"})
-    rung = entry({"data/seeds": "s0"}, None, {"reports/seeds/metrics.json": ""})
-    made_runs.lock(made, {"seeds": seeds, "evaluation@seeds": rung})
-    made_runs.score(made, "seeds", images=0)
-    return made
+    return made_runs.unmasked(tmp_path / "project", "explanation", "seeds")
 
 
 def part(runs: Runs) -> dict[str, Any]:
