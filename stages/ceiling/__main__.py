@@ -33,7 +33,8 @@ from stages.predictions.labeller import Labeller, tiles_at_a_time
 from stages.predictions.params import Predictions
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
-from stages.segmenter.strategy import modules, strategy
+from stages.segmenter.strategy import modules
+from stages.segmenter.training import prepare
 
 DATA, MASKS, OUT = Path("data"), Path("data/masks"), Path("data/ceiling")
 ORACLES: dict[str, Correct] = {"only_true": only_true.correct, "all_corrected": all_corrected.correct}
@@ -46,12 +47,13 @@ def main() -> str:
     pictures = load_pictures()
     train, val = (with_masks(pictures, split) for split in ("train", "val"))
     torch.manual_seed(params.seed)
-    learning = strategy(params, len(pictures.classes))
     samples, key = MaskedSamples(train, params, MASKS), training_key(name, params, train, labels)
     if labels:
         samples = CorrectedSamples(train, params, MASKS, labels, ORACLES[name])
-    history = fit(f"ceiling@{name}", learning, samples, params, key)
-    store.save_network(OUT / name, learning.networks[MAIN], saved_config(params, pictures.classes), history)
+    made = prepare("ceiling", params, len(pictures.classes), samples)
+    history = fit(f"ceiling@{name}", made.strategy, made.samples, params, key)
+    config = saved_config(params, pictures.classes) | made.config
+    store.save_network(OUT / name, made.strategy.networks[MAIN], config, history, made.files)
     values = score(name, val, pictures, load("predictions", Predictions, "ceiling"))
     what = f"the labels of {labels} as {name} has them" if labels else "masks"
     miou = f"mIoU {values['miou']:.2f} % of val"

@@ -17,7 +17,8 @@ from stages.common.training.samples import MaskedSamples
 from stages.common.training.strategy import MAIN
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
-from stages.segmenter.strategy import modules, strategy
+from stages.segmenter.strategy import modules
+from stages.segmenter.training import prepare
 
 DATA, OUT = Path("data"), Path("data/segmenter")
 
@@ -27,10 +28,12 @@ def main() -> str:
     pictures = load_pictures()
     train = pictures.split("train")
     torch.manual_seed(params.seed)
-    learning, labels = strategy(params, len(pictures.classes)), DATA / str(params.labels)
-    samples, key = MaskedSamples(train, params, labels), training_key(params, train, labels)
-    history = fit("segmenter", learning, samples, params, key)
-    store.save_network(OUT, learning.networks[MAIN], saved_config(params, pictures.classes), history)
+    labels = DATA / str(params.labels)
+    key = training_key(params, train, labels)
+    made = prepare("segmenter", params, len(pictures.classes), MaskedSamples(train, params, labels))
+    history = fit("segmenter", made.strategy, made.samples, params, key)
+    config = saved_config(params, pictures.classes) | made.config
+    store.save_network(OUT, made.strategy.networks[MAIN], config, history, made.files)
     return f"segmenter: {params.network} on {params.encoder.name}, loss {history[-1]['loss']:.3f}"
 
 

@@ -4,16 +4,21 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from stages.common.params import Empty
 from stages.common.training.params import MaskedTraining
+from stages.segmenter.loss_params import CrossEntropy, Dice, EdgeWeighted, Focal, Lovasz, Terms
 from stages.segmenter.network_params import Network, check_network, normalises_pooled
 
 
 class Segmenter(MaskedTraining):
     # The folder of data/ whose masks it learns from. The ceiling learns from the truth, and does not see it.
     labels: Literal["pseudo_labels", "affinity_labels/crf"] | None = None
-    loss: Literal["cross_entropy"]
-    cross_entropy: Empty | None = None  # dvc.yaml declares the chosen loss's keys only
+    loss: Literal["cross_entropy", "focal", "edge_weighted", "dice", "lovasz"]
+    cross_entropy: CrossEntropy | None = None  # dvc.yaml declares the chosen loss's keys only
+    focal: Focal | None = None
+    edge_weighted: EdgeWeighted | None = None
+    dice: Dice | None = None
+    lovasz: Lovasz | None = None
+    terms: Terms
     network: Network
     options: dict[str, Any]  # of that network, e.g. decoder_channels
 

@@ -1,43 +1,86 @@
-"""How the segmenter learns from masks, whatever they come from: one network, a loss of its pixels."""
+"""How the segmenter learns from masks, whatever they come from: one network, a loss of its pixels, terms."""
 
-import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from stages.common.params import Section
-from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strategy, one
+from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strategy, Turn
+from stages.segmenter.losses import Extra
 from stages.segmenter.network import build_segmenter, network_module
 from stages.segmenter.params import Segmenter
+from stages.segmenter.terms import Task, Term, View
+
+PixelLoss = Callable[[Tensor, Tensor, Section, Extra], Tensor]
 
 
-def strategy(params: Segmenter, classes: int) -> Strategy:
-    """A new network for `classes` classes, the background included; batches of MaskedSamples."""
+def strategy(
+    params: Segmenter,
+    classes: int,
+    weights: list[float] | None = None,
+    terms: Mapping[str, Term] | None = None,
+) -> Strategy:
+    """A new network for `classes` classes, the background included; batches of MaskedSamples, or the loss's.
+
+    `weights` are the classes'; `terms` are those that are on.
+    """
+    terms = terms or {}
     network = build_segmenter(params.network, params.encoder, classes, params.options)
+    helpers = {name: term.network for name, term in terms.items() if term.network is not None}
+    by_class = None if weights is None else torch.tensor(weights)
     loss = importlib.import_module(loss_module(params.loss)).loss
-    return one(network, functools.partial(pixel_loss, loss, getattr(params, params.loss)))
+    objective = Objective(loss, getattr(params, params.loss), by_class, terms)
+    return Strategy({MAIN: network, **helpers}, (Turn(MAIN, objective),))
+
+
+def built_terms(task: Task) -> dict[str, Term]:
+    """The terms that are on, by name; what they need is made now."""
+    return {
+        name: importlib.import_module(term_module(name)).build(options, task)
+        for name, options in task.params.terms.on().items()
+    }
 
 
 def loss_module(loss: str) -> str:
-    """Where `loss(scores [B, C, H, W], labels [B, H, W], its section) -> scalar` of that name is."""
+    """Where the loss of that name is (stages/segmenter/losses/__init__.py says what it holds)."""
     return f"stages.segmenter.losses.{loss}"
 
 
-def modules(params: Segmenter) -> tuple[str, str]:
+def term_module(term: str) -> str:
+    """Where the term of that name is (stages/segmenter/terms/__init__.py says what it holds)."""
+    return f"stages.segmenter.terms.{term}"
+
+
+def modules(params: Segmenter) -> tuple[str, ...]:
     """What params.yaml chooses: the code of a training's key."""
-    return network_module(params.network), loss_module(params.loss)
+    return network_module(params.network), loss_module(params.loss), *map(term_module, params.terms.on())
 
 
-def pixel_loss(
-    loss: Callable[[Tensor, Tensor, Section], Tensor],
-    options: Section,
-    networks: Networks,
-    batch: Batch,
-    _: float,
-) -> Losses:
-    pictures, labels = batch
-    return {"loss": weighted(networks[MAIN](pictures), lambda scores: loss(scores, labels, options))}
+@dataclass(frozen=True)
+class Objective:
+    """The loss of a step: of the pixels, and of the terms that are on."""
+
+    pixels: PixelLoss
+    options: Section
+    weights: Tensor | None = None  # of the classes
+    terms: Mapping[str, Term] = field(default_factory=dict)
+
+    def __call__(self, networks: Networks, batch: Batch, done: float) -> Losses:
+        """`loss`; with terms also its parts, `pixel` and each term by its name."""
+        pictures, labels, *maps = batch
+        extra = Extra(self.weights, *maps)
+        found = networks[MAIN](pictures)
+        pixel = weighted(found, lambda scores: self.pixels(scores, labels, self.options, extra))
+        if not self.terms:
+            return {"loss": pixel}
+        total, parts = pixel, {"pixel": pixel}
+        for name, term in self.terms.items():
+            told = term.loss(View(scores_of(found), labels, pictures, done, networks.get(name)))
+            total, parts = total + told[name], parts | told
+        return {"loss": total, **parts}
 
 
 def weighted(found: Tensor | list[tuple[Tensor, float]], loss: Callable[[Tensor], Tensor]) -> Tensor:
@@ -46,3 +89,8 @@ def weighted(found: Tensor | list[tuple[Tensor, float]], loss: Callable[[Tensor]
         return loss(found)
     first, *others = (weight * loss(scores) for scores, weight in found)
     return sum(others, first)
+
+
+def scores_of(found: Tensor | list[tuple[Tensor, float]]) -> Tensor:
+    """The scores that the terms look at."""
+    return found if isinstance(found, Tensor) else found[0][0]

@@ -16,13 +16,21 @@ History = list[dict[str, float]]  # one row an epoch
 REMEDY = "`wsss run` makes it anew where it is an output of the recipe"
 
 
-def save_network(out: Path, model: nn.Module, config: dict[str, Any], history: History) -> None:
+def save_network(
+    out: Path,
+    model: nn.Module,
+    config: dict[str, Any],
+    history: History,
+    also: Mapping[str, bytes] | None = None,
+) -> None:
     """weights.safetensors, config.json (what rebuilds the network) and history.csv, or nothing.
 
-    Raises ValueError for weights that are not finite.
+    `also` are further files of the folder, by name. Raises ValueError for weights that are not finite.
     """
     with output_folder(out) as folder:
         write_network(folder, model, config, history)
+        for name, content in (also or {}).items():
+            (folder / name).write_bytes(content)
 
 
 def write_network(folder: Path, model: nn.Module, config: dict[str, Any], history: History) -> None:

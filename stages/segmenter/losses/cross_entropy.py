@@ -1,16 +1,27 @@
-"""Pixel-wise cross-entropy."""
+"""Pixel-wise cross-entropy (FGV "Cross Entropy", "Balanced"; CHEN 2.2, 2.3, 3.3)."""
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from stages.common.artifacts import UNKNOWN
-from stages.common.params import Empty
+from stages.segmenter.class_balance import average, pixel_weights
+from stages.segmenter.loss_params import CrossEntropy
+from stages.segmenter.losses import Extra
 
 
-def loss(scores: Tensor, labels: Tensor, options: Empty | None = None) -> Tensor:
-    """The mean of -log p_y over the known pixels, float32, of scores [B, C, H, W] and labels [B, H, W].
+def loss(scores: Tensor, labels: Tensor, options: CrossEntropy, extra: Extra) -> Tensor:
+    """-1/N of the sum of w_y log p_y over the N known pixels, w the weights of `balance`."""
+    if options.balance == "none":
+        return plain(scores, labels)
+    return average(costs(scores, labels) * pixel_weights(labels, options.balance, extra.classes), labels)
 
-    Pixels labelled 255 never count; a batch of nothing else costs 0.
-    """
+
+def plain(scores: Tensor, labels: Tensor) -> Tensor:
+    """The mean of -log p_y over the known pixels of labels [B, H, W], of scores [B, C, H, W]."""
     total = F.cross_entropy(scores.float(), labels, ignore_index=UNKNOWN, reduction="sum")
     return total / (labels != UNKNOWN).sum().clamp_min(1)
+
+
+def costs(scores: Tensor, labels: Tensor) -> Tensor:
+    """-log p_y of each pixel, float32 [B, H, W], 0 where it is unknown."""
+    return F.cross_entropy(scores.float(), labels, ignore_index=UNKNOWN, reduction="none")

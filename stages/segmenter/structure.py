@@ -1,0 +1,25 @@
+"""How maps of results and of labels are compared without what is unknown."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from stages.common.artifacts import UNKNOWN
+
+
+def onehot(labels: Tensor, classes: int) -> Tensor:
+    """Of labels [B, H, W], float32 [B, C, H, W]; 0 in all classes where it is unknown."""
+    known = labels != UNKNOWN
+    return (F.one_hot(torch.where(known, labels, 0), classes) * known[..., None]).movedim(-1, 1).float()
+
+
+def unlike(difference: Tensor, labels: Tensor, reach: int) -> Tensor:
+    """Mean of |difference| [B, K, H, W], over channels and the pixels with no unknown one within `reach`."""
+    sure = (~near_unknown(labels, reach))[:, None]
+    return (difference.abs() * sure).sum() / (sure.sum() * difference.shape[1]).clamp_min(1)
+
+
+def near_unknown(labels: Tensor, reach: int) -> Tensor:
+    """Whether one of the pixels within `reach` (a square's) is unknown, bool [B, H, W]."""
+    unknown = (labels == UNKNOWN).float()[:, None]
+    return F.max_pool2d(unknown, 2 * reach + 1, 1, reach)[:, 0] > 0
