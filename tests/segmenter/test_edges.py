@@ -1,0 +1,40 @@
+"""Semantic edges by hand and by brute force."""
+
+import numpy as np
+
+from stages.segmenter.edges import distance, edges
+
+
+def test_both_sides_of_a_boundary_and_the_border_by_hand():
+    labels = np.zeros((5, 5), np.uint8)
+    labels[2:, 3:] = 1
+    assert edges(labels).tolist() == [
+        [0, 0, 0, 0, 0],
+        [0, 0, 1, 1, 1],
+        [0, 0, 1, 1, 1],
+        [0, 0, 1, 1, 0],
+        [0, 0, 1, 1, 0],
+    ]
+    labels[0, 0] = 255
+    found = edges(labels)
+    assert (found[:2, :2] == 255).all() and (found == 255).sum() == 4
+    assert not edges(np.full((4, 4), 7, np.uint8)).any()
+
+
+def test_by_brute_force():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        labels = rng.choice([0, 1, 2, 255], (6, 7), p=[0.5, 0.3, 0.15, 0.05]).astype(np.uint8)
+        found = edges(labels)
+        for i, j in np.ndindex(labels.shape):
+            around = {int(labels[y, x]) for y in range(max(0, i - 1), min(6, i + 2))
+                      for x in range(max(0, j - 1), min(7, j + 2))}  # fmt: skip
+            assert found[i, j] == (255 if 255 in around else len(around) > 1)
+
+
+def test_distances():
+    marked = np.zeros((4, 5), bool)
+    assert np.isinf(distance(marked)).all()
+    marked[1, 1] = True
+    y, x = np.mgrid[:4, :5]
+    np.testing.assert_allclose(distance(marked), np.hypot(y - 1, x - 1), rtol=1e-6)

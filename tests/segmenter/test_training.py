@@ -1,0 +1,194 @@
+"""A training of the segmenter with losses that count, and with terms: columns, bytes, kills and what is left alone."""
+
+import importlib
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+from torch.nn import functional as F
+
+from stages.common.training.loop import fit
+from stages.common.training.strategy import MAIN
+from stages.segmenter import class_balance
+from stages.segmenter.loss_params import CrossEntropy
+from stages.segmenter.losses import Extra, cross_entropy
+from stages.segmenter.losses.edge_weighted import WeightedSamples
+from stages.segmenter.strategy import Objective, modules, scores_of, weighted
+from stages.segmenter.terms import Term
+from stages.segmenter.training import prepare
+from tests.segmenter import scenes
+
+NONE = CrossEntropy(balance="none")
+TERMS = {"semeda": scenes.SEMEDA, "sobel": {"weight": 4}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def made(samples_folder="set", **changes):
+    chosen = scenes.params(**changes)
+    torch.manual_seed(chosen.seed)
+    samples = scenes.samples(samples_folder_of(samples_folder), chosen)
+    return chosen, prepare("segmenter", chosen, scenes.CLASSES, samples)
+
+
+def samples_folder_of(name):
+    from pathlib import Path
+
+    return Path(name)
+
+
+def trained(key, **changes):
+    chosen, prepared = made(**changes)
+    history = fit("segmenter", prepared.strategy, prepared.samples, chosen, key)
+    return prepared, history
+
+
+def test_heads_add_up_and_terms_look_at_the_first():
+    torch.manual_seed(0)
+    x, labels = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    seen = []
+
+    def term(view):
+        seen.append(view)
+        return {"one": view.scores.sum(), "told": view.scores.max()}
+
+    networks = {"main": lambda pictures: [(pictures, 1.0), (2 * pictures, 0.4)], "one": lambda: 5}
+    terms = {"one": Term(term), "two": Term(lambda view: {"two": 3 * view.scores.mean()})}
+    losses = Objective(cross_entropy.loss, NONE, terms=terms)(networks, (x, labels), 0.25)
+    pixel = F.cross_entropy(x, labels) + 0.4 * F.cross_entropy(2 * x, labels)
+    torch.testing.assert_close(losses, {
+        "loss": pixel + x.sum() + 3 * x.mean(), "pixel": pixel,
+        "one": x.sum(), "told": x.max(), "two": 3 * x.mean(),
+    })  # fmt: skip
+    assert torch.equal(seen[0].scores, x) and torch.equal(seen[0].labels, labels)
+    assert seen[0].done == 0.25 and seen[0].helper() == 5
+    plain = Objective(cross_entropy.loss, NONE)(networks, (x, labels), 0.25)
+    torch.testing.assert_close(plain, {"loss": pixel})
+
+
+def test_weighted_losses_of_one_head_and_of_several():
+    x = torch.tensor(3.0)
+    assert weighted(x, torch.square) == 9
+    assert weighted([(x, 1.0), (2 * x, 0.5)], torch.square) == 9 + 0.5 * 36
+    assert scores_of(x) == scores_of([(x, 1.0), (2 * x, 0.5)]) == 3
+
+
+def test_a_loss_gets_the_weights_and_what_its_samples_bring():
+    got = []
+
+    def loss(scores, labels, options, extra):
+        got.append(extra)
+        return scores.sum()
+
+    batch = (torch.ones(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.int64), torch.full((1, 3, 3), 7.0))
+    Objective(loss, NONE, torch.tensor([1.0, 2.0]))({"main": torch.nn.Identity()}, batch, 0.0)
+    assert isinstance(got[0], Extra) and got[0].classes.tolist() == [1, 2] and got[0].pixels.unique() == 7
+
+
+def test_the_code_of_a_training_is_that_of_what_is_chosen():
+    chosen = scenes.params(loss="focal", terms={"sobel": {"weight": 1}})
+    names = ("networks.unet", "losses.focal", "terms.sobel")
+    assert modules(chosen) == tuple(f"stages.segmenter.{name}" for name in names)
+    assert modules(scenes.params())[1:] == ("stages.segmenter.losses.cross_entropy",)
+    assert all(importlib.import_module(name) for name in modules(chosen))
+
+
+@pytest.mark.parametrize("balance", ["inverse", "median"])
+def test_classes_are_counted_on_the_labels_that_are_trained_on(balance):
+    _, prepared = made(cross_entropy={"balance": balance})
+    masks = [scenes.rectangles(seed) for seed in range(8)]
+    wanted = class_balance.class_weights(balance, class_balance.count(masks, 4))
+    assert prepared.config == {"class_weights": wanted}
+    objective = prepared.strategy.turns[0].loss
+    np.testing.assert_allclose(objective.weights, wanted, rtol=1e-6)
+
+
+def test_a_list_is_taken_as_it_is_and_must_fit_the_classes():
+    _, prepared = made(cross_entropy={"balance": [1, 2, 0.5, 0]})
+    assert prepared.config == {"class_weights": [1, 2, 0.5, 0]}
+    with pytest.raises(ValueError) as error:
+        made(cross_entropy={"balance": [1.0, 2.0]})
+    assert str(error.value) == (
+        "segmenter.cross_entropy.balance: 2 weights, and there are 4 classes, the background first"
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, {"cross_entropy": {"balance": "sides"}}, {"loss": "dice"}])
+def test_else_nothing_is_counted_and_nothing_kept(changes):
+    _, prepared = made(**changes)
+    assert (prepared.config, prepared.files) == ({}, {})
+
+
+def test_a_loss_with_samples_of_its_own_gets_them():
+    _, prepared = made(loss="edge_weighted")
+    assert isinstance(prepared.samples, WeightedSamples)
+    picture, labels, weights = prepared.samples.sample(0, np.random.default_rng(0))
+    assert picture.shape == (3, 64, 64) and labels.shape == weights.shape == (64, 64)
+
+
+@pytest.mark.parametrize("loss", ["focal", "edge_weighted", "dice", "lovasz"])
+def test_every_loss_trains(loss):
+    _, history = trained("key", loss=loss, epochs=6)
+    assert list(history[0]) == ["epoch", "lr", "loss"]
+    assert history[-1]["loss"] < 0.95 * history[0]["loss"]
+
+
+def test_terms_have_columns_whose_sum_is_the_loss():
+    prepared, history = trained("key", terms=TERMS)
+    assert list(history[0]) == ["epoch", "lr", "loss", "pixel", "semeda", "background", "sobel"]
+    for row in history:
+        assert np.isclose(row["loss"], row["pixel"] + row["semeda"] + row["sobel"], rtol=1e-5)
+        assert 0 <= row["background"] <= 100 and row["semeda"] > 0 and row["sobel"] > 0
+    assert list(prepared.files) == ["edges.safetensors"]
+
+
+def test_the_edge_network_stays_as_it_was_and_the_segmenter_starts_as_without_it():
+    chosen, with_terms = made(terms=TERMS)
+    _, without = made()
+    for name, tensor in without.strategy.networks[MAIN].state_dict().items():
+        assert torch.equal(with_terms.strategy.networks[MAIN].state_dict()[name], tensor)
+    network = with_terms.strategy.networks["semeda"]
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert with_terms.strategy.learners == (MAIN,)
+    fit("segmenter", with_terms.strategy, with_terms.samples, chosen, "key")
+    kept = load(with_terms.files["edges.safetensors"])
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name]) and torch.equal(kept[name], before[name])
+
+
+def test_without_a_weight_the_terms_change_nothing():
+    """A segmenter with a Sobel term that weighs nearly nothing learns what it learns without."""
+    plain, _ = trained("a")
+    other, _ = trained("b", terms={"sobel": {"weight": 1e-30}})
+    states = [made.strategy.networks[MAIN].state_dict() for made in (plain, other)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def content(prepared, history):
+    weights = prepared.strategy.networks[MAIN].state_dict()
+    return save({name: t.contiguous() for name, t in weights.items()}), prepared.files, history
+
+
+@pytest.mark.parametrize("stop", [30, 8 * 12 + 5])
+def test_killed_it_goes_on_to_the_same_bytes(monkeypatch, tmp_path, stop):
+    """In the training of the edge network, or in that of the segmenter."""
+    whole = content(*trained("key", terms=TERMS))
+    (tmp_path / "second").mkdir()
+    monkeypatch.chdir(tmp_path / "second")
+    views, seen = scenes.MaskedSamples.mask, []
+
+    def mask(self, picture):
+        seen.append(picture)
+        if len(seen) == 8 + stop:
+            raise KeyboardInterrupt  # a kill, as far as the loop is concerned
+        return views(self, picture)
+
+    monkeypatch.setattr(scenes.MaskedSamples, "mask", mask)
+    with pytest.raises(KeyboardInterrupt):
+        trained("key", terms=TERMS)
+    monkeypatch.setattr(scenes.MaskedSamples, "mask", views)
+    assert content(*trained("key", terms=TERMS)) == whole
