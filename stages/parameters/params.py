@@ -54,7 +54,7 @@ class Recipe(Section):
     def _together(self) -> "Recipe":
         problems = [
             *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
-            *_edges(self), *_further(self), *_ceiling(self)
+            *_edges(self), *_further(self), *_ceiling(self), *_balance(self)
         ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
@@ -183,6 +183,18 @@ def _signs(p: Recipe) -> list[str]:
     if p.pseudo_labels.method == "seed_rule" and p.seeds.negatives != "keep":
         return ["seeds.negatives: must be keep for pseudo_labels.method seed_rule, found 'drop'"]
     return []
+
+
+def _balance(p: Recipe) -> list[str]:
+    """A list of weights has one for each class; how many there are is known here of the generated set."""
+    weights = getattr(getattr(p.segmenter, p.segmenter.loss), "balance", None)
+    number = p.generate.classes + 1
+    if p.dataset.name != "synthetic" or not isinstance(weights, list) or len(weights) == number:
+        return []
+    return [
+        f"segmenter.{p.segmenter.loss}.balance: {len(weights)} weights, and there are {number} classes, the "
+        "background first"
+    ]
 
 
 def _dataset(p: Recipe) -> list[str]:

@@ -35,7 +35,7 @@ def test_its_layers_see_3_5_and_7_pixels():
     network, maps = EdgeNet(2), torch.rand(1, 2, 15, 15, requires_grad=True)
     for reach, layer in enumerate(network(maps), 1):
         maps.grad = None
-        layer[0, 0, 7, 7].backward(retain_graph=True)
+        (layer[0, :, 7, 7] * torch.arange(1, layer.shape[1] + 1)).sum().backward(retain_graph=True)
         seen = maps.grad[0].abs().sum(0).nonzero()
         assert seen.min() == 7 - reach and seen.max() == 7 + reach
     assert len(network(maps, 2)) == 2

@@ -1,6 +1,7 @@
-"""A training of the segmenter with losses that count, and with terms: columns, bytes, kills and what is left alone."""
+"""A training of the segmenter: losses that count, terms and their columns, kills, what is left alone."""
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,17 +29,11 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def made(samples_folder="set", **changes):
+def made(**changes):
     chosen = scenes.params(**changes)
     torch.manual_seed(chosen.seed)
-    samples = scenes.samples(samples_folder_of(samples_folder), chosen)
+    samples = scenes.samples(Path("set"), chosen)
     return chosen, prepare("segmenter", chosen, scenes.CLASSES, samples)
-
-
-def samples_folder_of(name):
-    from pathlib import Path
-
-    return Path(name)
 
 
 def trained(key, **changes):

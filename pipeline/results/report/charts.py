@@ -136,15 +136,17 @@ def threshold_curve(rows: Table, numbers: Mapping[str, float]) -> Figure:
 
 
 def training(name: str, rows: Table) -> Figure:
-    """By epoch: the loss, its parts and that of val where they are known, mAP on val, the learning rate.
+    """By epoch: the loss, its parts and that of val where they are known, shares in percent, learning rate.
 
     A loss whose turn did not come in an epoch is nan there, which is no value.
     """
     rows = [{column: "" if value == "nan" else value for column, value in row.items()} for row in rows]
     known = {column for column in rows[0] if any(row[column] for row in rows)}
-    losses = [column for column in rows[0] if column in known and column not in ("epoch", "lr", "val_map")]
+    apart = ("epoch", "lr", "val_map", "background")
+    losses = [column for column in rows[0] if column in known and column not in apart]
     panels = [("loss", losses, 2.4)]
     panels += [("val mAP, %", ["val_map"], 1.2)] * ("val_map" in known)
+    panels += [("ground, %", ["background"], 1.2)] * ("background" in known)
     panels += [("lr", ["lr"], 0.8)] * ("lr" in known)
     with charts.style():
         height = 0.75 + 0.72 * sum(share for *_, share in panels) + 0.2 * (len(losses) > 3)
@@ -157,7 +159,7 @@ def training(name: str, rows: Table) -> Figure:
             axes.set_ylabel(label, fontsize=9)
             axes.tick_params(labelsize=8)
             highest = max((float(row[c]) for row in rows for c in columns if row[c]), default=0)
-            axes.set_ylim(0, 100 if "mAP" in label else 1.08 * highest or 1)
+            axes.set_ylim(0, 100 if "%" in label else 1.08 * highest or 1)
         figure.suptitle(name, fontsize=11, x=0.02, ha="left")
         found[-1].set_xlabel("epoch")
         found[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -172,8 +174,8 @@ def _line(axes: Axes, rows: Table, column: str, place: int) -> None:
     """One column over the epochs; an epoch without a value is left out."""
     points = [(int(row["epoch"]), float(row[column])) for row in rows if row[column]]
     colour, width = (BLUE, 2.2) if column == "loss" else (COLOURS[place % len(COLOURS)], 1.2)
-    if column in ("lr", "val_map"):
-        colour = INK if column == "lr" else GREEN
+    if column in ("lr", "val_map", "background"):
+        colour = {"lr": INK, "val_map": GREEN, "background": GREY}[column]
     name = column.replace("val_loss", "loss on val")
     axes.plot(
         *zip(*points, strict=True), label=name, color=colour, lw=width, marker="o" if len(rows) < 3 else None

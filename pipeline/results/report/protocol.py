@@ -12,6 +12,7 @@ from pipeline.project.tables import Table
 from pipeline.results.data_set import DataSet
 from pipeline.results.scores import Scores
 from pipeline.results.snapshot import hashes
+from stages.common.artifacts import read_json
 
 PACKAGES = ("torch", "torchvision", "segmentation_models_pytorch", "timm", "numpy", "dvc")
 MASKS = "data/masks"
@@ -41,6 +42,7 @@ def card(root: Path, found: Scores, data: DataSet) -> Rows:
         ("mean", "IoU over the classes that occur, background included, of one table of counts over the "
                  "whole split; 255 in the truth is not scored, unknown in a result counts as missed"),
         ("supervision", f"{supervision(found)}; the last epoch is kept"),
+        *_loss(found),
         ("chosen on", chosen(near)),
         ("seeds", ", ".join(f"{key} {value}" for key, value in _seeds(params)) or "none"),
         *_preset(near),
@@ -95,6 +97,36 @@ def chosen(near: Mapping[str, list[presets.Change]]) -> str:
             f"as preset {same[0]}: its thresholds, beta and steps were chosen on training masks, as papers do"
         )
     return "not known: these parameters are no shipped preset's"
+
+
+def _loss(found: Scores) -> Rows:
+    """What the segmenter minimised, with the weights that its classes had."""
+    section = found.run.params.get("segmenter", {})
+    if "loss" not in section:
+        return []
+    options = {key: value for key, value in section[section["loss"]].items() if key != "balance"}
+    terms = [f"{name} ({words_of(values)})" for name, values in (section.get("terms") or {}).items()]
+    said = " + ".join([section["loss"] + (f" ({words_of(options)})" if options else ""), *terms])
+    return [("loss", f"{said}; {balance(found, section)}")]
+
+
+def words_of(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in options.items())
+
+
+def balance(found: Scores, section: Mapping[str, Any]) -> str:
+    """How the classes weigh: counted on the labels, as data/segmenter says where it is this run's."""
+    asked = section[section["loss"]].get("balance", "none")
+    if asked == "none":
+        return "every known pixel weighs the same"
+    if asked == "sides":
+        return "foreground and background are averaged apart in each batch"
+    if why := found.why_not("segmenter"):
+        return f"classes weigh by {asked}, and which weights these are is not known: {why}"
+    config = read_json(found.run.root / "data" / "segmenter" / "config.json")
+    pairs = zip(config["classes"], config["class_weights"], strict=True)
+    how = "as given" if isinstance(asked, list) else f"by {asked} frequency of data/{section['labels']}"
+    return f"classes weigh {how}: " + ", ".join(f"{name} {weight:.3g}" for name, weight in pairs)
 
 
 def cost(root: Path, lock: dict[str, Any]) -> Table:

@@ -51,3 +51,13 @@ def test_a_network_that_did_not_learn_in_an_epoch_has_no_point_there() -> None:
     axes = drawings.training("Classifier", rows).axes[0]
     assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 2], [2]]
     assert axes.get_ylim()[1] == 1.08 * 1.5
+
+
+def test_terms_have_curves_and_the_predicted_ground_a_panel_of_its_own() -> None:
+    columns = ("loss", "pixel", "semeda", "background", "sobel")
+    rows = [{"epoch": str(n), "lr": "0.1", **dict.fromkeys(columns, str(n))} for n in (1, 2)]
+    losses, ground, _ = drawings.training("Segmenter", rows).axes
+    assert [line.get_label() for line in losses.lines] == ["loss", "pixel", "semeda", "sobel"]
+    assert [line.get_label() for line in ground.lines] == ["background"]
+    assert ground.get_ylabel() == "ground, %" and ground.get_ylim() == (0, 100)
+    assert losses.get_ylim() == (0, 1.08 * 2)
