@@ -50,7 +50,7 @@ def main() -> str:
     samples, key = MaskedSamples(train, params, MASKS), training_key(name, params, train, labels)
     if labels:
         samples = CorrectedSamples(train, params, MASKS, labels, ORACLES[name])
-    made = prepare("ceiling", params, len(pictures.classes), samples)
+    made = prepare(f"ceiling@{name}", params, len(pictures.classes), samples)
     history = fit(f"ceiling@{name}", made.strategy, made.samples, params, key)
     config = saved_config(params, pictures.classes) | made.config
     store.save_network(OUT / name, made.strategy.networks[MAIN], config, history, made.files)
