@@ -1,7 +1,7 @@
 """Score one rung of the ladder against the masks: `python -m stages.evaluation RUNG FOLDER-OF-DATA`.
 
 Writes reports/rungs/<rung>/: metrics.json (percent with two decimals, so that `dvc metrics diff` reads as
-papers do), per_class.csv, per_picture.csv, confusion.csv and .png, curve.csv and sheet.png.
+papers do), per_class.csv, per_picture.csv, per_class_pictures.csv, confusion.csv, curve.csv, boundary.csv.
 data/masks/index.csv says which pictures have a truth: exactly these are scored, and one that cannot be
 is an error.
 """
@@ -10,6 +10,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from stages.evaluation import curve, emptiness, entropy, metrics, tables
 from stages.evaluation.count import COUNTS, PROBLEM, Count, Task, read_counts
 from stages.evaluation.names import MERGED
 from stages.evaluation.params import Evaluation
+from stages.evaluation.pictures import Means
 from stages.evaluation.rungs import SCORES, Rung, rung, split_of
 
 MASKS = Path("data/masks")
@@ -40,11 +42,18 @@ def main() -> str:
         return _without_truth(name, found, split, pictures)
 
     classes = found.classes(pictures.classes)
-    table, histogram, rows = _count(name, found, ids, len(classes), params)
+    found_counts = _count(name, found, ids, len(classes), params)
+    by_ring, histogram, widths = found_counts.by_ring, found_counts.histogram, params.boundary.widths
+    table = by_ring.sum(0)
     if not table.any():
         raise ValueError(f"all masks of split {split} are void (255) everywhere: nothing to score")
+    if params.boundary.void == "trimap" and not by_ring[:-1].any():
+        raise ValueError(
+            "evaluation.boundary.void is trimap, and no mask has void (255) along its objects: set label"
+        )
     values = tables.summary(table, classes) | {"images": len(ids), "split": split} | _kind(found)
     values |= entropy.means(name, found, ids, MASKS)
+    values |= tables.near(by_ring, widths) | tables.of_pictures(found_counts.pictures)
     line = f"{name}: mIoU {values['miou']:.2f} %" + " of object and ground" * found.merged
     thresholds: list[float | None] = [None]
     stack = table[None]
@@ -57,9 +66,18 @@ def main() -> str:
         line += f" at threshold {params.threshold:g}"
         line += f" (best {values['miou_best_threshold']:.2f} % at {values['best_threshold']:g})"
 
-    _write(name, table, classes, tables.curve(thresholds, stack), rows)
+    _write(name, found_counts, classes, tables.curve(thresholds, stack), widths)
     write_json(SCORES / name / "metrics.json", values)
     return f"{line}, {len(ids)} pictures{_looks_wrong(name, found, ids, pictures)}"
+
+
+class Found(NamedTuple):
+    """What all pictures of a rung add up to, and a row of scores for each of them."""
+
+    by_ring: np.ndarray  # tables of counts by distance to the boundary (boundary.count)
+    histogram: np.ndarray | None  # of maps, the joint one (curve.count)
+    pictures: Means
+    rows: list[tuple[str, ...]]
 
 
 def _asked(arguments: Sequence[str]) -> tuple[str, Rung]:
@@ -88,14 +106,10 @@ def _require(files: Sequence[Path], what: str) -> None:
         )
 
 
-def _count(
-    name: str, found: Rung, ids: Sequence[str], classes: int, params: Evaluation
-) -> tuple[np.ndarray, np.ndarray | None, list[tuple[str, ...]]]:
-    """The table of counts, of maps the joint histogram, and a row of scores for each picture.
-
-    Maps are counted and scored at the fixed threshold.
-    """
-    count = Count(classes, found.maps, params.threshold, params.bins, found.merged)
+def _count(name: str, found: Rung, ids: Sequence[str], classes: int, params: Evaluation) -> Found:
+    """Maps are counted at all thresholds, and scored at the fixed one."""
+    widths, void = params.boundary.widths, params.boundary.void
+    count = Count(classes, found.maps, params.threshold, params.bins, widths, void, found.merged)
     tasks = {i: Task(MASKS / f"{i}.png", found.file(i)) for i in ids}
     work = [items.Item(i, count.key(task), task) for i, task in tasks.items()]
     results = items.compute_items(f"evaluation@{name}", work, count, batches=items.groups_of(GROUP))
@@ -103,20 +117,21 @@ def _count(
         lines = [f"{len(problems)} of {len(ids)} pictures cannot be scored:"]
         lines += [f"  {problem}" for problem in problems[:SHOWN]]
         raise ValueError("\n".join(lines + ["  ..."] * (len(problems) > SHOWN)))
-    table = np.zeros((classes, classes + 1), np.int64)
+    by_ring = np.zeros((len(widths) + 1, classes, classes + 1), np.int64)
     histogram = curve.empty_histogram(classes, params.bins) if found.maps else None
-    rows = []
+    pictures, rows = Means(classes, params.jaccard_threshold), []
     for item in work:
         counts = read_counts(results.read(item, COUNTS))
-        table += counts.table
+        by_ring += counts.by_ring
         if histogram is not None:
             histogram[:, counts.columns] += counts.histogram
+        pictures.add(counts.table)
         rows.append(tables.picture(item.id, counts.table))
-    return table, histogram, rows
+    return Found(by_ring, histogram, pictures, rows)
 
 
 def _without_truth(name: str, found: Rung, split: str, pictures: Pictures) -> str:
-    _write(name, None, found.classes(pictures.classes), csv_text([tables.CURVE_COLUMNS]), [])
+    _write(name, None, found.classes(pictures.classes), csv_text([tables.CURVE_COLUMNS]))
     ids = [picture.id for picture in pictures.split(split)]
     write_json(SCORES / name / "metrics.json", {"images": 0, "split": split} | _kind(found))
     line = f"{name}: no truth for split {split}, nothing to score"
@@ -138,13 +153,18 @@ def _looks_wrong(name: str, found: Rung, ids: Sequence[str], pictures: Pictures)
 
 
 def _write(
-    name: str, table: np.ndarray | None, classes: Sequence[str], points: str, rows: list[tuple[str, ...]]
+    name: str, found: Found | None, classes: Sequence[str], points: str, widths: Sequence[int] = ()
 ) -> None:
+    """All tables of a rung; without their rows where there is no truth."""
     out = SCORES / name
+    table = found.by_ring.sum(0) if found else None
     write_atomic(out / "curve.csv", points)
-    write_atomic(out / "per_picture.csv", csv_text([tables.PICTURE_COLUMNS, *rows]))
+    write_atomic(out / "per_picture.csv", csv_text([tables.PICTURE_COLUMNS, *(found.rows if found else ())]))
     write_atomic(out / "per_class.csv", tables.per_class(table, classes))
     write_atomic(out / "confusion.csv", tables.confusion(table, classes))
+    write_atomic(out / "boundary.csv", tables.bands(found.by_ring if found else None, widths))
+    means = tables.per_class_pictures(found.pictures if found else None, classes)
+    write_atomic(out / "per_class_pictures.csv", means)
 
 
 if __name__ == "__main__":

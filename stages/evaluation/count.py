@@ -10,7 +10,8 @@ from stages.common import fingerprint
 from stages.common.artifacts import npz_arrays, npz_bytes, read_mask
 from stages.common.labels import as_objects, threshold_labels
 from stages.common.pool import Files
-from stages.evaluation import curve, metrics
+from stages.evaluation import boundary, curve
+from stages.evaluation.params import Void
 from stages.evaluation.results import read_maps
 
 COUNTS, PROBLEM = "*.npz", "*.txt"
@@ -22,16 +23,24 @@ class Task(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """The table of counts [C, C + 1] at the threshold, and of maps the joint histogram at `columns`."""
+    """Tables of counts at the threshold by distance to the boundary, and of maps the histogram at `columns`.
 
-    table: np.ndarray
+    `by_ring` is what `boundary.count` gives; the joint histogram is of `curve.count`.
+    """
+
+    by_ring: np.ndarray
     histogram: np.ndarray | None
     columns: np.ndarray | None
+
+    @property
+    def table(self) -> np.ndarray:
+        """Of the whole picture, [C, C + 1]."""
+        return np.asarray(self.by_ring.sum(0))
 
 
 @dataclass(frozen=True)
 class Count:
-    """`classes` counts the background; `threshold` and `bins` are of maps.
+    """`classes` counts the background; `threshold` and `bins` are of maps, `widths` and `void` of bands.
 
     `merged`: the results tell object from ground, and the truth's classes count as one.
     """
@@ -40,14 +49,17 @@ class Count:
     maps: bool
     threshold: float
     bins: int
+    widths: tuple[int, ...]
+    void: Void
     merged: bool = False
 
     def key(self, task: Task) -> str:
         """Of the two files, and of the result's name, which a problem names."""
         code = fingerprint.code_hash("stages.evaluation.count")
         of_maps = (self.threshold, self.bins) if self.maps else None
+        bands = (self.widths, self.void)
         hashes = [fingerprint.file_hash(file) for file in task]
-        return fingerprint.key(code, self.classes, self.merged, of_maps, hashes, str(task.result))
+        return fingerprint.key(code, self.classes, self.merged, of_maps, bands, hashes, str(task.result))
 
     def __call__(self, tasks: list[Task]) -> list[Files]:
         return [self._files(task) for task in tasks]
@@ -63,11 +75,14 @@ class Count:
     def counts(self, task: Task) -> Counts:
         truth = as_objects(read_mask(task.truth)) if self.merged else read_mask(task.truth)
         if not self.maps:
-            return Counts(metrics.confusion(truth, read_mask(task.result), self.classes), None, None)
+            return Counts(self._by_ring(truth, read_mask(task.result)), None, None)
         maps, present = read_maps(task.result, truth.shape, self.classes)
         labels = threshold_labels(maps, present, self.threshold)
         histogram = curve.count(truth, maps, self.classes, self.bins)
-        return Counts(metrics.confusion(truth, labels, self.classes), histogram, curve.columns(present))
+        return Counts(self._by_ring(truth, labels), histogram, curve.columns(present))
+
+    def _by_ring(self, truth: np.ndarray, result: np.ndarray) -> np.ndarray:
+        return boundary.count(truth, result, self.classes, self.widths, self.void)
 
 
 def read_counts(content: bytes) -> Counts:

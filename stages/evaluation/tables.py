@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from stages.common.artifacts import as_text, csv_text
-from stages.evaluation import metrics
+from stages.evaluation import boundary, metrics, pictures
+from stages.evaluation.names import WIDTH
 
-CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "pixels")
+CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "pixels", "decided")
 PICTURE_COLUMNS = ("id", "miou", "precision", "recall", "over", "under")
 CURVE_COLUMNS = ("threshold", "miou", "precision", "recall", "over", "under")
+BOUNDARY_COLUMNS = ("width", "region", "pixels", "miou", "precision", "recall")
+CLASS_PICTURES_COLUMNS = ("class", "pictures", *pictures.COLUMNS)
 
 
 def percent(fraction: float | np.ndarray) -> float:
@@ -20,28 +23,44 @@ def percent(fraction: float | np.ndarray) -> float:
 
 
 def summary(table: np.ndarray, classes: Sequence[str]) -> dict[str, float | dict[str, float]]:
-    """The keys of metrics.json that every scored rung has, in percent."""
+    """The keys of metrics.json that every scored rung has, in percent; more where pixels are unknown."""
     tp, fp, fn = metrics.counts(table)
     ious = metrics.iou(tp, fp, fn)
     occurs = np.flatnonzero(tp + fp + fn)
+    further = {
+        "f1": metrics.f1(tp, fp, fn),
+        "specificity": metrics.specificity(tp, fp, fn, metrics.negatives(table)),
+    }
     return {
         **{name: percent(value) for name, value in metrics.means(table).items()},
+        **{name: percent(values[occurs].mean()) for name, values in further.items()},
         "pixel_accuracy": percent(metrics.pixel_accuracy(table)),
+        **(seeds(table) if table[:, -1].any() else {}),
         "iou": {classes[index]: percent(ious[index]) for index in occurs.tolist()},
     }
 
 
+def seeds(table: np.ndarray) -> dict[str, float]:
+    """How much of a rung that leaves pixels unknown is decided, and how much of that is right, in percent."""
+    return {name: percent(value) for name, value in metrics.decisions(table).items()}
+
+
 def per_class(table: np.ndarray | None, classes: Sequence[str]) -> str:
-    """CSV, one row per class; the cells of a class that occurs nowhere are empty."""
+    """CSV, one row per class; the cells of a class that occurs nowhere are empty.
+
+    So is `decided`, the share of the true class's pixels with an answer, where nothing is unknown.
+    """
     if table is None:
         return csv_text([CLASS_COLUMNS])
     tp, fp, fn = metrics.counts(table)
     columns = [metric(tp, fp, fn) for metric in metrics.METRICS.values()]
-    pixels, occurs = table.sum(1), (tp + fp + fn) > 0
+    pixels, occurs, unknown = table.sum(1), (tp + fp + fn) > 0, table[:, -1]
     rows: list[Sequence[object]] = [CLASS_COLUMNS]
     for index, name in enumerate(classes):
         cells = [f"{percent(column[index]):.2f}" if occurs[index] else "" for column in columns]
-        rows.append((as_text(name), *cells, pixels[index]))
+        told = unknown.any() and pixels[index]
+        decided = f"{percent(1 - unknown[index] / pixels[index]):.2f}" if told else ""
+        rows.append((as_text(name), *cells, pixels[index], decided))
     return csv_text(rows)
 
 
@@ -76,3 +95,43 @@ def curve(thresholds: Sequence[float | None], tables: np.ndarray) -> str:
         name = "" if threshold is None else f"{threshold:g}"
         rows.append((name, *(f"{percent(column[row]):.2f}" for column in columns.values())))
     return csv_text(rows)
+
+
+def near(by_ring: np.ndarray, widths: Sequence[int]) -> dict[str, float]:
+    """boundary_miou and interior_miou, in percent, of tables by ring; neither of a region without pixels."""
+    place = list(widths).index(WIDTH)
+    regions = {
+        "boundary_miou": boundary.bands(by_ring)[place],
+        "interior_miou": boundary.interiors(by_ring)[place],
+    }
+    return {name: percent(metrics.means(table)["miou"]) for name, table in regions.items() if table.any()}
+
+
+def bands(by_ring: np.ndarray | None, widths: Sequence[int]) -> str:
+    """CSV, two rows per width: the band along the boundary, and the rest; empty cells without pixels."""
+    rows: list[Sequence[object]] = [BOUNDARY_COLUMNS]
+    if by_ring is not None:
+        inside, outside = boundary.bands(by_ring), boundary.interiors(by_ring)
+        for width, *both in zip(widths, inside, outside, strict=True):
+            for region, table in zip((boundary.BAND, boundary.INTERIOR), both, strict=True):
+                means = metrics.means(table)
+                cells = [
+                    f"{percent(means[name]):.2f}" if table.any() else "" for name in BOUNDARY_COLUMNS[3:]
+                ]
+                rows.append((width, region, table.sum(), *cells))
+    return csv_text(rows)
+
+
+def per_class_pictures(means: pictures.Means | None, classes: Sequence[str]) -> str:
+    """CSV, one row per class: its means over the pictures whose truth holds it; empty where none does."""
+    rows: list[Sequence[object]] = [CLASS_PICTURES_COLUMNS]
+    if means is not None:
+        for name, number, values in zip(classes, means.pictures, means.of_classes().T, strict=True):
+            cells = ("" if np.isnan(value) else f"{percent(value):.2f}" for value in values)
+            rows.append((as_text(name), number, *cells))
+    return csv_text(rows)
+
+
+def of_pictures(means: pictures.Means) -> dict[str, float]:
+    """The keys of metrics.json that are means over pictures, then classes, in percent: `picture_jaccard`."""
+    return {f"picture_{name}": percent(value) for name, value in means.of_set().items()}

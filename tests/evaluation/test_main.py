@@ -20,7 +20,12 @@ CLASSES = ["background", "cat", "dog"]
 TRAIN, VAL = ["a", "b", "c"], ["d"]
 SIZE = (12, 16)
 DVC = "stages:\n  evaluation:\n    foreach: [seeds]\n    do: {params: [evaluation]}\n"
-PARAMS = "evaluation: {threshold: 0.333, bins: 20}\n"
+PARAMS = """evaluation:
+  threshold: 0.333
+  bins: 20
+  boundary: {widths: [1, 3, 5], void: label}
+  jaccard_threshold: 0.65
+"""
 FOLDERS = {"crf": "affinity_labels/crf"}  # of data/; those of the other rungs have their names
 MAPS = {}  # id -> maps of the seeds
 TRUTH = {}
@@ -28,7 +33,7 @@ TRUTH = {}
 
 def test_counts_are_read_without_pickles():
     content = io.BytesIO()
-    np.savez(content, table=np.array([{}], object))
+    np.savez(content, by_ring=np.array([{}], object))
     with pytest.raises(ValueError, match="allow_pickle"):
         count.read_counts(content.getvalue())
 
@@ -168,7 +173,8 @@ def test_same_inputs_same_bytes(project, monkeypatch):
         contents.append({file.name: file.read_bytes() for file in Path("reports/rungs/seeds").iterdir()})
     assert contents[0] == contents[1]
     assert set(contents[0]) == {
-        "metrics.json", "per_class.csv", "per_picture.csv", "confusion.csv", "curve.csv",
+        "metrics.json", "per_class.csv", "per_picture.csv", "confusion.csv", "curve.csv", "boundary.csv",
+        "per_class_pictures.csv",
     }  # fmt: skip
 
 
@@ -286,7 +292,7 @@ def test_a_set_without_masks_says_no_truth(project, monkeypatch, rung):
     write_atomic(Path("data/masks/index.csv"), "id,split\n")
     assert "no truth" in _run(monkeypatch, rung)
     assert _metrics(rung) == {"images": 0, "split": "val" if rung == "predictions" else "train"}
-    for name in ("per_class.csv", "confusion.csv", "curve.csv"):
+    for name in ("per_class.csv", "confusion.csv", "curve.csv", "boundary.csv", "per_class_pictures.csv"):
         assert _rows(f"reports/rungs/{rung}/{name}") == []
 
 
