@@ -353,3 +353,117 @@ def test_other_rungs_say_nothing_of_merged_classes(project, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["evaluation", "seeds", "seeds"])
     evaluation.main()
     assert "classes" not in json.loads(Path("reports/rungs/seeds/metrics.json").read_text())
+
+
+def _bands(rung):
+    return {(row["width"], row["region"]): row for row in _rows(f"reports/rungs/{rung}/boundary.csv")}
+
+
+def test_maps_have_bands_at_the_fixed_threshold(project, monkeypatch):
+    """Against dilations of the truth's edges, at a threshold that the curve does not have."""
+    import cv2
+
+    _run(monkeypatch, "seeds")
+    rows, values = _bands("seeds"), _metrics("seeds")
+    assert [*dict.fromkeys(width for width, _ in rows)] == ["1", "3", "5"]
+    inside, outside = np.zeros((2, 3, 4), np.int64)
+    for i in TRAIN:
+        highest, lowest = cv2.dilate(TRUTH[i], np.ones((3, 3))), cv2.erode(TRUTH[i], np.ones((3, 3)))
+        band = cv2.dilate((highest != lowest).astype(np.uint8), np.ones((5, 5))) > 0
+        labels = threshold_labels(upsample(MAPS[i], SIZE), np.array([1, 2]), 0.333)
+        for table, where in ((inside, band), (outside, ~band)):
+            table += metrics.confusion(np.where(where, TRUTH[i], 255).astype(np.uint8), labels, 3)
+    assert int(rows["3", "band"]["pixels"]) == inside.sum() > 0
+    assert int(rows["3", "interior"]["pixels"]) == outside.sum()
+    found = float(rows["3", "band"]["miou"])
+    assert values["boundary_miou"] == found == pytest.approx(100 * metrics.means(inside)["miou"], abs=0.0051)
+
+
+def test_a_band_as_wide_as_the_picture_has_the_rungs_miou(project, monkeypatch):
+    Path("params.yaml").write_text(PARAMS.replace("[1, 3, 5]", "[3, 16]"))
+    _run(monkeypatch, "crf")
+    rows, values = _bands("crf"), _metrics("crf")
+    assert rows["16", "interior"]["miou"] == "" and rows["16", "interior"]["pixels"] == "0"
+    assert [float(rows["16", "band"][key]) for key in ("miou", "precision", "recall")] == [
+        values[key] for key in ("miou", "precision", "recall")
+    ]
+
+
+def test_a_trimap_needs_void(project, monkeypatch):
+    Path("params.yaml").write_text(PARAMS.replace("label", "trimap"))
+    _run(monkeypatch, "crf")
+    assert _metrics("crf")["boundary_miou"] > 0
+    for i in TRAIN:
+        write_atomic(Path(f"data/masks/{i}.png"), mask_bytes(np.where(TRUTH[i] == 255, 0, TRUTH[i])))
+    with pytest.raises(ValueError, match=r"evaluation.boundary.void is trimap.*no mask has void"):
+        _run(monkeypatch, "crf")
+
+
+def test_bands_are_counted_again_and_a_threshold_of_scores_is_not(project, monkeypatch, counted):
+    _run(monkeypatch, "crf")
+    before = _metrics("crf")
+    assert 0 < before["picture_jaccard"] < 65 and before["picture_threshold_jaccard"] == 0
+    Path("params.yaml").write_text(PARAMS.replace("0.65", "0.0"))
+    _run(monkeypatch, "crf")
+    assert len(counted) == 3
+    assert _metrics("crf")["picture_threshold_jaccard"] == before["picture_jaccard"]
+    for changed in (PARAMS.replace("5]", "6]"), PARAMS.replace("label", "trimap")):
+        counted.clear()
+        Path("params.yaml").write_text(changed)
+        _run(monkeypatch, "crf")
+        assert len(counted) == 3
+
+
+def test_scores_of_pictures_are_means_of_each_ones_own(project, monkeypatch):
+    _run(monkeypatch, "crf")
+    rows = {row["class"]: row for row in _rows("reports/rungs/crf/per_class_pictures.csv")}
+    assert list(rows) == CLASSES and {row["pictures"] for row in rows.values()} == {"3"}
+    result = {i: count.read_mask(Path(f"data/affinity_labels/crf/{i}.png")) for i in TRAIN}
+    for label, name in enumerate(CLASSES):
+        own = []
+        for i in TRAIN:
+            known = TRUTH[i] != 255
+            true, marked = (TRUTH[i] == label) & known, (result[i] == label) & known
+            own.append(2 * (true & marked).sum() / (true.sum() + marked.sum()))
+        assert float(rows[name]["dice"]) == pytest.approx(100 * np.mean(own), abs=0.0051)
+    mean = np.mean([float(row["e_measure"]) for row in rows.values()])
+    assert _metrics("crf")["picture_e_measure"] == pytest.approx(mean, abs=0.0051)
+
+
+def test_a_rung_with_unknown_pixels_says_how_much_is_decided(project, monkeypatch):
+    for i in TRAIN:
+        result = np.where(TRUTH[i] == 1, 255, 0)  # all cats are left open, the rest is called background
+        write_atomic(Path(f"data/pseudo_labels/{i}.png"), mask_bytes(result))
+    _run(monkeypatch, "pseudo_labels")
+    truth = np.stack([TRUTH[i] for i in TRAIN])
+    pixels = [(truth == label).sum() for label in range(3)]
+    wanted = {"decided": pixels[0] + pixels[2], "correct": pixels[0], "wrong": pixels[2]}
+    found = _metrics("pseudo_labels")
+    for name, number in wanted.items():
+        assert found[name] == pytest.approx(100 * number / sum(pixels), abs=0.0051)
+    assert found["accuracy"] == pytest.approx(100 * pixels[0] / (pixels[0] + pixels[2]), abs=0.0051)
+    decided = [row["decided"] for row in _rows("reports/rungs/pseudo_labels/per_class.csv")]
+    assert decided == ["100.00", "0.00", "100.00"]
+    _run(monkeypatch, "crf")
+    assert "decided" not in _metrics("crf")
+
+
+def test_the_boundary_of_objects_is_not_that_of_their_classes(project, monkeypatch):
+    """Cats beside dogs are one object: of the rung of object and ground nothing lies on an edge there."""
+    truth = np.ones(SIZE, np.uint8)
+    truth[:, 8:] = 2
+    for i in TRAIN:
+        write_atomic(Path(f"data/masks/{i}.png"), mask_bytes(truth))
+        own = npz_bytes(maps=MAPS[i][:1], classes=np.int16([1]), size=np.int32(SIZE))
+        write_atomic(Path(f"data/saliency/{i}.npz"), own)
+    write_json(Path("data/saliency/classes.json"), ["background", "foreground"])
+    _run(monkeypatch, "saliency")
+    assert {row["pixels"] for (_, region), row in _bands("saliency").items() if region == "band"} == {"0"}
+    assert "boundary_miou" not in _metrics("saliency") and "interior_miou" in _metrics("saliency")
+
+
+@pytest.mark.parametrize("widths", ["[3, 1]", "[1, 2]", "[3, 3]", "[]"])
+def test_widths_must_rise_and_hold_the_one_of_the_headline(project, monkeypatch, widths):
+    Path("params.yaml").write_text(PARAMS.replace("[1, 3, 5]", widths))
+    with pytest.raises(ValueError, match=r"boundary.widths: .*must rise and hold 3"):
+        _run(monkeypatch, "crf")
