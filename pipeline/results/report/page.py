@@ -16,6 +16,7 @@ from pipeline.results.compared import below
 from pipeline.results.data_set import DataSet
 from pipeline.results.diff.parting import is_stamp
 from pipeline.results.report import (
+    boundary,
     ceilings,
     diagnosed,
     explained,
@@ -101,6 +102,7 @@ def values(root: Path) -> dict[str, Any]:
         "steps": steps(rows, classes, found.merged),
         "areas": _areas(found),
         "curve": _curve(found),
+        "boundary": boundary.part(found),
         "trainings": _trainings(found),
         "inputs": _inputs(found),
         "strategy": params["classifier"]["method"],

@@ -16,7 +16,7 @@ from tests import browser
 from tests.conftest import Project
 
 PARTS = [
-    "ladder", "gallery", "classifier", "threshold", "steps", "training", "confusion", "paste", "data",
+    "ladder", "gallery", "classifier", "threshold", "steps", "boundary", "training", "confusion", "paste", "data",
     "protocol", "cost",
 ]  # fmt: skip
 
