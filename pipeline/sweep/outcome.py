@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.project import git, ledger
 from pipeline.project.outcomes import RAN, RESTORED
@@ -27,6 +27,13 @@ class Cost:
     seconds: float = 0.0  # without waiting for others
 
 
+class Seeds(NamedTuple):
+    """Of a rung that leaves pixels unknown, percent of its pixels: with an answer, with the right one."""
+
+    decided: float
+    correct: float
+
+
 @dataclass(frozen=True)
 class Row:
     """One run."""
@@ -39,6 +46,7 @@ class Row:
     explained: Mapping[str, float] = field(
         default_factory=dict
     )  # percent by explanation metric, if asked for
+    seeds: Mapping[str, Seeds] = field(default_factory=dict)  # by rung, of those that leave pixels unknown
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,11 @@ class Point:
         """The same of an explanation metric."""
         return _spread([row.explained[metric] for row in self.rows if metric in row.explained])
 
+    def seeds(self, rung: str) -> Seeds | None:
+        """The mean over the seeds' runs; None where no run's rung leaves pixels unknown."""
+        found = [row.seeds[rung] for row in self.rows if rung in row.seeds]
+        return Seeds(*map(statistics.fmean, zip(*found, strict=True))) if found else None
+
 
 def _spread(values: list[float]) -> tuple[float, float | None] | None:
     if not values:
@@ -81,6 +94,12 @@ class Outcome:
     sweep: Sweep
     points: list[Point]
     rungs: list[str]
+    predictions: str = ""  # the rung of what the segmenter says, if any run has one
+
+    @property
+    def seeds(self) -> list[str]:
+        """The rungs that leave pixels unknown in some run."""
+        return [rung for rung in self.rungs if any(rung in row.seeds for row in self.rows)]
 
     @property
     def rows(self) -> list[Row]:
@@ -112,38 +131,61 @@ def read(
     costs, said = _costs(root, sweep), {one.trial.name: one for one in ended}
     points = [Point(sweep.point(index), values) for index, values in enumerate(sweep.points)]
     rungs: dict[str, None] = {}
+    predictions = ""
     for trial in trials:
         known = FINISHED if trial.name in done else NOT_RUN
         one = said.get(trial.name, Ended(trial, known))
-        miou, explained = _numbers(root, trial.name) if one.outcome == FINISHED else ({}, {})
-        rungs |= dict.fromkeys(miou)
-        row = Row(trial, one.outcome, one.why, miou, costs.get(trial.name, Cost()), explained)
+        numbers = _numbers(root, trial.name) if one.outcome == FINISHED else Numbers()
+        predictions = predictions or numbers.predictions
+        rungs |= dict.fromkeys(rung for rung, _ in numbers.miou)
+        row = Row(
+            trial,
+            one.outcome,
+            one.why,
+            dict(numbers.miou),
+            costs.get(trial.name, Cost()),
+            dict(numbers.explained),
+            dict(numbers.seeds),
+        )
         next(point for point in points if point.name == trial.point).rows.append(row)
-    return Outcome(sweep, points, list(rungs))
-
-
-def _numbers(root: Path, name: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Of a finished run: mIoU by rung that has a truth, and the explanation metrics, if it has any."""
-    try:
-        commit = git.resolve(root, f"refs/heads/{git.BRANCH}{name}")
-        miou, explained = _of_commit(root, commit)
-    except ValueError:
-        return {}, {}
-    return dict(miou), dict(explained)
+    return Outcome(sweep, points, list(rungs), predictions)
 
 
 Pairs = tuple[tuple[str, float], ...]
 
 
+class Numbers(NamedTuple):
+    """Of a finished run: mIoU by rung that has a truth; explanation metrics and seeds, if it has any."""
+
+    miou: Pairs = ()
+    explained: Pairs = ()
+    seeds: tuple[tuple[str, Seeds], ...] = ()
+    predictions: str = ""  # the rung of data/predictions
+
+
+def _numbers(root: Path, name: str) -> Numbers:
+    try:
+        return _of_commit(root, git.resolve(root, f"refs/heads/{git.BRANCH}{name}"))
+    except ValueError:
+        return Numbers()
+
+
 @functools.lru_cache(maxsize=4096)  # a sweep's page is made anew after each of its runs
-def _of_commit(root: Path, commit: str) -> tuple[Pairs, Pairs]:
+def _of_commit(root: Path, commit: str) -> Numbers:
     found = scores.read(open_run(root, commit))
     rung = explanation.read(found)
     numbers = rung.numbers if rung and rung.good else {}
-    return (
-        tuple((rung.name, rung.numbers["miou"]) for rung in found.good if "miou" in rung.numbers),
+    scored = [rung for rung in found.good if "miou" in rung.numbers]
+    return Numbers(
+        tuple((rung.name, rung.numbers["miou"]) for rung in scored),
         tuple((key, numbers[key]) for key in explanation.WORDS if key in numbers),
+        tuple((rung.name, _seeds(rung.numbers)) for rung in scored if "decided" in rung.numbers),
+        next((rung.name for rung in scored if rung.results == "predictions"), ""),
     )
+
+
+def _seeds(numbers: Mapping[str, float]) -> Seeds:
+    return Seeds(*(numbers[name] for name in Seeds._fields))
 
 
 def _costs(root: Path, sweep: Sweep) -> dict[str, Cost]:

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.project import words
 from pipeline.project.root import write_whole
 from pipeline.results import charts, noise, pages
-from pipeline.sweep import effects, summary
+from pipeline.sweep import bubbles, effects, summary
 from pipeline.sweep.definition import folder
 from pipeline.sweep.effects import Effect
 from pipeline.sweep.grid import word
@@ -23,6 +23,7 @@ def write(root: Path, outcome: Outcome) -> None:
 def render(outcome: Outcome) -> str:
     keys = summary.varying(outcome.sweep.points)
     found = [effects.effect(factor, outcome) for factor in effects.factors(outcome.sweep.points)]
+    of_seeds = bubbles.found(outcome)
     return pages.render(
         "sweep.html",
         sweep=outcome.sweep,
@@ -32,6 +33,7 @@ def render(outcome: Outcome) -> str:
         points=[_point(outcome, point) for point in outcome.points],
         explained=summary.explained(outcome),
         explained_note=summary.EXPLAINED,
+        bubbles=[(bubbles.chart(rung, points), bubbles.says(points)) for rung, points in of_seeds.items()],
         effects=[_effect(effect, outcome.rungs) for effect in found],
         best=[_best(outcome, rung) for rung in outcome.rungs if outcome.best(rung)],
         equal=[rung for rung in outcome.rungs if outcome.ranked(rung) and not outcome.best(rung)],

@@ -8,7 +8,7 @@ import numpy as np
 
 from stages.common.artifacts import as_text, csv_text
 from stages.evaluation import boundary, metrics, pictures
-from stages.evaluation.names import WIDTH
+from stages.evaluation.names import INSIDE, NEAR, WIDTH
 
 CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "pixels", "decided")
 PICTURE_COLUMNS = ("id", "miou", "precision", "recall", "over", "under")
@@ -101,8 +101,8 @@ def near(by_ring: np.ndarray, widths: Sequence[int]) -> dict[str, float]:
     """boundary_miou and interior_miou, in percent, of tables by ring; neither of a region without pixels."""
     place = list(widths).index(WIDTH)
     regions = {
-        "boundary_miou": boundary.bands(by_ring)[place],
-        "interior_miou": boundary.interiors(by_ring)[place],
+        NEAR: boundary.bands(by_ring)[place],
+        INSIDE: boundary.interiors(by_ring)[place],
     }
     return {name: percent(metrics.means(table)["miou"]) for name, table in regions.items() if table.any()}
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from pipeline.project.presets import Change
 from pipeline.project.tables import Table
 from pipeline.results import explanation, noise, scores
-from pipeline.results.diff import diagnosed, explained, notes, parting
+from pipeline.results.diff import boundary, diagnosed, explained, notes, parting
 from pipeline.results.diff.explained import Cells
 from pipeline.results.diff.parting import Parting
 from pipeline.results.diff.sides import Pair, Side, pair_of, parameter_changes, side
 from pipeline.results.scores import Scores
 from pipeline.results.snapshot import Snapshot
 from stages.common import stamps
+from stages.evaluation.names import INSIDE, NEAR
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Diff:
     params: tuple[Change, ...]
     stages: tuple[Parting, ...]
     ladder: tuple[Number, ...]
+    boundary: tuple[Number, ...]  # mIoU near the edges of the masks, and inside
     classes: tuple[Number, ...]  # largest change first
     explanation: tuple[Number, ...]
     explained: tuple[Number, ...]  # by class, largest change first
@@ -88,7 +90,9 @@ class Diff:
 
     @property
     def is_empty(self) -> bool:
-        numbers = (*self.ladder, *self.classes, *self.explanation, *self.explained, *self.diagnosis)
+        numbers = (
+            *self.ladder, *self.boundary, *self.classes, *self.explanation, *self.explained, *self.diagnosis
+        )  # fmt: skip
         changed = any(number.value.verdict != noise.EQUAL for number in numbers)
         return not (self.params or self.stages or self.unscored or changed)
 
@@ -128,6 +132,7 @@ def make(root: Path, a: str, b: str) -> Diff:
         params=tuple(parameter_changes(first, second)),
         stages=tuple(stages),
         ladder=ladder,
+        boundary=tuple(_numbers(found, _boundary)) if boundary.is_same(pair) else (),
         classes=_largest_first(_numbers(found, _classes)),
         explanation=tuple(means),
         explained=_largest_first(by_class),
@@ -136,6 +141,7 @@ def make(root: Path, a: str, b: str) -> Diff:
         unscored=tuple(rung for rung in _unscored(of_pair) if rung.rung not in compared),
         notes=(
             *notes.before(first, second, of_pair, stages),
+            *boundary.notes(pair),
             *explained.notes(of_pair),
             *diagnosed.notes(of_pair),
             *notes.missing(pair, tables),
@@ -163,6 +169,11 @@ def _numbers(found: list[dict[object, Scores]], cells: Callable[[Scores], Cells]
 def _metrics(one: Scores) -> Cells:
     """By rung and metric."""
     return {(r.name, key): r.numbers[key] for r in one.good for key in scores.PERCENT if key in r.numbers}
+
+
+def _boundary(one: Scores) -> Cells:
+    """By rung: near the boundary and inside."""
+    return {(r.name, key): r.numbers[key] for r in one.good for key in (NEAR, INSIDE) if key in r.numbers}
 
 
 def _classes(one: Scores) -> Cells:

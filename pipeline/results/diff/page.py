@@ -24,6 +24,8 @@ def write(diff: Diff, file: Path, most: int) -> None:
         ladder=tables.ladder(diff),
         rules=tables.rule((*diff.ladder, *diff.explanation, *diff.diagnosis)),
         params=tables.params(diff),
+        boundary=tables.boundary(diff),
+        moved=tables.moved(diff),
         classes=tables.classes(diff, None),
         explanation=tables.explanation(diff),
         explained=tables.explained_classes(diff, None),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.results import noise
+from pipeline.results.diff import boundary as of_boundary
 from pipeline.results.diff import explained, parting
 from pipeline.results.diff.comparison import Diff, Number, Unscored
 from pipeline.results.diff.notes import some
@@ -12,6 +13,7 @@ from pipeline.results.diff.parting import Parting
 from pipeline.results.diff.sides import Side
 from pipeline.results.explanation import WORDS
 from pipeline.results.scores import text
+from stages.evaluation.names import INSIDE, NEAR, WIDTH
 
 GOOD, BAD, QUIET = "good", "bad", "quiet"
 VERDICT = ("that is",)  # the column that tells a change from noise
@@ -67,6 +69,32 @@ def _unscored(found: Unscored, rest: int) -> tuple[Cell, ...]:
     """A rung that one side has not scored: no change, and nothing in the `rest` of the columns."""
     sides = [Cell(NOT_SCORED, QUIET) if side is None else _mean(side, None) for side in (found.a, found.b)]
     return (Cell(found.rung), *sides, *[Cell("")] * rest)
+
+
+def boundary(diff: Diff) -> Grid:
+    """A row per rung: mIoU near the boundary on both sides, its change, and that of mIoU inside."""
+    rows, told = [], _is_told(diff.boundary)
+    for rung, (near, inside) in _near_and_inside(diff).items():
+        if any(one and one.value.verdict != noise.EQUAL for one in (near, inside)):
+            rows.append((Cell(rung), *_change_of(near, told), _change(inside)))
+    near_header = f"mIoU closer than {WIDTH} px to a boundary, {diff.a.name}"
+    header = ("rung", near_header, diff.b.name, "change", *VERDICT[:told], "change inside")
+    return Grid(header, tuple(rows), 1)
+
+
+def moved(diff: Diff) -> list[str]:
+    """A sentence for each rung whose boundary moved more than what lies inside it changed."""
+    found = [
+        of_boundary.moved(rung, *(one.value if one else None for one in both))
+        for rung, both in _near_and_inside(diff).items()
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def _near_and_inside(diff: Diff) -> dict[str, tuple[Number | None, Number | None]]:
+    found = {(number.rung, number.what): number for number in diff.boundary}
+    rungs = dict.fromkeys(number.rung for number in diff.boundary)
+    return {rung: (found.get((rung, NEAR)), found.get((rung, INSIDE))) for rung in rungs}
 
 
 def classes(diff: Diff, most: int | None = MOST) -> Grid:

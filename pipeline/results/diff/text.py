@@ -46,6 +46,7 @@ def show(diff: Diff) -> None:
     for grid in (
         tables.params(diff),
         tables.ladder(diff),
+        tables.boundary(diff),
         tables.classes(diff),
         tables.explanation(diff),
         tables.explained_classes(diff),
@@ -57,6 +58,8 @@ def show(diff: Diff) -> None:
             console.print(_table(grid))
             if grid.left_out:
                 console.print(f"[dim]and {grid.left_out} more: --json has all, --html too[/]")
+    for line in tables.moved(diff):
+        console.print(f"\n{escape(line)}")
     for line in tables.rule((*diff.ladder, *diff.explanation, *diff.diagnosis)):
         console.print(f"\n[dim]{escape(line)}[/]")
 
@@ -81,6 +84,8 @@ def markdown(diff: Diff) -> str:
     parts += [*(f"{line}\n" for line in map(_words, tables.where(diff)))]
     params, classes = tables.params(diff), tables.classes(diff)
     parts.append(_grid(params) if len(params.rows) <= LONG else _folded("Parameters", params))
+    parts += [f"{line}\n" for line in map(_words, tables.moved(diff))]
+    parts += [_folded("Along the boundary", tables.boundary(diff))]
     parts += [_folded("Classes that changed most", classes)]
     parts += [_folded("Explanation metrics that changed most", tables.explained_classes(diff))]
     parts += [_folded("Diagnosis of the classifier", tables.diagnosis(diff))]
@@ -142,6 +147,7 @@ def as_json(diff: Diff) -> str:
         "params": [{"key": key, "a": old, "b": new} for key, old, new in diff.params],
         "stages": [asdict(stage) | {"causes": stage.causes} for stage in diff.stages],
         "ladder": [_number(number, "metric") for number in diff.ladder],
+        "boundary": [_number(number, "metric") for number in diff.boundary],
         "classes": [_number(number, "class") for number in diff.classes],
         "explanation": [_explained(number, "mean", "metric") for number in diff.explanation],
         "explained": [_explained(number, "metric", "class") for number in diff.explained],

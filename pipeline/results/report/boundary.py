@@ -11,7 +11,7 @@ from pipeline.project.tables import Table
 from pipeline.results import charts
 from pipeline.results.charts import COLOURS
 from pipeline.results.scores import Scores
-from stages.evaluation.names import WIDTH
+from stages.evaluation.names import INSIDE, NEAR, WIDTH
 
 TITLES = {"band": "near: closer than the width", "interior": "inside: the rest"}
 Curve = list[tuple[int, float]]  # a width in pixels, mIoU in percent
@@ -27,7 +27,7 @@ def part(found: Scores) -> dict[str, Any]:
         return {}
     rows = [
         {"rung": rung.name, "split": rung.split, "merged": rung.merged}
-        | {key: rung.cell(f"{key}_miou") for key in ("boundary", "interior")}
+        | {"near": rung.cell(NEAR), "inside": rung.cell(INSIDE)}
         | {"pixels": _share(known[rung.name])}
         for rung in found.good
         if rung.name in known

@@ -16,8 +16,8 @@ from tests import browser
 from tests.conftest import Project
 
 PARTS = [
-    "ladder", "gallery", "classifier", "threshold", "steps", "boundary", "training", "confusion", "paste", "data",
-    "protocol", "cost",
+    "ladder", "gallery", "classifier", "threshold", "steps", "boundary", "training", "confusion", "paste",
+    "data", "protocol", "cost",
 ]  # fmt: skip
 
 
