@@ -18,7 +18,7 @@ from pipeline.sweep.outcome import Outcome
 
 SIZE = (4.6, 3.9)  # inches
 AREAS = (90.0, 900.0)  # points squared, of the lowest and of the highest mIoU
-CHEN = "over CHEN's eight it was 0.97, 0.88 and 0.62"  # of Table 4.3, computed from what is printed there
+CHEN = "over CHEN's eight it was 0.96, 0.88 and 0.62"  # of Table 4.3, computed from what is printed there
 LEAST = 3  # points of which a correlation says anything
 
 
