@@ -17,7 +17,7 @@ from pipeline.results.scores import text
 from pipeline.sweep.outcome import Outcome
 
 SIZE = (4.6, 3.9)  # inches
-AREAS = (90.0, 900.0)  # points squared, of the lowest and of the highest mIoU
+AREAS = (180.0, 800.0)  # points squared, of the lowest and of the highest mIoU
 CHEN = "over CHEN's eight it was 0.96, 0.88 and 0.62"  # of Table 4.3, computed from what is printed there
 LEAST = 3  # points of which a correlation says anything
 
@@ -30,6 +30,11 @@ class Bubble:
     decided: float
     correct: float
     miou: float  # of the predictions
+
+    @property
+    def short(self) -> str:
+        """The point's number, without the name of the sweep."""
+        return self.point.rpartition("-")[2]
 
     @property
     def accuracy(self) -> float:
@@ -90,20 +95,25 @@ def draw(rung: str, bubbles: Sequence[Bubble]) -> Figure:
                 edgecolor=charts.COLOURS[0],
             )
             axes.annotate(
-                f"{one.point}: {text(one.miou)}",
+                one.short,
                 (one.decided, one.correct),
-                (0, -(size**0.5) / 2 - 3),
-                textcoords="offset points",
                 ha="center",
-                va="top",
-                fontsize=8.5,
+                va="center_baseline",
+                fontsize=7.5,
+                zorder=3,
             )
         _frame(axes, rung)
     return figure
 
 
+def rows(bubbles: Sequence[Bubble]) -> list[tuple[str, ...]]:
+    """A line per point, the best predictions first: its name, and what the drawing shows, in percent."""
+    best_first = sorted(bubbles, key=lambda bubble: -bubble.miou)
+    return [(one.point, *map(text, (one.decided, one.correct, one.accuracy, one.miou))) for one in best_first]
+
+
 def _frame(axes: Axes, rung: str) -> None:
-    axes.margins(0.22)
-    axes.set_title(f"{rung}; at each bubble its point and the predictions' mIoU, %", fontsize=9.5, loc="left")
+    axes.margins(0.12)
+    axes.set_title(rung, fontsize=10, loc="left")
     axes.set_xlabel("labelled at all, % of the pixels")
     axes.set_ylabel("labelled rightly, % of the pixels")

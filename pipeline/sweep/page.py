@@ -33,7 +33,10 @@ def render(outcome: Outcome) -> str:
         points=[_point(outcome, point) for point in outcome.points],
         explained=summary.explained(outcome),
         explained_note=summary.EXPLAINED,
-        bubbles=[(bubbles.chart(rung, points), bubbles.says(points)) for rung, points in of_seeds.items()],
+        bubbles=[
+            (bubbles.chart(rung, points), bubbles.says(points), bubbles.rows(points))
+            for rung, points in of_seeds.items()
+        ],
         effects=[_effect(effect, outcome.rungs) for effect in found],
         best=[_best(outcome, rung) for rung in outcome.rungs if outcome.best(rung)],
         equal=[rung for rung in outcome.rungs if outcome.ranked(rung) and not outcome.best(rung)],

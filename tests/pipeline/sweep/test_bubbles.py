@@ -49,8 +49,14 @@ def test_a_bubble_is_where_its_numbers_are_and_larger_for_more() -> None:
     assert len(found) == 8
     best, worst = found[73.2, 57.46], found[53.2, 40.91]  # 73.2 x 78.5 %, 53.2 x 76.9 %
     assert (worst, best) == bubbles.AREAS and all(worst <= size <= best for size in found.values())
-    texts = {text.get_text() for text in axes.texts}
-    assert "s-05: 39.60" in texts and len(texts) == 8
+    assert [text.get_text() for text in axes.texts] == ["05", "03", "06", "07", "04", "08", "01", "02"]
+
+
+def test_the_lines_beside_the_plot_have_its_numbers() -> None:
+    (points,) = bubbles.found(swept()).values()
+    lines = bubbles.rows(points)
+    assert lines[0] == ("s-05", "73.20", "57.46", "78.50", "39.60") and lines[-1][0] == "s-02"
+    assert "s-05 73.20 57.46 78.50 39.60" in words(page.render(swept()))
 
 
 def test_points_are_means_over_their_seeds() -> None:
@@ -113,6 +119,6 @@ def test_the_plot_in_a_browser(tmp_path: Path, width: int, scheme: str) -> None:
         window.emulate_media(color_scheme=scheme)
         window.goto(file.as_uri())
         assert window.evaluate("document.documentElement.scrollWidth") == width
-        drawing = window.locator("h2#labels ~ figure svg").first
+        drawing = window.locator("h2#labels ~ .pair figure svg").first
         assert drawing.bounding_box()["width"] > 300
         browser.keep(window, f"bubbles-{width}-{scheme}")
