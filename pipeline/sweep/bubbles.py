@@ -16,7 +16,7 @@ from pipeline.results import charts
 from pipeline.results.scores import text
 from pipeline.sweep.outcome import Outcome
 
-SIZE = (4.6, 3.9)  # inches
+SIZE = (5.6, 3.9)  # inches
 AREAS = (180.0, 800.0)  # points squared, of the lowest and of the highest mIoU
 CHEN = "over CHEN's eight it was 0.96, 0.88 and 0.62"  # of Table 4.3, computed from what is printed there
 LEAST = 3  # points of which a correlation says anything
@@ -109,7 +109,7 @@ def draw(rung: str, bubbles: Sequence[Bubble]) -> Figure:
 def rows(bubbles: Sequence[Bubble]) -> list[tuple[str, ...]]:
     """A line per point, the best predictions first: its name, and what the drawing shows, in percent."""
     best_first = sorted(bubbles, key=lambda bubble: -bubble.miou)
-    return [(one.point, *map(text, (one.decided, one.correct, one.accuracy, one.miou))) for one in best_first]
+    return [(one.point, *map(text, (one.miou, one.decided, one.correct, one.accuracy))) for one in best_first]
 
 
 def _frame(axes: Axes, rung: str) -> None:

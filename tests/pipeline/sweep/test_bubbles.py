@@ -55,8 +55,8 @@ def test_a_bubble_is_where_its_numbers_are_and_larger_for_more() -> None:
 def test_the_lines_beside_the_plot_have_its_numbers() -> None:
     (points,) = bubbles.found(swept()).values()
     lines = bubbles.rows(points)
-    assert lines[0] == ("s-05", "73.20", "57.46", "78.50", "39.60") and lines[-1][0] == "s-02"
-    assert "s-05 73.20 57.46 78.50 39.60" in words(page.render(swept()))
+    assert lines[0] == ("s-05", "39.60", "73.20", "57.46", "78.50") and lines[-1][0] == "s-02"
+    assert "s-05 39.60 73.20 57.46 78.50" in words(page.render(swept()))
 
 
 def test_points_are_means_over_their_seeds() -> None:
