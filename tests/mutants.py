@@ -38,6 +38,10 @@ COMMON = (
 )
 STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
 NETWORKS = ("fcn", "segnet", "resunet", "deeplabv1", "deeplabv2", "parsenet", "pspnet")
+LOSSES = (
+    *("class_balance", "edges", "structure", "edge_network", "terms/semeda", "terms/sobel"),
+    *(f"losses/{name}" for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")),
+)
 DRAWING = "stages/common/drawing"
 IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone
@@ -48,6 +52,7 @@ LOOKS = "tests/classifier/test_looks.py"
 METHODS, PLAIN = "tests/seeds/test_methods.py", "tests/pseudo_labels/test_crf_and_threshold.py"
 RANKING = "tests/diagnosis/test_methods.py"
 RANKINGS = ("vgatt_raw", "vgatt_normalised", "grad_cam", "occlusion", "random")
+EVERY_LOSS = "tests/segmenter/losses/test_every_loss.py"
 MINMAX = "tests/seeds/test_minmax.py tests/seeds/test_closed_forms.py"
 ELSEWHERE = {  # tests that do not bear the module's name, beside the one that does; a blank between two
     "stages/seeds/__main__.py": "tests/seeds/test_multi_scale.py",
@@ -76,6 +81,10 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/diagnosis/check.py": "tests/diagnosis/test_main.py",
     "stages/diagnosis/agreement.py": "tests/diagnosis/test_removal.py",
     "stages/diagnosis/tables.py": "tests/diagnosis/test_bias.py tests/diagnosis/test_main.py",
+    **{
+        f"stages/segmenter/losses/{name}.py": f"{EVERY_LOSS} tests/segmenter/losses/test_{name}.py"
+        for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")
+    },
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},
@@ -301,6 +310,7 @@ def main(chosen: list[str]) -> int:
     modules += [f"stages/classifier/{name}.py" for name in STRATEGIES]
     modules.append("stages/segmenter/network_params.py")
     modules += [f"stages/segmenter/networks/{name}.py" for name in NETWORKS]
+    modules += [f"stages/segmenter/{name}.py" for name in LOSSES]
     modules = [m for m in modules if not chosen or any(part in m for part in chosen)]
     warnings.simplefilter("ignore", SyntaxWarning)
     work = [mutant for module in modules for mutant in mutants(module)]

@@ -19,6 +19,8 @@ def test_unknown_pixels_never_count():
     torch.testing.assert_close(loss(x, labels, NONE, Extra()), wanted)
     torch.testing.assert_close(plain(x, labels), wanted)
     assert loss(x, torch.full((1, 2, 2), 255), NONE, Extra()) == 0
+    alone = torch.tensor([[[0, 255], [255, 255]]])
+    torch.testing.assert_close(loss(x, alone, NONE, Extra()), -chosen[0, 0, 0, 0])
 
 
 def test_it_is_float32_whatever_the_scores_are():

@@ -15,7 +15,7 @@ from stages.segmenter.losses.edge_weighted import loss, samples, two_nearest, we
 
 
 def options(form: str, balance: object = "none", **more: object) -> EdgeWeighted:
-    values = {"form": form, "w0": 10, "sigma": 2, "bands": [], "balance": balance, **more}
+    values = {"form": form, "w0": 10, "sigma": 3, "bands": [], "balance": balance, **more}
     return EdgeWeighted.model_validate(values)
 
 
@@ -73,9 +73,10 @@ def test_the_two_nearest_objects(reach: int):
 def test_unet_weighs_what_lies_between_objects():
     labels = scene()
     first, second = two_nearest(labels, 100)
-    wanted = 10 * np.exp(-((first + second) ** 2) / 8)
+    wanted = 10 * np.exp(-((first + second) ** 2) / 18)
     found = weight_map(labels, options("unet"))
     np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert found.dtype == np.float32
     assert found[8, 7] > 8 and found[6, 12] > 0.1  # where two touch, and in a gap of four pixels
     alone = np.where(labels == 2, 2, 0).astype(np.uint8)
     assert not weight_map(alone, options("unet")).any()

@@ -78,6 +78,14 @@ def test_the_gradient_is_the_slope(case):
     torch.testing.assert_close((scores.grad * line).sum(), (high - low) / 2e-2, rtol=2e-2, atol=2e-3)
 
 
+def test_it_is_float32_whatever_the_scores_are(case):
+    scores, labels = batch()
+    rough = scores.detach().bfloat16()
+    found = of(case, rough, labels)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, of(case, rough.float(), labels))
+
+
 def test_weights_times_a_factor_are_the_loss_times_it(case):
     _, options, weighted = case
     if not weighted or getattr(options, "form", "") == "unet":  # which adds the edges' weight

@@ -134,3 +134,11 @@ def test_labels_of_which_too_few_are_known_are_refused(tmp_path):
         "segmenter.terms.semeda: 0.75 % of the pixels have no unknown one within 3, so that it could compare "
         "them, and 1 % must; 3.75 % are known: take denser labels, or leave semeda out of segmenter.terms"
     )
+
+
+def test_semeda_is_float32_whatever_the_scores_are(network):
+    scores, labels = batch()
+    rough = scores.detach().bfloat16()
+    found = loss(options(2, 4, 1), view(network, rough, labels))
+    assert found["semeda"].dtype == torch.float32
+    torch.testing.assert_close(found, loss(options(2, 4, 1), view(network, rough.float(), labels)))

@@ -83,3 +83,11 @@ def test_gradients():
         high, low = (loss(OPTIONS, view(scores + s * line, labels))["sobel"] for s in (1e-3, -1e-3))
     torch.testing.assert_close((scores.grad * line).sum(), (high - low) / 2e-3, rtol=2e-2, atol=2e-3)
     assert F.softmax(scores, 1).shape == (1, 2, 7, 7)
+
+
+def test_sobel_is_float32_whatever_the_scores_are():
+    rough = torch.randn(1, 3, 7, 7).bfloat16()
+    labels = torch.zeros(1, 7, 7, dtype=torch.int64)
+    found = loss(OPTIONS, view(rough, labels))["sobel"]
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, loss(OPTIONS, view(rough.float(), labels))["sobel"])
