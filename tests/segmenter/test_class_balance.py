@@ -43,9 +43,11 @@ def test_pixel_weights_are_those_of_their_class():
     found = pixel_weights(labels, "inverse", torch.tensor([0.5, 2.0, 7.0]))
     assert found[labels != 255].tolist() == [0.5, 7, 2]
     assert pixel_weights(labels, "none", None).tolist() == [[[1, 1], [1, 1]]]
-    labels = torch.tensor([[[0, 0, 0, 1, 255]]])  # four known: 4 / (2 * 3), 4 / (2 * 1)
+    labels = torch.tensor([[[0, 0, 0, 1, 2, 255]]])  # five known: 5 / (2 * 3), 5 / (2 * 2)
     sides = pixel_weights(labels, "sides", None)
-    torch.testing.assert_close(sides[labels != 255], torch.tensor([2 / 3, 2 / 3, 2 / 3, 2.0]))
+    torch.testing.assert_close(sides[labels != 255], torch.tensor([5 / 6, 5 / 6, 5 / 6, 5 / 4, 5 / 4]))
+    for side in (0, 1, 255):  # what is not there has a weight, though nobody asks for it: no gradient is nan
+        assert torch.isfinite(pixel_weights(torch.full((1, 2, 2), side), "sides", None)).all()
 
 
 def test_the_average_is_over_known_pixels():

@@ -58,3 +58,12 @@ def test_a_useless_result_costs_nearly_all_with_many_absent_classes():
     scores = 0.01 * torch.randn(2, 21, 8, 8)
     assert loss(scores, labels, Dice(form="plain", ce=0), Extra()) > 0.9
     assert DiceLoss("multiclass", ignore_index=255)(scores, labels) < 0.1
+
+
+def test_one_class_alone_and_one_pixel_alone():
+    """The mean over one class is its own value, and a class of one pixel is a class."""
+    scores = torch.randn(1, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([[[1, 255], [255, 255]]])
+    p = float(scores.softmax(1)[0, 1, 0, 0])
+    found = loss(scores, labels, Dice(form="plain", ce=0), Extra())
+    assert math.isclose(found, 1 - 2 * p / (p + 1), rel_tol=1e-5)
