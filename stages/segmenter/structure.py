@@ -15,8 +15,8 @@ def onehot(labels: Tensor, classes: int) -> Tensor:
 
 def unlike(difference: Tensor, labels: Tensor, reach: int) -> Tensor:
     """Mean of |difference| [B, K, H, W], over channels and the pixels with no unknown one within `reach`."""
-    sure = (~near_unknown(labels, reach))[:, None]
-    return (difference.abs() * sure).sum() / (sure.sum() * difference.shape[1]).clamp_min(1)
+    sure = ~near_unknown(labels, reach)
+    return (difference.abs().mean(1) * sure).sum() / sure.sum().clamp_min(1)
 
 
 def near_unknown(labels: Tensor, reach: int) -> Tensor:
