@@ -39,7 +39,7 @@ COMMON = (
 STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
 NETWORKS = ("fcn", "segnet", "resunet", "deeplabv1", "deeplabv2", "parsenet", "pspnet")
 LOSSES = (
-    *("class_balance", "edges", "structure", "edge_network", "terms/semeda", "terms/sobel"),
+    *("class_balance", "edges", "structure", "terms/semeda", "terms/sobel"),
     *(f"losses/{name}" for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")),
 )
 DRAWING = "stages/common/drawing"
@@ -47,6 +47,7 @@ IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone
     "stages/seeds/__main__.py": ("padded",),
     "stages/affinity/__main__.py": ("batch_loss", "offset_list"),
+    "stages/segmenter/edge_network.py": ("forward", "look", "sample", "loss", "still", "training"),
 }
 LOOKS = "tests/classifier/test_looks.py"
 METHODS, PLAIN = "tests/seeds/test_methods.py", "tests/pseudo_labels/test_crf_and_threshold.py"

@@ -41,12 +41,26 @@ def test_its_layers_see_3_5_and_7_pixels():
     assert len(network(maps, 2)) == 2
 
 
+def test_its_layers_end_in_relu_relu_and_softmax():
+    torch.manual_seed(0)
+    first, second, last = EdgeNet(2)(torch.randn(2, 2, 9, 9))
+    for layer in (first, second):
+        assert layer.min() == 0 and layer.max() > 0
+    torch.testing.assert_close(last.sum(1), torch.ones(2, 9, 9))
+    assert first.shape[1:] == (16, 9, 9) and second.shape[1:] == (32, 9, 9) and 0 < last.min() < 0.5
+
+
 def test_the_loss_is_the_mean_over_known_edges():
     wanted = torch.tensor([[[0, 1], [255, 1]]])
     psi = torch.rand(1, 2, 2, 2).softmax(1)
     found = edge_network.loss({"main": lambda _: (0, 0, psi)}, (torch.zeros(1), wanted), 0.0)["loss"]
     right = torch.stack([psi[0, 0, 0, 0], psi[0, 1, 0, 1], psi[0, 1, 1, 1]])
     torch.testing.assert_close(found, -right.log().mean())
+    networks = {"main": lambda _: (0, 0, psi)}
+    nothing, alone = torch.full_like(wanted, 255), torch.tensor([[[255, 1], [255, 255]]])
+    assert edge_network.loss(networks, (torch.zeros(1), nothing), 0.0)["loss"] == 0
+    found = edge_network.loss(networks, (torch.zeros(1), alone), 0.0)["loss"]
+    torch.testing.assert_close(found, -right[1].log())
 
 
 def test_shares_and_the_hash_of_labels():
@@ -62,15 +76,16 @@ def test_shares_and_the_hash_of_labels():
 def test_samples_are_crops_of_labels_and_their_edges(task):
     samples = EdgeSamples(task, options())
     assert len(samples) == 8 * 12
-    maps, wanted = samples.sample(11, np.random.default_rng(5))
+    maps, wanted = samples.sample(11, np.random.default_rng(9))
     blank = np.zeros((72, 72, 3), np.uint8)
     crop = augment(
-        blank, scenes.rectangles(3), still(task.params), task.samples.fill, np.random.default_rng(5)
+        blank, scenes.rectangles(3), still(task.params), task.samples.fill, np.random.default_rng(9)
     )
     assert torch.equal(maps, onehot(torch.from_numpy(crop[1].astype(np.int64))[None], 4)[0])
     np.testing.assert_array_equal(wanted, edges(crop[1]))
-    noisy, again = EdgeSamples(task, options(noise=1.0)).sample(11, np.random.default_rng(5))
+    noisy, again = EdgeSamples(task, options(noise=1.0)).sample(11, np.random.default_rng(9))
     known = torch.from_numpy(crop[1] != 255)
+    assert not known.all() and wanted.dtype == again.dtype == torch.int64
     assert torch.equal(wanted, again)
     torch.testing.assert_close(noisy.sum(0), known.float())
     assert 0.01 < (noisy.argmax(0) != maps.argmax(0))[known].float().mean() < 0.6
