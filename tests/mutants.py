@@ -87,6 +87,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
         for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")
     },
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",
+    "stages/evaluation/metrics.py": "tests/evaluation/test_pictures.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},
 }

@@ -116,3 +116,12 @@ def test_equals_torchmetrics():
     np.testing.assert_allclose(metrics.iou(*metrics.counts(table)), each.numpy(), atol=1e-6)
     accuracy = classification.multiclass_accuracy(*given, average="micro", **options)
     assert metrics.pixel_accuracy(table) == pytest.approx(float(accuracy), abs=1e-6)
+
+
+def test_a_table_for_each_part_by_hand():
+    """The first two rows of TRUTH and RESULT are part 0, the last is part 2; part 1 is nowhere."""
+    part = np.array([[0] * 3, [0] * 3, [2] * 3], np.uint8)
+    found = metrics.confusions(TRUTH, RESULT, part, 3, 4)
+    last = np.zeros((4, 5), np.int64)
+    last[2, 2] = last[2, 4] = 1
+    np.testing.assert_array_equal(found, [TABLE - last, 0 * TABLE, last])

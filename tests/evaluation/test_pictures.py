@@ -144,3 +144,18 @@ def test_without_unknown_pixels_accuracy_is_that_of_the_pixels():
     found = metrics.decisions(table)
     assert found["accuracy"] == found["correct"] == pytest.approx(metrics.pixel_accuracy(table))
     assert found["decided"] == 1
+
+
+def test_a_class_of_one_pixel_and_a_picture_of_one():
+    one_true = pictures.scores(np.array([[3, 0, 0], [0, 1, 0]]), 0.65)
+    assert one_true[:, 1].tolist() == [1] * len(pictures.COLUMNS)
+    one_other = dict(
+        zip(pictures.COLUMNS, pictures.scores(np.array([[1, 0, 0], [0, 3, 0]]), 0.65)[:, 1], strict=True)
+    )
+    assert one_other["specificity"] == 1
+    assert metrics.e_measure(*_every(np.array([[0, 0, 0], [0, 1, 0]])))[1] == 1
+
+
+def test_the_e_measure_of_as_many_right_as_wrong_negatives():
+    truth, result = np.array([0.0, 0, 1, 1, 1]), np.array([0.0, 1, 1, 1, 0])  # FP = TN
+    assert metrics.e_measure(*_every(_table(truth, result)))[1] == pytest.approx(_e_by_pixels(truth, result))
