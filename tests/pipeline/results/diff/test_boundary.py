@@ -56,6 +56,7 @@ def test_a_change_of_the_boundary_alone_is_a_difference(runs: Runs) -> None:
     run(runs, {**OLD, "labels": (35.0, 70.0)})
     found = comparison.make(runs.root, "HEAD~1", "HEAD")
     assert not found.is_empty
+    assert [row[0].text for row in tables.boundary(found).rows] == ["labels"]
     (said,) = tables.moved(found)
     assert "moved away from that of the masks: mIoU -5.00 near it, +0.00 inside" in said
 
