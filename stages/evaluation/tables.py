@@ -10,7 +10,7 @@ from stages.common.artifacts import as_text, csv_text
 from stages.evaluation import boundary, metrics, pictures
 from stages.evaluation.names import INSIDE, NEAR, WIDTH
 
-CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "pixels", "decided")
+CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "decided", "pixels")
 PICTURE_COLUMNS = ("id", "miou", "precision", "recall", "over", "under")
 CURVE_COLUMNS = ("threshold", "miou", "precision", "recall", "over", "under")
 BOUNDARY_COLUMNS = ("width", "region", "pixels", "miou", "precision", "recall")
@@ -60,7 +60,7 @@ def per_class(table: np.ndarray | None, classes: Sequence[str]) -> str:
         cells = [f"{percent(column[index]):.2f}" if occurs[index] else "" for column in columns]
         told = unknown.any() and pixels[index]
         decided = f"{percent(1 - unknown[index] / pixels[index]):.2f}" if told else ""
-        rows.append((as_text(name), *cells, pixels[index], decided))
+        rows.append((as_text(name), *cells, decided, pixels[index]))
     return csv_text(rows)
 
 

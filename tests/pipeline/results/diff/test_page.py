@@ -95,7 +95,7 @@ def test_the_page_shows_tables_and_pictures_and_asks_nobody(page, file):
     said = look(page, file, 1300, "light")
     assert said == []
     assert [h.inner_text() for h in page.locator("h2").all()] == [
-        "Where they part", "Parameters", "The ladder", "Classes", "Pictures",
+        "Where they part", "Parameters", "The ladder", "Where the boundary moved", "Classes", "Pictures",
     ]  # fmt: skip
     assert "pseudo_labels.random_walk.beta" in page.inner_text("body")
     assert page.locator("figure svg").count() == 1
