@@ -13,7 +13,7 @@ from stages.evaluation.names import INSIDE, NEAR, WIDTH
 CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "decided", "pixels")
 PICTURE_COLUMNS = ("id", "miou", "precision", "recall", "over", "under")
 CURVE_COLUMNS = ("threshold", "miou", "precision", "recall", "over", "under")
-BOUNDARY_COLUMNS = ("width", "region", "pixels", "miou", "precision", "recall")
+BOUNDARY_COLUMNS = ("width", "region", "pixels", "classes", "miou", "precision", "recall")
 CLASS_PICTURES_COLUMNS = ("class", "pictures", *pictures.COLUMNS)
 
 
@@ -108,7 +108,10 @@ def near(by_ring: np.ndarray, widths: Sequence[int]) -> dict[str, float]:
 
 
 def bands(by_ring: np.ndarray | None, widths: Sequence[int]) -> str:
-    """CSV, two rows per width: the band along the boundary, and the rest; empty cells without pixels."""
+    """CSV, two rows per width: the band along the boundary, and the rest; empty cells without pixels.
+
+    `classes` are those that are true there: a mean over fewer than all of them is another mean.
+    """
     rows: list[Sequence[object]] = [BOUNDARY_COLUMNS]
     if by_ring is not None:
         inside, outside = boundary.bands(by_ring), boundary.interiors(by_ring)
@@ -116,9 +119,9 @@ def bands(by_ring: np.ndarray | None, widths: Sequence[int]) -> str:
             for region, table in zip((boundary.BAND, boundary.INTERIOR), both, strict=True):
                 means = metrics.means(table)
                 cells = [
-                    f"{percent(means[name]):.2f}" if table.any() else "" for name in BOUNDARY_COLUMNS[3:]
+                    f"{percent(means[name]):.2f}" if table.any() else "" for name in BOUNDARY_COLUMNS[4:]
                 ]
-                rows.append((width, region, table.sum(), *cells))
+                rows.append((width, region, table.sum(), table.any(1).sum(), *cells))
     return csv_text(rows)
 
 

@@ -100,15 +100,15 @@ def test_two_rows_per_width_and_empty_cells_without_pixels():
     """Of widths 1 and 3: 4 pixels in the first ring, 2 of them right; 1 in the second; none beyond."""
     by_ring = np.array([[[1, 1, 0], [1, 1, 0]], [[1, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]])
     assert tables.bands(by_ring, (1, 3)).splitlines() == [
-        "width,region,pixels,miou,precision,recall",
-        "1,band,4,33.33,50.00,50.00",
-        "1,interior,1,100.00,100.00,100.00",
-        "3,band,5,41.67,58.33,58.33",  # IoU 2/4 and 1/3; precision and recall 2/3 and 1/2
-        "3,interior,0,,,",
+        "width,region,pixels,classes,miou,precision,recall",
+        "1,band,4,2,33.33,50.00,50.00",
+        "1,interior,1,1,100.00,100.00,100.00",
+        "3,band,5,2,41.67,58.33,58.33",  # IoU 2/4 and 1/3; precision and recall 2/3 and 1/2
+        "3,interior,0,0,,,",
     ]
     assert tables.near(by_ring, (1, 3)) == {"boundary_miou": 41.67}
     assert tables.near(by_ring[[1, 2, 0]], (1, 3)) == {"boundary_miou": 100.0, "interior_miou": 33.33}
-    assert tables.bands(None, ()) == "width,region,pixels,miou,precision,recall\n"
+    assert tables.bands(None, ()) == "width,region,pixels,classes,miou,precision,recall\n"
 
 
 def test_a_row_per_class_of_means_over_pictures():

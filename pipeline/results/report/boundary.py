@@ -14,7 +14,7 @@ from pipeline.results.scores import Scores
 from stages.evaluation.names import INSIDE, NEAR, WIDTH
 
 TITLES = {"band": "near: closer than the width", "interior": "inside: the rest"}
-Curve = list[tuple[int, float]]  # a width in pixels, mIoU in percent
+Curve = Sequence[tuple[int, float, bool]]  # width in pixels, mIoU in percent, whether all classes are there
 SIZE = (5.6, 3.1)  # inches
 MARKS = "osD^v"  # of rungs: as many as have no divisor in common with the colours, so that no two look alike
 
@@ -38,16 +38,23 @@ def part(found: Scores) -> dict[str, Any]:
 
 def curves(rows: Table) -> dict[str, Curve]:
     """The points of a rung's boundary.csv by region; a region without pixels has none at that width."""
-    found: dict[str, Curve] = {region: [] for region in TITLES}
-    for row in rows:
-        if row["miou"]:
-            found[row["region"]].append((int(row["width"]), float(row["miou"])))
-    return found
+    most = max((int(row["classes"]) for row in rows), default=0)
+    return {
+        region: [
+            (int(row["width"]), float(row["miou"]), int(row["classes"]) == most)
+            for row in rows
+            if row["region"] == region and row["miou"]
+        ]
+        for region in TITLES
+    }
 
 
-def draw(rungs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> Figure:
-    """mIoU by width of every rung, near the boundary to the left and inside to the right."""
-    widths = sorted({width for regions in rungs.values() for line in regions.values() for width, _ in line})
+def draw(rungs: Mapping[str, Mapping[str, Curve]]) -> Figure:
+    """mIoU by width of every rung, near the boundary to the left and inside to the right.
+
+    A line is thin and dotted where a class is missing: its mean is over fewer, and jumps for that alone.
+    """
+    widths = sorted({width for regions in rungs.values() for line in regions.values() for width, *_ in line})
     with charts.style():
         figure = charts.figure(*SIZE)
         found = figure.subplots(1, 2, sharey=True)
@@ -64,10 +71,13 @@ def draw(rungs: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> Figu
     return figure
 
 
-def _line(axes: Axes, points: Sequence[tuple[int, float]], place: int) -> list[Any]:
-    x, y = [width for width, _ in points], [miou for _, miou in points]
-    colour, mark = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
-    return axes.plot(x, y, color=colour, marker=mark, ms=4, lw=1.8, mew=0)
+def _line(axes: Axes, points: Curve, place: int) -> list[Any]:
+    """The whole line thin and dotted, and over it what has all classes; returns the latter."""
+    look: dict[str, Any] = {"color": COLOURS[place % len(COLOURS)], "mew": 0}
+    whole = [(width, miou) for width, miou, is_whole in points if is_whole]
+    axes.plot([point[0] for point in points], [point[1] for point in points], lw=1, ls=":", **look)
+    look |= {"marker": MARKS[place % len(MARKS)], "ms": 4, "lw": 1.8}
+    return axes.plot([width for width, _ in whole], [miou for _, miou in whole], **look)
 
 
 def _frame(axes: Axes, widths: Sequence[int], title: str) -> None:

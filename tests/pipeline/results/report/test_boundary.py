@@ -12,9 +12,10 @@ from tests.pipeline.made_runs import Runs, entry
 
 HEADER = ",".join(tables.BOUNDARY_COLUMNS) + "\n"
 TABLE = HEADER + (
-    "1,band,20,31.00,50.00,40.00\n1,interior,80,60.00,70.00,70.00\n"
-    "3,band,45,40.00,50.00,40.00\n3,interior,55,66.00,70.00,70.00\n"
-    "40,band,100,55.00,50.00,40.00\n40,interior,0,,,\n"
+    "1,band,20,4,31.00,50.00,40.00\n1,interior,80,4,60.00,70.00,70.00\n"
+    "3,band,45,4,40.00,50.00,40.00\n3,interior,55,4,66.00,70.00,70.00\n"
+    "20,band,95,4,50.00,50.00,40.00\n20,interior,5,1,99.00,99.00,99.00\n"
+    "40,band,100,4,55.00,50.00,40.00\n40,interior,0,0,,,\n"
 )
 
 
@@ -47,23 +48,31 @@ def test_without_a_table_there_is_no_part(tmp_path: Path) -> None:
 
 def test_the_lines_are_the_tables_numbers() -> None:
     lines = {
-        "band": [(1, 31.0), (3, 40.0), (40, 55.0)],
-        "interior": [(1, 60.0), (3, 66.0)],  # no pixel lies farther than 40
+        "band": [(1, 31.0, True), (3, 40.0, True), (20, 50.0, True), (40, 55.0, True)],
+        "interior": [(1, 60.0, True), (3, 66.0, True), (20, 99.0, False)],  # no pixel lies farther than 40
     }
     names = TABLE.splitlines()[0].split(",")
     rows = [dict(zip(names, line.split(","), strict=True)) for line in TABLE.splitlines()[1:]]
     assert boundary.curves(rows) == lines
-    near, inside = boundary.draw({"seeds": lines, "labels": {"band": [(1, 9.0)], "interior": []}}).axes
-    drawn = [[list(zip(*line.get_data(), strict=True)) for line in axes.lines] for axes in (near, inside)]
-    assert lines["band"] in drawn[0] and [(1, 9.0)] in drawn[0]
-    assert lines["interior"] in drawn[1] and [(1, 9.0)] not in drawn[1]
+    other = {"band": [(1, 9.0, True)], "interior": []}
+    near, inside = boundary.draw({"seeds": lines, "labels": other}).axes
+    drawn = [{line.get_linestyle(): [] for line in axes.lines} for axes in (near, inside)]
+    for found, axes in zip(drawn, (near, inside), strict=True):
+        for line in axes.lines:
+            found[line.get_linestyle()].append([*map(tuple, zip(*line.get_data(), strict=True))])
+    assert [(1, 31), (3, 40), (20, 50), (40, 55)] in drawn[0]["-"] and [(1, 9)] in drawn[0]["-"]
+    assert drawn[1]["-"] == [[(1, 60), (3, 66)]]  # one class is left at 20, of four
+    assert drawn[1][":"][0] == [(1, 60), (3, 66), (20, 99)]
     assert near.get_ylim() == (0, 100) and near.get_xscale() == "log"
-    assert [tick.get_text() for tick in near.get_xticklabels()] == ["1", "3", "40"]
+    assert [tick.get_text() for tick in near.get_xticklabels()] == ["1", "3", "20", "40"]
 
 
 @pytest.mark.parametrize("rungs", [1, 9])
 def test_every_rung_has_its_name_at_a_line_of_its_look(rungs: int) -> None:
-    lines = {f"rung {n}": {"band": [(1, 30.0), (3, 40.0)], "interior": [(1, 60.0)]} for n in range(rungs)}
+    lines = {
+        f"rung {n}": {"band": [(1, 30.0, True), (3, 40.0, True)], "interior": [(1, 60.0, True)]}
+        for n in range(rungs)
+    }
     figure = boundary.draw(lines)
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(lines)
