@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.common import median_time, save
 from stages.common.artifacts import UNKNOWN
+from stages.common.edges import edges
 from stages.evaluation import boundary, metrics
 
 PICTURES, CLASSES, SIZE, WIDTHS = 8, 21, (375, 500), (1, 2, 3, 5, 10, 20, 40)
@@ -52,7 +53,7 @@ def make_pictures() -> Pictures:
             centre = (int(rng.integers(80, 420)), int(rng.integers(80, 300)))
             cv2.circle(truth, centre, int(rng.integers(40, 110)), int(label), -1)
         result = np.roll(truth, rng.integers(-6, 7, 2), (0, 1))
-        edge = boundary.edges(truth).astype(np.uint8)
+        edge = edges(truth).astype(np.uint8)
         truth[cv2.dilate(edge, np.ones((5, 5), np.uint8)) > 0] = UNKNOWN
         pictures.append((truth, result))
     return pictures
@@ -62,7 +63,7 @@ def dilations(pictures: Pictures) -> np.ndarray:
     """Tables [band or interior, widths, classes, classes + 1]: everything again for each width."""
     found = np.zeros((2, len(WIDTHS), CLASSES, CLASSES + 1), np.int64)
     for truth, result in pictures:
-        edge = boundary.edges(truth).astype(np.uint8)
+        edge = edges(truth).astype(np.uint8)
         for place, width in enumerate(WIDTHS):
             square = np.ones((2 * width - 1, 2 * width - 1), np.uint8)
             band = cv2.dilate(edge, square) > 0
@@ -76,7 +77,8 @@ def one_pass(pictures: Pictures) -> np.ndarray:
     """The same tables from one look at each pixel."""
     by_ring = np.zeros((len(WIDTHS) + 1, CLASSES, CLASSES + 1), np.int64)
     for truth, result in pictures:
-        by_ring += boundary.count(truth, result, CLASSES, WIDTHS, "label")
+        ring = boundary.rings(truth, WIDTHS, "label")
+        by_ring += metrics.confusions(truth, result, ring, len(WIDTHS) + 1, CLASSES)
     return np.stack([boundary.bands(by_ring), boundary.interiors(by_ring)])
 
 

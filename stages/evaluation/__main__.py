@@ -52,8 +52,9 @@ def main() -> str:
             "evaluation.boundary.void is trimap, and no mask has void (255) along its objects: set label"
         )
     values = tables.summary(table, classes) | {"images": len(ids), "split": split} | _kind(found)
-    values |= entropy.means(name, found, ids, MASKS)
     values |= tables.near(by_ring, widths) | tables.of_pictures(found_counts.pictures)
+    if found_counts.entropy is not None:
+        values |= entropy.means(found_counts.entropy, widths)
     line = f"{name}: mIoU {values['miou']:.2f} %" + " of object and ground" * found.merged
     thresholds: list[float | None] = [None]
     stack = table[None]
@@ -74,8 +75,9 @@ def main() -> str:
 class Found(NamedTuple):
     """What all pictures of a rung add up to, and a row of scores for each of them."""
 
-    by_ring: np.ndarray  # tables of counts by distance to the boundary (boundary.count)
+    by_ring: np.ndarray  # tables of counts by distance to the boundary (boundary.rings)
     histogram: np.ndarray | None  # of maps, the joint one (curve.count)
+    entropy: np.ndarray | None  # where the rung has it (entropy.count)
     pictures: Means
     rows: list[tuple[str, ...]]
 
@@ -110,7 +112,8 @@ def _count(name: str, found: Rung, ids: Sequence[str], classes: int, params: Eva
     """Maps are counted at all thresholds, and scored at the fixed one."""
     widths, void = params.boundary.widths, params.boundary.void
     count = Count(classes, found.maps, params.threshold, params.bins, widths, void, found.merged)
-    tasks = {i: Task(MASKS / f"{i}.png", found.file(i)) for i in ids}
+    unsure = None if found.maps else _entropy(name, found.folder / entropy.FOLDER, ids)
+    tasks = {i: Task(MASKS / f"{i}.png", found.file(i), unsure and unsure / f"{i}.png") for i in ids}
     work = [items.Item(i, count.key(task), task) for i, task in tasks.items()]
     results = items.compute_items(f"evaluation@{name}", work, count, batches=items.groups_of(GROUP))
     if problems := [results.read(item, PROBLEM).decode() for item in work if results.has(item, PROBLEM)]:
@@ -119,15 +122,26 @@ def _count(name: str, found: Rung, ids: Sequence[str], classes: int, params: Eva
         raise ValueError("\n".join(lines + ["  ..."] * (len(problems) > SHOWN)))
     by_ring = np.zeros((len(widths) + 1, classes, classes + 1), np.int64)
     histogram = curve.empty_histogram(classes, params.bins) if found.maps else None
+    unsureness = np.zeros((len(widths) + 1, 2, 2), np.int64) if unsure else None
     pictures, rows = Means(classes, params.jaccard_threshold), []
     for item in work:
         counts = read_counts(results.read(item, COUNTS))
         by_ring += counts.by_ring
         if histogram is not None:
             histogram[:, counts.columns] += counts.histogram
+        if unsureness is not None:
+            unsureness += counts.entropy
         pictures.add(counts.table)
         rows.append(tables.picture(item.id, counts.table))
-    return Found(by_ring, histogram, pictures, rows)
+    return Found(by_ring, histogram, unsureness, pictures, rows)
+
+
+def _entropy(name: str, folder: Path, ids: Sequence[str]) -> Path | None:
+    """The folder of the entropies, None for a rung without. ValueError where one of `ids` has none."""
+    if not folder.is_dir():
+        return None
+    _require([folder / f"{i}.png" for i in ids], f"entropies of rung {name}")
+    return folder
 
 
 def _without_truth(name: str, found: Rung, split: str, pictures: Pictures) -> str:

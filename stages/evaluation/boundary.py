@@ -13,23 +13,10 @@ import cv2
 import numpy as np
 
 from stages.common.artifacts import UNKNOWN
-from stages.evaluation import metrics
+from stages.common.edges import edges
 from stages.evaluation.params import Void
 
-AROUND = np.ones((3, 3), np.uint8)  # a pixel and its 8 neighbours
 BAND, INTERIOR = "band", "interior"
-
-
-def edges(labels: np.ndarray) -> np.ndarray:
-    """Whether a pixel has a neighbour, of 8, with another label, bool [H, W] (CHEN, Fig. 3.4).
-
-    A boundary is two pixels wide, one on each side; the picture's border is none. 255 is a label too.
-    """
-    highest, lowest = (
-        cv2.morphologyEx(labels, operation, AROUND, borderType=cv2.BORDER_REPLICATE)
-        for operation in (cv2.MORPH_DILATE, cv2.MORPH_ERODE)
-    )
-    return np.asarray(highest != lowest)
 
 
 def distance(truth: np.ndarray, void: Void) -> np.ndarray:
@@ -52,18 +39,8 @@ def rings(truth: np.ndarray, widths: Sequence[int], void: Void) -> np.ndarray:
     return known[distance(truth, void)]
 
 
-def count(
-    truth: np.ndarray, result: np.ndarray, classes: int, widths: Sequence[int], void: Void
-) -> np.ndarray:
-    """Tables of counts by ring, int64 [len(widths) + 1, classes, classes + 1]; their sum is the picture's.
-
-    Labels uint8 [H, W]; `classes` counts the background. ValueError as of `metrics.confusion`.
-    """
-    return metrics.confusions(truth, result, rings(truth, widths, void), len(widths) + 1, classes)
-
-
 def bands(by_ring: np.ndarray) -> np.ndarray:
-    """The table of the band of each width, int64 [len(widths), C, C + 1]."""
+    """The table of the band of each width, int64 [len(widths), C, C + 1], of `metrics.confusions` by ring."""
     return np.asarray(by_ring.cumsum(0)[:-1])
 
 

@@ -10,7 +10,7 @@ from stages.common import fingerprint
 from stages.common.artifacts import npz_arrays, npz_bytes, read_mask
 from stages.common.labels import as_objects, threshold_labels
 from stages.common.pool import Files
-from stages.evaluation import boundary, curve
+from stages.evaluation import boundary, curve, entropy, metrics
 from stages.evaluation.params import Void
 from stages.evaluation.results import read_maps
 
@@ -20,17 +20,19 @@ COUNTS, PROBLEM = "*.npz", "*.txt"
 class Task(NamedTuple):
     truth: Path
     result: Path
+    entropy: Path | None = None
 
 
 class Counts(NamedTuple):
     """Tables of counts at the threshold by distance to the boundary, and of maps the histogram at `columns`.
 
-    `by_ring` is what `boundary.count` gives; the joint histogram is of `curve.count`.
+    `by_ring` is of `metrics.confusions`, `entropy` of `entropy.count`, the joint histogram of `curve.count`.
     """
 
     by_ring: np.ndarray
-    histogram: np.ndarray | None
-    columns: np.ndarray | None
+    histogram: np.ndarray | None = None
+    columns: np.ndarray | None = None
+    entropy: np.ndarray | None = None
 
     @property
     def table(self) -> np.ndarray:
@@ -58,7 +60,7 @@ class Count:
         code = fingerprint.code_hash("stages.evaluation.count")
         of_maps = (self.threshold, self.bins) if self.maps else None
         bands = (self.widths, self.void)
-        hashes = [fingerprint.file_hash(file) for file in task]
+        hashes = [fingerprint.file_hash(file) for file in task if file]
         return fingerprint.key(code, self.classes, self.merged, of_maps, bands, hashes, str(task.result))
 
     def __call__(self, tasks: list[Task]) -> list[Files]:
@@ -74,17 +76,19 @@ class Count:
 
     def counts(self, task: Task) -> Counts:
         truth = as_objects(read_mask(task.truth)) if self.merged else read_mask(task.truth)
+        ring, rings = boundary.rings(truth, self.widths, self.void), len(self.widths) + 1
         if not self.maps:
-            return Counts(self._by_ring(truth, read_mask(task.result)), None, None)
+            result = read_mask(task.result)
+            by_ring = metrics.confusions(truth, result, ring, rings, self.classes)
+            grey = task.entropy and read_mask(task.entropy)
+            return Counts(
+                by_ring, entropy=None if grey is None else entropy.count(truth, result, grey, ring, rings)
+            )
         maps, present = read_maps(task.result, truth.shape, self.classes)
         labels = threshold_labels(maps, present, self.threshold)
-        histogram = curve.count(truth, maps, self.classes, self.bins)
-        return Counts(self._by_ring(truth, labels), histogram, curve.columns(present))
-
-    def _by_ring(self, truth: np.ndarray, result: np.ndarray) -> np.ndarray:
-        return boundary.count(truth, result, self.classes, self.widths, self.void)
+        by_ring = metrics.confusions(truth, labels, ring, rings, self.classes)
+        return Counts(by_ring, curve.count(truth, maps, self.classes, self.bins), curve.columns(present))
 
 
 def read_counts(content: bytes) -> Counts:
-    arrays = npz_arrays(content)
-    return Counts(arrays["table"], arrays.get("histogram"), arrays.get("columns"))
+    return Counts(**npz_arrays(content))

@@ -32,7 +32,7 @@ def confusions(
     `part` uint8 [H, W] says which one, below `parts`, a pixel is of.
     """
     if truth.shape != result.shape:
-        raise ValueError(f"the truth is {_size(truth)}, the result {_size(result)}")
+        raise ValueError(f"the truth is {size(truth)}, the result {size(result)}")
     pairs = np.left_shift(truth, 8, dtype=np.uint32) | result
     found = np.bincount((np.left_shift(part, 16, dtype=np.uint32) | pairs).ravel(), minlength=parts << 16)
     joint = found.reshape(parts, 256, 256)
@@ -42,7 +42,8 @@ def confusions(
     return np.concatenate([joint[:, :classes, :classes], joint[:, :classes, UNKNOWN:]], axis=2)
 
 
-def _size(labels: np.ndarray) -> str:
+def size(labels: np.ndarray) -> str:
+    """Width and height of a picture's pixels, as errors tell them."""
     return "x".join(str(side) for side in labels.shape[::-1])
 
 

@@ -18,7 +18,7 @@ from stages.common.training import augment
 from stages.common.training.loop import fit
 from stages.common.training.params import Optimizer, Training
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, one
-from stages.segmenter.edges import edges
+from stages.segmenter.edges import known_edges
 from stages.segmenter.loss_params import Semeda
 from stages.segmenter.structure import onehot
 from stages.segmenter.terms import Task
@@ -92,7 +92,7 @@ class EdgeSamples:
         if self.options.noise:
             noise = rng.normal(0, self.options.noise, maps.shape).astype(np.float32)
             maps = (maps + torch.from_numpy(noise)).softmax(0) * (labels != UNKNOWN)
-        return maps, torch.from_numpy(edges(view).astype(np.int64))
+        return maps, torch.from_numpy(known_edges(view).astype(np.int64))
 
 
 def still(params: Training) -> augment.Augment:

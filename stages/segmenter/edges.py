@@ -1,22 +1,16 @@
-"""Semantic edges of labels, and distances to them."""
+"""Semantic edges of labels that are unknown in places, and distances to edges."""
 
 import cv2
 import numpy as np
 
 from stages.common.artifacts import UNKNOWN
+from stages.common.edges import AROUND, edges
 
-SQUARE = np.ones((3, 3), np.uint8)
 
-
-def edges(labels: np.ndarray) -> np.ndarray:
-    """1 where not all of the eight neighbours have the pixel's label, else 0 (CHEN 3.3.3); uint8 [H, W].
-
-    So both sides of a boundary are marked. At the picture's border the labels go on as they are. Unknown
-    (255) where one of the nine is.
-    """
-    wide = cv2.copyMakeBorder(labels, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    high, low = (of(wide, SQUARE)[1:-1, 1:-1] for of in (cv2.dilate, cv2.erode))
-    return np.where(high == UNKNOWN, UNKNOWN, high != low).astype(np.uint8)
+def known_edges(labels: np.ndarray) -> np.ndarray:
+    """1 on an edge of `edges`, 0 elsewhere, and 255 where one of the nine pixels is unknown; uint8 [H, W]."""
+    unknown = cv2.dilate((labels == UNKNOWN).astype(np.uint8), AROUND)
+    return np.where(unknown, UNKNOWN, edges(labels)).astype(np.uint8)
 
 
 def distance(marked: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stages.common import pool
-from stages.common.artifacts import csv_text, mask_bytes, npz_bytes, write_atomic, write_json
+from stages.common.artifacts import csv_text, mask_bytes, npz_bytes, read_mask, write_atomic, write_json
 from stages.common.labels import threshold_labels, upsample
 from stages.evaluation import __main__ as evaluation
 from stages.evaluation import count, metrics
@@ -467,3 +467,23 @@ def test_widths_must_rise_and_hold_the_one_of_the_headline(project, monkeypatch,
     Path("params.yaml").write_text(PARAMS.replace("[1, 3, 5]", widths))
     with pytest.raises(ValueError, match=r"boundary.widths: .*must rise and hold 3"):
         _run(monkeypatch, "crf")
+
+
+def test_the_entropy_beside_a_rung_has_its_means(project, monkeypatch):
+    grey = np.random.default_rng(4).integers(0, 256, SIZE).astype(np.uint8)
+    write_atomic(Path("data/predictions/entropy/d.png"), mask_bytes(grey))
+    _run(monkeypatch, "predictions")
+    truth, result = TRUTH["d"], read_mask(Path("data/predictions/d.png"))
+    right, wrong = grey[truth == result], grey[(truth != 255) & (truth != result)]
+    values = _metrics("predictions")
+    assert values["entropy_right"] == pytest.approx(100 * right.mean() / 255, abs=0.005)
+    assert values["entropy_wrong"] == pytest.approx(100 * wrong.mean() / 255, abs=0.005)
+    assert {"entropy_band", "entropy_interior"} & set(values)
+
+
+def test_an_entropy_that_is_missing_is_an_error(project, monkeypatch):
+    Path("data/predictions/entropy").mkdir()
+    with pytest.raises(
+        ValueError, match=r"1 of 1 entropies of rung predictions are missing: data/pred.*d\.png"
+    ):
+        _run(monkeypatch, "predictions")

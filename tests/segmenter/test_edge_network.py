@@ -7,7 +7,7 @@ import torch
 from stages.common.training.augment import augment
 from stages.segmenter import edge_network
 from stages.segmenter.edge_network import EdgeNet, EdgeSamples, look, still, training
-from stages.segmenter.edges import edges
+from stages.segmenter.edges import known_edges
 from stages.segmenter.loss_params import Semeda
 from stages.segmenter.structure import onehot
 from stages.segmenter.terms import Task
@@ -82,7 +82,7 @@ def test_samples_are_crops_of_labels_and_their_edges(task):
         blank, scenes.rectangles(3), still(task.params), task.samples.fill, np.random.default_rng(9)
     )
     assert torch.equal(maps, onehot(torch.from_numpy(crop[1].astype(np.int64))[None], 4)[0])
-    np.testing.assert_array_equal(wanted, edges(crop[1]))
+    np.testing.assert_array_equal(wanted, known_edges(crop[1]))
     noisy, again = EdgeSamples(task, options(noise=1.0)).sample(11, np.random.default_rng(9))
     known = torch.from_numpy(crop[1] != 255)
     assert not known.all() and wanted.dtype == again.dtype == torch.int64

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stages.segmenter.edge_network import train
-from stages.segmenter.edges import edges
+from stages.segmenter.edges import known_edges
 from stages.segmenter.loss_params import Semeda
 from stages.segmenter.structure import onehot
 from stages.segmenter.terms import Task, View, semeda
@@ -31,7 +31,7 @@ def test_it_finds_the_edges_of_other_labels_and_is_taken_aback_by_soft_ones(task
     labels = np.stack([scenes.rectangles(seed) for seed in range(100, 104)])
     maps = onehot(torch.from_numpy(labels.astype(np.int64)), 4)
     found = network(maps)[2][:, 1] > 0.5
-    wanted = torch.from_numpy(np.stack([edges(one) for one in labels]))
+    wanted = torch.from_numpy(np.stack([known_edges(one) for one in labels]))
     found, wanted = found[wanted != 255], wanted[wanted != 255] == 1
     f1 = 2 * (found & wanted).sum() / (found.sum() + wanted.sum())
     assert f1 > 0.9

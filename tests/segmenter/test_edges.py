@@ -1,14 +1,14 @@
-"""Semantic edges by hand and by brute force."""
+"""Semantic edges of labels unknown in places, by hand and by brute force."""
 
 import numpy as np
 
-from stages.segmenter.edges import distance, edges
+from stages.segmenter.edges import distance, known_edges
 
 
 def test_both_sides_of_a_boundary_and_the_border_by_hand():
     labels = np.zeros((5, 5), np.uint8)
     labels[2:, 3:] = 1
-    assert edges(labels).tolist() == [
+    assert known_edges(labels).tolist() == [
         [0, 0, 0, 0, 0],
         [0, 0, 1, 1, 1],
         [0, 0, 1, 1, 1],
@@ -16,9 +16,9 @@ def test_both_sides_of_a_boundary_and_the_border_by_hand():
         [0, 0, 1, 1, 0],
     ]
     labels[0, 0] = 255
-    found = edges(labels)
+    found = known_edges(labels)
     assert (found[:2, :2] == 255).all() and (found == 255).sum() == 4
-    flat = edges(np.full((4, 4), 7, np.uint8))
+    flat = known_edges(np.full((4, 4), 7, np.uint8))
     assert not flat.any() and flat.dtype == np.uint8
 
 
@@ -26,7 +26,7 @@ def test_by_brute_force():
     rng = np.random.default_rng(0)
     for _ in range(20):
         labels = rng.choice([0, 1, 2, 255], (6, 7), p=[0.5, 0.3, 0.15, 0.05]).astype(np.uint8)
-        found = edges(labels)
+        found = known_edges(labels)
         for i, j in np.ndindex(labels.shape):
             around = {int(labels[y, x]) for y in range(max(0, i - 1), min(6, i + 2))
                       for x in range(max(0, j - 1), min(7, j + 2))}  # fmt: skip

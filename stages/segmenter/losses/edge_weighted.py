@@ -11,7 +11,7 @@ from stages.common.artifacts import UNKNOWN
 from stages.common.training.batches import Samples
 from stages.common.training.strategy import Batch
 from stages.segmenter.class_balance import average, pixel_weights
-from stages.segmenter.edges import distance, edges
+from stages.segmenter.edges import distance, known_edges
 from stages.segmenter.loss_params import EdgeWeighted
 from stages.segmenter.losses import Extra
 from stages.segmenter.losses.cross_entropy import costs
@@ -41,7 +41,7 @@ def weight_map(labels: np.ndarray, options: EdgeWeighted) -> np.ndarray:
     if options.form == "unet":
         first, second = two_nearest(labels, int(np.ceil(REACH * options.sigma)))
         return (options.w0 * np.exp(-((first + second) ** 2) / (2 * options.sigma**2))).astype(np.float32)
-    d = distance(edges(labels) == 1) + 1
+    d = distance(known_edges(labels) == 1) + 1
     if options.form == "caliva":
         return 1 + 1 / d
     found = np.ones_like(d)

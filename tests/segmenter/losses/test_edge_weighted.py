@@ -8,7 +8,7 @@ from skimage.measure import label
 from torch.nn import functional as F
 
 from stages.common.training.batches import Samples
-from stages.segmenter.edges import edges
+from stages.segmenter.edges import known_edges
 from stages.segmenter.loss_params import EdgeWeighted
 from stages.segmenter.losses import Extra
 from stages.segmenter.losses.edge_weighted import loss, samples, two_nearest, weight_map
@@ -40,14 +40,14 @@ def distances(labels: np.ndarray, marked: np.ndarray) -> np.ndarray:
 
 def test_caliva_is_one_and_one_over_the_distance():
     labels = scene()
-    wanted = 1 + 1 / (1 + distances(labels, edges(labels) == 1))
+    wanted = 1 + 1 / (1 + distances(labels, known_edges(labels) == 1))
     np.testing.assert_allclose(weight_map(labels, options("caliva")), wanted, rtol=1e-5)
     assert wanted.max() == 2
 
 
 def test_bands_take_the_first_radius_that_reaches():
     labels = scene()
-    d = 1 + distances(labels, edges(labels) == 1)
+    d = 1 + distances(labels, known_edges(labels) == 1)
     wanted = np.where(d <= 1, 5.0, np.where(d <= 3, 2.0, 1.0))
     found = weight_map(labels, options("bands", bands=[[1, 5], [3, 2]]))
     np.testing.assert_array_equal(found, wanted)
