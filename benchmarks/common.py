@@ -1,5 +1,6 @@
 """What the benchmarks of the refinement share: timing, the machine, and where results go."""
 
+import itertools
 import json
 import os
 import platform
@@ -26,6 +27,24 @@ def median_time(work: Callable[[], T], times: int) -> tuple[float, T]:
         result = work()
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds), result
+
+
+class BatchClock:
+    """When a training has asked for each batch of `batch` samples."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch, self.samples = batch, 0
+        self.times: list[float] = []
+
+    def tick(self) -> None:
+        """A sample is asked for."""
+        if self.samples % self.batch == 0:
+            self.times.append(time.perf_counter())
+        self.samples += 1
+
+    def seconds(self) -> list[float]:
+        """From each batch to the next: of a step, and of drawing what it learns from."""
+        return [after - before for before, after in itertools.pairwise(self.times)]
 
 
 def start(module: str, *arguments: str, waiting: Mapping[str, str] = SLEEP) -> subprocess.Popen[str]:

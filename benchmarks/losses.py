@@ -6,18 +6,16 @@ each. Each way runs in a process of its own, in turns. The edge network's own tr
     python -m benchmarks.losses
 """
 
-import itertools
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import save
+from benchmarks.common import BatchClock, said, save, start
 
 SEMEDA: dict[str, Any] = {"weights": [2, 4, 0], "steps": 20, "lr": 0.01, "noise": 0, "warmup": 0}
 EDGES = {"w0": 10, "sigma": 5, "bands": [], "balance": "none"}
@@ -40,7 +38,7 @@ def main() -> None:
     found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for _ in range(TURNS):
         for way in WAYS:
-            found[way].append(start(way))
+            found[way].append(said(start("losses", way)))
     seconds = {way: statistics.median(s for run in runs for s in run["steps"]) for way, runs in found.items()}
     rows: list[tuple[Any, ...]] = [("loss", "ms_a_step", "time_of_cross_entropy", "ms_an_edge_step")]
     for way, runs in found.items():
@@ -49,14 +47,6 @@ def main() -> None:
         ratio = seconds[way] / seconds["cross_entropy"]
         rows.append((way, f"{1000 * seconds[way]:.0f}", f"{ratio:.2f}", of_edges))
     save("losses", rows)
-
-
-def start(way: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.losses", way]
-    env = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, env=env, text=True, stdout=subprocess.PIPE, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def train(way: str) -> dict[str, Any]:
@@ -74,7 +64,7 @@ def train(way: str) -> dict[str, Any]:
 
     section = read_yaml(Path("params.yaml"))["segmenter"] | {"epochs": STEPS + 1} | WAYS[way]
     params = check(Segmenter, section, "params.yaml, section segmenter")
-    clock: list[float] = []
+    clock = BatchClock(params.batch)
 
     class Noise(MaskedSamples):
         """As many pictures as a batch has."""
@@ -83,7 +73,6 @@ def train(way: str) -> dict[str, Any]:
             place = Path("noise.png")
             pictures = [Picture(str(n), place, "train", side, side, (1,)) for n in range(params.batch)]
             super().__init__(pictures, params)
-            self.drawn = 0
 
         def mask(self, picture: Picture) -> np.ndarray:
             rng = np.random.default_rng(int(picture.id))
@@ -94,9 +83,7 @@ def train(way: str) -> dict[str, Any]:
             return labels
 
         def sample(self, index: int, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
-            if self.drawn % params.batch == 0:
-                clock.append(time.perf_counter())
-            self.drawn += 1
+            clock.tick()
             picture = torch.from_numpy(rng.standard_normal((3, side, side), np.float32))
             return picture, torch.from_numpy(self.mask(self.pictures[index]).astype(np.int64))
 
@@ -108,7 +95,7 @@ def train(way: str) -> dict[str, Any]:
         made = prepare("segmenter", params, CLASSES, Noise())
         prepared = time.perf_counter() - before
         fit("segmenter", made.strategy, made.samples, params, "key")
-    steps = [after - before for before, after in itertools.pairwise(clock)][2:]
+    steps = clock.seconds()[2:]
     edge_steps = [prepared / SEMEDA["steps"]] if "semeda" in params.terms.on() else []
     return {"steps": steps, "edge_steps": edge_steps}
 

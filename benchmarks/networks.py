@@ -8,17 +8,15 @@ in a process of its own, in turns.
     python -m benchmarks.networks
 """
 
-import itertools
 import json
 import os
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, get_args
 
-from benchmarks.common import said, save, start
+from benchmarks.common import BatchClock, said, save, start
 from stages.segmenter.network_params import FITS, Network, published
 
 FIRST = "deeplabv3plus"
@@ -73,20 +71,16 @@ def train(network: str, options: dict[str, Any]) -> dict[str, Any]:
     stride = 8 if 8 in FITS[network].strides else 32
     section["encoder"] |= {"name": ENCODERS.get(network, "small"), "output_stride": stride}
     params = check(Segmenter, section, "params.yaml, section segmenter")
-    clock: list[float] = []
+    clock = BatchClock(params.batch)
 
     class Noise:
         """As many pictures as a batch has."""
-
-        drawn = 0
 
         def __len__(self) -> int:
             return params.batch
 
         def sample(self, index: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-            if self.drawn % params.batch == 0:
-                clock.append(time.perf_counter())
-            self.drawn += 1
+            clock.tick()
             side = params.augment.crop
             picture = rng.standard_normal((3, side, side), np.float32)
             return torch.from_numpy(picture), torch.from_numpy(rng.integers(0, CLASSES, (side, side)))
@@ -98,7 +92,7 @@ def train(network: str, options: dict[str, Any]) -> dict[str, Any]:
         os.chdir(folder)  # for its checkpoints
         fit("segmenter", learning, Noise(), params, "key")
     return {
-        "seconds": [after - before for before, after in itertools.pairwise(clock)][2:],
+        "seconds": clock.seconds()[2:],
         "weights": weights,
     }
 

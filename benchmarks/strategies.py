@@ -9,17 +9,15 @@ and with OpenMP's own way.
 """
 
 import importlib
-import itertools
 import json
 import os
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import SLEEP, said, save, start
+from benchmarks.common import SLEEP, BatchClock, said, save, start
 
 METHODS = ("plain", "puzzle", "oc_cse", "p_oc", "p_noc", "eader")
 STEPS, TURNS, CLASSES = 12, 2, 6  # the first two steps of a process are not counted
@@ -68,7 +66,7 @@ def train(method: str) -> dict[str, Any]:
     section["eader"] |= {"block": 1}
     params = check(Classifier, section, "params.yaml, section classifier")
     module = importlib.import_module(f"stages.classifier.{method}")
-    clock: list[float] = []
+    clock = BatchClock(params.batch)
 
     class Noise(getattr(module, "Samples", LabelledSamples)):  # type: ignore[misc]
         """As many pictures as a batch has."""
@@ -77,15 +75,12 @@ def train(method: str) -> dict[str, Any]:
             self.targets = torch.zeros(params.batch, CLASSES)
             for row in range(params.batch):
                 self.targets[row, [row % CLASSES, (row + 1) % CLASSES]] = 1
-            self.drawn = 0
 
         def __len__(self) -> int:
             return params.batch
 
         def view(self, index: int, rng: np.random.Generator) -> tuple[torch.Tensor, None]:
-            if self.drawn % params.batch == 0:
-                clock.append(time.perf_counter())
-            self.drawn += 1
+            clock.tick()
             side = params.augment.crop
             return torch.from_numpy(rng.standard_normal((3, side, side), np.float32)), None
 
@@ -100,7 +95,7 @@ def train(method: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # for its checkpoints
         fit("classifier", strategy, Noise(), params, "key")
-    seconds = [after - before for before, after in itertools.pairwise(clock)]
+    seconds = clock.seconds()
     return {"seconds": seconds, "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
 
 

@@ -64,6 +64,9 @@ def sweep(
     name: Annotated[str | None, typer.Option(help="of the sweep; its runs are NAME-01, NAME-02, ...")] = None,
     revision: Annotated[str | None, typer.Option(help="the commit to run; without: HEAD")] = None,
     through: Annotated[str | None, typer.Option(help="prefect: each run a sub-flow in its UI")] = None,
+    to: Annotated[
+        list[str] | None, typer.Option(help="a stage that ends each run, with what it needs; may be repeated")
+    ] = None,
     resume: Annotated[str | None, typer.Option(help="go on with this sweep as it was begun")] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
 ) -> None:
@@ -71,7 +74,7 @@ def sweep(
     from pipeline.project.root import find_root
     from pipeline.sweep.command import Asked, main
 
-    asked = Asked(axes or [], file, seeds, name, revision, resume)
+    asked = Asked(axes or [], file, seeds, name, revision, resume, to or [])
     drive = _through(find_root(), through) if through else None
     raise SystemExit(main(find_root(), asked, jobs, only_plan, drive))
 

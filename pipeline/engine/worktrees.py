@@ -8,7 +8,7 @@ dvc.lock and the small reports.
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pipeline.project import git
 from pipeline.project.root import write_whole
 
 KEPT = ("params.yaml", "dvc.lock", "reports")  # what a finished run leaves in git
+TO = " to "  # in the message of its commit: before the stages that it was asked for
 NEEDED = ("dvc.yaml", "params.yaml", ".dvc")  # what a revision must have to be run
 
 
@@ -113,14 +114,24 @@ def override(place: Path, values: Mapping[str, Any], preset: str | None = None) 
     return [f"{key}: {old} -> {new}" for key, old, new in changes]
 
 
-def keep(place: Path, name: str, message: str) -> str:
-    """Commit the run's parameters, lock and reports to the branch wsss/run/NAME, and return its name."""
+def keep(place: Path, name: str, message: str, targets: Sequence[str] = ()) -> str:
+    """Commit the run's parameters, lock and reports to the branch wsss/run/NAME, and return its name.
+
+    The message tells the stages that were asked for, if not all.
+    """
     present = [path for path in KEPT if (place / path).exists()]
     git.run(place, "add", "--", *present)
-    git.run(place, "commit", "-q", "--allow-empty", "-m", message)
+    to = TO + ", ".join(targets) if targets else ""
+    git.run(place, "commit", "-q", "--allow-empty", "-m", message + to)
     branch = git.BRANCH + name
     git.run(place, "branch", "--force", branch, "HEAD")
     return branch
+
+
+def kept_to(root: Path, branch: str) -> tuple[str, ...]:
+    """The stages that the run behind a branch of `keep` was asked for; none means all."""
+    _, _, to = git.run(root, "log", "-n1", "--format=%s", branch).strip().partition(TO)
+    return tuple(to.split(", ")) if to else ()
 
 
 def remove(root: Path, name: str) -> None:

@@ -86,7 +86,8 @@ def bring_up_to_date(root: Path, order: Order, stop: threading.Event) -> State[A
             results = recipe.referee(engine, Tasks(engine, planned, order.jobs).run())
             report = None if stop.is_set() else _report(root, order, engine, planned, results)
             if order.place and all(result.good for result in results.values()):
-                log.info("kept as branch %s", worktrees.keep(engine.root, order.place, f"Run {order.name}"))
+                branch = worktrees.keep(engine.root, order.place, f"Run {order.name}", order.targets)
+                log.info("kept as branch %s", branch)
     finally:
         listener.close()
     with _not_vital("the report"):

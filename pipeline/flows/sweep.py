@@ -57,7 +57,12 @@ def _one(sweep: Sweep, trial: Trial, stop: threading.Event) -> Ended:
         return Ended(trial, NOT_RUN)
     try:
         state: State[Any] = wsss(
-            name=trial.name, overrides=trial.overrides, revision=sweep.revision, jobs=1, return_state=True
+            targets=list(sweep.to),
+            overrides=trial.overrides,
+            revision=sweep.revision,
+            name=trial.name,
+            jobs=1,
+            return_state=True,
         )
         if state.is_completed():
             return Ended(trial, FINISHED)

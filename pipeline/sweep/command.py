@@ -24,6 +24,7 @@ class Asked:
     name: str | None = None
     revision: str | None = None
     resume: str | None = None
+    to: Sequence[str] = ()
 
 
 Drive = Callable[[Sweep, Sequence[Trial], int, Tell], bool]
@@ -56,7 +57,7 @@ def _lock(root: Path, sweep: Sweep) -> Path:
 def _sweep(root: Path, asked: Asked) -> Sweep:
     """The sweep that is meant: one that is to go on, or a new one."""
     if asked.resume:
-        if asked.axes or asked.file or asked.seeds or asked.name or asked.revision:
+        if any((asked.axes, asked.file, asked.seeds, asked.name, asked.revision, asked.to)):
             raise ValueError(
                 f"--resume {asked.resume} takes everything from the sweep: give nothing else but -j"
             )
@@ -72,9 +73,9 @@ def _sweep(root: Path, asked: Asked) -> Sweep:
     )
     if asked.name:
         worktrees.check_name(f"{asked.name}-{len(points):02}-s{asked.seeds or 0}")  # the longest of its runs
-    name = asked.name or definition.default_name(revision, points, asked.seeds)
+    name = asked.name or definition.default_name(revision, points, asked.seeds, asked.to)
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    sweep = Sweep(name, revision, asked.seeds, tuple(points), started)
+    sweep = Sweep(name, revision, asked.seeds, tuple(points), started, tuple(asked.to))
     if name not in definition.names(root):
         return sweep
     before = definition.read(root, name)
@@ -87,6 +88,7 @@ def _another(before: Sweep, sweep: Sweep) -> str:
     parts = {
         "points": before.points != sweep.points,
         "seeds": before.seeds != sweep.seeds,
+        "--to": before.to != sweep.to,
         f"commit ({before.revision[:10]}, now {sweep.revision[:10]})": before.revision != sweep.revision,
     }
     different = ", ".join(part for part, differs in parts.items() if differs)

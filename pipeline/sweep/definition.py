@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,11 @@ class Sweep:
     seeds: int | None
     points: tuple[Values, ...]  # all with the same keys
     started: str  # ISO time: what the ledger has from before is of another sweep
+    to: tuple[str, ...] = ()  # the stages that each run makes, with what they need; none means all
 
     def same_as(self, other: "Sweep") -> bool:
-        return (self.revision, self.seeds, self.points) == (other.revision, other.seeds, other.points)
+        mine, theirs = ((s.revision, s.seeds, s.points, s.to) for s in (self, other))
+        return mine == theirs
 
     def point(self, index: int) -> str:
         return f"{self.name}-{index + 1:02}"
@@ -62,9 +64,9 @@ def folder(root: Path, name: str) -> Path:
     return root / "reports" / "sweeps" / name
 
 
-def default_name(revision: str, points: list[Values], seeds: int | None) -> str:
+def default_name(revision: str, points: list[Values], seeds: int | None, to: Sequence[str]) -> str:
     """The same command at the same commit is the same sweep."""
-    text = json.dumps([revision, points, seeds], sort_keys=True)
+    text = json.dumps([revision, points, seeds, *([list(to)] if to else [])], sort_keys=True)
     return f"grid-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
@@ -72,7 +74,7 @@ def write(root: Path, sweep: Sweep) -> None:
     """Keep it in reports/sweeps/NAME/sweep.yaml."""
     place = folder(root, sweep.name)
     place.mkdir(parents=True, exist_ok=True)
-    values = {**vars(sweep), "points": [dict(values) for values in sweep.points]}
+    values = {**vars(sweep), "points": [dict(values) for values in sweep.points], "to": list(sweep.to)}
     text = io.StringIO(f"# wsss sweep --resume {sweep.name} goes on with it\n")
     text.seek(0, io.SEEK_END)
     yaml = YAML()  # keeps the order of keys
@@ -89,7 +91,7 @@ def read(root: Path, name: str) -> Sweep:
         raise ValueError(f"there is no sweep {name!r} (no {path.relative_to(root)}); there are: {known}")
     try:
         values = read_yaml(path)
-        return Sweep(**{**values, "points": tuple(values["points"])})
+        return Sweep(**{**values, "points": tuple(values["points"]), "to": tuple(values.get("to", ()))})
     except (ParameterError, KeyError, TypeError) as error:
         where = path.relative_to(root)
         raise ValueError(f"{where} is damaged: {error}; remove it and begin the sweep anew") from None

@@ -79,7 +79,7 @@ def make(root: Path, sweep: Sweep, trials: Sequence[Trial], listener: Listener) 
         for trial in trials:
             write_whole(engine.root / "params.yaml", text)
             worktrees.override(engine.root, trial.overrides)
-            planned = engine.make_plan()
+            planned = engine.make_plan(sweep.to)
             code = {f"{stamps.FOLDER}/{step}": text for step, text in stamps.all_of(engine.root).items()}
             plans.append((planned, keys(planned.graph, _params(engine.root), code)))
             blocked = (row for row in planned.rows.values() if row.state == plan.BLOCKED)

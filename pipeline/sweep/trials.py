@@ -38,7 +38,7 @@ Tell = Callable[[Ended], None]
 
 
 def finished(root: Path, sweep: Sweep, trials: Sequence[Trial]) -> set[str]:
-    """The names of the runs that are done: a branch with these parameters, made from this commit.
+    """The names of the runs that are done: a branch of these stages and parameters, made from this commit.
 
     Raises ValueError for branches of these names that hold something else.
     """
@@ -49,7 +49,8 @@ def finished(root: Path, sweep: Sweep, trials: Sequence[Trial]) -> set[str]:
             continue
         branch = f"refs/heads/{git.BRANCH}{trial.name}"
         parents = git.run(root, "rev-list", "--parents", "-n1", branch).split()[1:]
-        if parents == [sweep.revision] and base_values(root, branch) == with_values(base, trial.overrides):
+        same = parents == [sweep.revision] and worktrees.kept_to(root, branch) == sweep.to
+        if same and base_values(root, branch) == with_values(base, trial.overrides):
             done.add(trial.name)
         else:
             other.append(git.BRANCH + trial.name)
@@ -109,13 +110,13 @@ def _one(
     try:
         with opened(root, order, listener, lambda _: None) as engine:
             engine.cancelled, engine.hurried = stop, hurry
-            planned = recipe.interruptible(engine, engine.make_plan)
+            planned = recipe.interruptible(engine, lambda: engine.make_plan(sweep.to))
             if planned is None:
                 return Ended(trial, CANCELLED)
             results = recipe.run(engine, planned, planned.rows, 1, listener.result)
             why = recipe.faults(results)
             if not why:
-                worktrees.keep(engine.root, trial.name, f"Run {trial.name} of sweep {sweep.name}")
+                worktrees.keep(engine.root, trial.name, f"Run {trial.name} of sweep {sweep.name}", sweep.to)
                 return Ended(trial, FINISHED)
             _keep_logs(root, sweep, trial, engine.root, results)
     except Exception as error:  # of one run: the others go on

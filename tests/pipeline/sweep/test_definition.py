@@ -44,6 +44,9 @@ def test_it_is_kept_as_it_was(tmp_path):
     again = definition.read(tmp_path, "beta")
     assert again == SWEEP and [list(values) for values in again.points] == [["seeds.method", "a.b"]] * 2
     assert definition.names(tmp_path) == ["beta"]
+    short = replace(SWEEP, to=("seeds", "explanation"))
+    definition.write(tmp_path, short)
+    assert definition.read(tmp_path, "beta") == short and not short.same_as(SWEEP)
 
 
 def test_one_that_is_not_there_or_spoilt(tmp_path):
@@ -58,11 +61,11 @@ def test_one_that_is_not_there_or_spoilt(tmp_path):
 
 
 def test_a_name_of_its_own():
-    def name(revision="f", points=POINTS, seeds=None):
-        return definition.default_name(revision, list(points), seeds)
+    def name(revision="f", points=POINTS, seeds=None, to=()):
+        return definition.default_name(revision, list(points), seeds, to)
 
     assert name() == name() and name().startswith("grid-")
-    assert len({name(), name("e"), name(points=POINTS[:1]), name(seeds=2)}) == 4
+    assert len({name(), name("e"), name(points=POINTS[:1]), name(seeds=2), name(to=["seeds"])}) == 5
 
 
 @pytest.mark.parametrize(

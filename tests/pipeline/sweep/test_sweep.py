@@ -101,6 +101,23 @@ def test_it_goes_on_where_it_was(swept, number):
     assert [float(row["pseudo_labels.miou"]) for row in rows(swept)] == [101, 102, 103]
 
 
+def test_runs_that_end_at_a_stage(swept):
+    """A shorter sweep, its plan, and one of that name with other stages."""
+    asked = ("seeds.value=1,2", "--name", "some", "--to", "seeds")
+    done = swept.sweep(*asked)
+    assert done.returncode == 0 and "5 stages to compute, 1 shared" in done.stdout, done.stdout
+    assert swept.traced() == ["generate", "seeds", "seeds"]
+    assert git.run(swept.root, "log", "-n1", "--format=%s", "wsss/run/some-02").strip() == (
+        "Run some-02 of sweep some to seeds"
+    )
+    again = swept.sweep("--resume", "some")
+    assert "2 of 2 runs are finished" in again.stdout and swept.traced() == []
+    assert "sweep some is there with other --to" in refused(swept, *asked, "--to", "pseudo_labels")
+    swept.run("rm", "-r", "reports")
+    assert "wsss/run/some-01, wsss/run/some-02: there already" in refused(swept, *asked[:3])
+    assert "2 of 2 runs are finished" in swept.sweep(*asked).stdout
+
+
 def test_a_failed_point_does_not_stop_the_others(swept):
     stub.set_params(swept, "seeds", fail=False)
     commit(swept)
@@ -158,6 +175,8 @@ def refused(swept, *arguments, **env):
         (["--resume", "grid", "--seeds", "2"], "--resume grid takes everything from the sweep"),
         (["seeds.value=1", "--through", "smoke"], "--through smoke: only prefect is known"),
         (["seeds.value=1", "--through", "prefect"], "PREFECT_API_URL is not set"),
+        (["seeds.value=1", "--to", "sedes"], ".*sedes.*seeds"),
+        (["--resume", "grid", "--to", "seeds"], "--resume grid takes everything from the sweep"),
         (["seeds.value=1", "--name", "a/b"], "'a/b-01-s0' is no name of a run"),
     ],
 )
