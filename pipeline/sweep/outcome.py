@@ -2,7 +2,7 @@
 
 import functools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -151,6 +151,7 @@ def read(
     return Outcome(sweep, points, list(rungs), predictions)
 
 
+BEST = "miou_best_threshold"  # of a rung of maps
 Pairs = tuple[tuple[str, float], ...]
 
 
@@ -177,11 +178,18 @@ def _of_commit(root: Path, commit: str) -> Numbers:
     numbers = rung.numbers if rung and rung.good else {}
     scored = [rung for rung in found.good if "miou" in rung.numbers]
     return Numbers(
-        tuple((rung.name, rung.numbers["miou"]) for rung in scored),
+        tuple(pair for rung in scored for pair in _miou(rung.name, rung.numbers)),
         tuple((key, numbers[key]) for key in explanation.WORDS if key in numbers),
         tuple((rung.name, _seeds(rung.numbers)) for rung in scored if "decided" in rung.numbers),
         next((rung.name for rung in scored if rung.results == "predictions"), ""),
     )
+
+
+def _miou(rung: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """A rung of maps twice: at the fixed threshold, and at that which the masks choose."""
+    yield rung, numbers["miou"]
+    if BEST in numbers:
+        yield f"{rung} (best)", numbers[BEST]
 
 
 def _seeds(numbers: Mapping[str, float]) -> Seeds:

@@ -140,6 +140,7 @@ def size(sweep: Sweep) -> str:
 def again(sweep: Sweep, point: Point) -> str:
     """The command that makes a point anew by itself, of the same commit, as a sweep of this one point."""
     options = [f"--seeds {sweep.seeds}"] if sweep.seeds else []
+    options += [f"--to {stage}" for stage in sweep.to]
     options += [f"--revision {sweep.revision[:10]}", f"--name {point.name}-again"]
     axes = [f"'{words({key: value})}'" for key, value in point.values.items()]
     return " ".join(["wsss sweep", *axes, *options])

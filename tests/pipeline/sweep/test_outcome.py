@@ -17,16 +17,16 @@ def test_a_rung_without_a_truth_has_no_score(tmp_path: Path) -> None:
     rungs = ("seeds", "predictions", "labels")
     outs = {name: {f"reports/{name}/metrics.json": ""} for name in rungs}
     made_runs.lock(runs, {f"evaluation@{name}": entry(None, None, outs[name]) for name in rungs})
-    made_runs.score(runs, "seeds", miou=41.5, images=2)
+    made_runs.score(runs, "seeds", miou=41.5, miou_best_threshold=44.25, images=2)
     made_runs.score(runs, "predictions", images=0)
     runs.write("reports/labels/metrics.json", '{"miou": 99.0}')  # dvc.lock names another one
     made_runs.explain(runs, {"average_drop": 5.0, "micro_average_drop": 6.0, "images": 2}, [])
     runs.commit()
     runs.run("git", "branch", "wsss/run/s-01")
     found = read(runs.root, SWEEP, SWEEP.trials({}), {"s-01"}, [])
-    assert found.rungs == ["seeds"]
+    assert found.rungs == ["seeds", "seeds (best)"]  # maps: at the best threshold too
     assert [(row.outcome, dict(row.miou)) for row in found.rows] == [
-        (FINISHED, {"seeds": 41.5}),
+        (FINISHED, {"seeds": 41.5, "seeds (best)": 44.25}),
         (NOT_RUN, {}),
     ]
     assert [dict(row.explained) for row in found.rows] == [{"average_drop": 5.0}, {}]

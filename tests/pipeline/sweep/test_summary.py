@@ -57,6 +57,8 @@ def test_the_command_that_makes_a_point_anew():
     assert summary.again(found.sweep, found.points[2]) == (
         "wsss sweep 'seeds.method=\"a,b\"' 'walk.beta=4' --seeds 2 --revision 0123456789 --name s-03-again"
     )
+    short = dataclasses.replace(found.sweep, to=("seeds", "walk"))
+    assert " --seeds 2 --to seeds --to walk --revision 0123456789 " in summary.again(short, found.points[2])
 
 
 def test_short_names_where_they_differ():
