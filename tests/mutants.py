@@ -33,8 +33,9 @@ STEPS = (
     *("pseudo_labels", "evaluation"),
 )
 COMMON = (
-    *("stages/common/crf.py", "stages/common/labels.py", "stages/common/training/augment.py"),
-    *("stages/common/training/rand_augment.py", "stages/classifier/head.py"),
+    *("stages/common/crf.py", "stages/common/edges.py", "stages/common/labels.py"),
+    *("stages/common/training/augment.py", "stages/common/training/rand_augment.py"),
+    "stages/classifier/head.py",
 )
 STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
 NETWORKS = ("fcn", "segnet", "resunet", "deeplabv1", "deeplabv2", "parsenet", "pspnet")
