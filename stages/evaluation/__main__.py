@@ -129,7 +129,7 @@ def _count(name: str, found: Rung, ids: Sequence[str], classes: int, params: Eva
         by_ring += counts.by_ring
         if histogram is not None:
             histogram[:, counts.columns] += counts.histogram
-        if unsureness is not None:
+        if unsureness is not None and counts.entropy is not None:
             unsureness += counts.entropy
         pictures.add(counts.table)
         rows.append(tables.picture(item.id, counts.table))

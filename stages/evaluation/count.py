@@ -80,10 +80,10 @@ class Count:
         if not self.maps:
             result = read_mask(task.result)
             by_ring = metrics.confusions(truth, result, ring, rings, self.classes)
-            grey = task.entropy and read_mask(task.entropy)
-            return Counts(
-                by_ring, entropy=None if grey is None else entropy.count(truth, result, grey, ring, rings)
-            )
+            if task.entropy is None:
+                return Counts(by_ring)
+            unsure = entropy.count(truth, result, read_mask(task.entropy), ring, rings)
+            return Counts(by_ring, entropy=unsure)
         maps, present = read_maps(task.result, truth.shape, self.classes)
         labels = threshold_labels(maps, present, self.threshold)
         by_ring = metrics.confusions(truth, labels, ring, rings, self.classes)
