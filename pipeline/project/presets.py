@@ -8,7 +8,9 @@ A block is merged key by key. What is written in one line, a value, a [list] or 
 old value whole: `options: {}` empties it.
 """
 
+import copy
 import difflib
+import functools
 import io
 import itertools
 from collections.abc import Iterator, Mapping
@@ -66,7 +68,7 @@ def _file(root: Path, name: str) -> Path:
 
 def apply(root: Path, name: str) -> list[Change]:
     """Merge presets/NAME.yaml into params.yaml; nothing is written unless the result is valid."""
-    values, changes = _merged(root, name)
+    values, changes = merge(copy.deepcopy(_read(root / "params.yaml")), _preset(root, name))
     if schema.is_ours(stamps.reader(root)):  # of a worktree at another revision its own code judges
         check(Parameters, plain(values), f"params.yaml with preset {name}")
     if changes:
@@ -76,17 +78,18 @@ def apply(root: Path, name: str) -> list[Change]:
 
 def differences(root: Path, name: str) -> list[Change]:
     """What the preset would change: (key, the value of params.yaml, the preset's)."""
-    return _merged(root, name)[1]
+    return list(compare(_read(root / "params.yaml"), _preset(root, name)))
 
 
-def _merged(root: Path, name: str) -> tuple[CommentedMap, list[Change]]:
+def _preset(root: Path, name: str) -> CommentedMap:
+    """All that a preset sets: of a recipe what BASE has too."""
     file = _file(root, name)
     new = _read(file)
     if name in names(root):
         if touched := [section for section in OF_DATA if section in new]:
             raise ValueError(f"{file}: a recipe sets no {', '.join(touched)}: that is for presets/data")
-        new = merge(_read(root / "presets" / f"{BASE}.yaml"), new)[0]
-    return merge(_read(root / "params.yaml"), new)
+        new = merge(copy.deepcopy(_read(root / "presets" / f"{BASE}.yaml")), new)[0]
+    return new
 
 
 def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
@@ -96,7 +99,7 @@ def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
     checked with all others, by the stage `parameters`.
     """
     path = root / "params.yaml"
-    values = _read(path)
+    values = copy.deepcopy(_read(path))
     changes: list[Change] = []
     for key, value in new.items():
         place, last = _place(values, key)
@@ -129,18 +132,34 @@ def dotted(values: dict[str, Any], prefix: str = "") -> list[str]:
     return keys
 
 
-def merge(values: CommentedMap, preset: CommentedMap, prefix: str = "") -> tuple[CommentedMap, list[Change]]:
+def merge(values: CommentedMap, preset: CommentedMap) -> tuple[CommentedMap, list[Change]]:
     """`values` with the preset's in their place (changed in place), and what that changed."""
-    changes: list[Change] = []
+    changes = list(compare(values, preset))
+    _put_all(values, preset)
+    return values, changes
+
+
+def compare(values: CommentedMap, preset: CommentedMap, prefix: str = "") -> Iterator[Change]:
+    """What `merge` would change."""
     for key, new in preset.items():
         old = values.get(key)
-        block = isinstance(new, CommentedMap) and bool(new) and not new.fa.flow_style()
-        if block and isinstance(old, CommentedMap):
-            changes += merge(old, new, f"{prefix}{key}.")[1]
-        elif plain(old) != plain(new) or key not in values:
-            changes += leaves(f"{prefix}{key}", plain(old), plain(new))
+        if _is_block(new) and isinstance(old, CommentedMap):
+            yield from compare(old, new, f"{prefix}{key}.")
+        elif key not in values or plain(old) != plain(new):
+            yield from leaves(f"{prefix}{key}", plain(old), plain(new))
+
+
+def _put_all(values: CommentedMap, preset: CommentedMap) -> None:
+    for key, new in preset.items():
+        old = values.get(key)
+        if _is_block(new) and isinstance(old, CommentedMap):
+            _put_all(old, new)
+        elif key not in values or plain(old) != plain(new):
             _put(values, key, _without_comments(new))
-    return values, changes
+
+
+def _is_block(value: Any) -> bool:
+    return isinstance(value, CommentedMap) and bool(value) and not value.fa.flow_style()
 
 
 def _put(place: CommentedMap, key: str, value: Any) -> None:
@@ -214,8 +233,13 @@ _Representer.add_representer(type(None), _Representer.represent_none)
 
 
 def _read(path: Path) -> CommentedMap:
+    """The file's sections, to be looked at only: who changes them takes a copy."""
+    return _parsed(path, path.read_text(encoding="utf-8"))
+
+
+@functools.lru_cache(maxsize=64)  # the page of a run compares with every preset
+def _parsed(path: Path, text: str) -> CommentedMap:
     try:
-        text = path.read_text(encoding="utf-8")
         check_yaml(text, str(path))
         values = _yaml().load(text)
     except YAMLError as error:

@@ -37,7 +37,7 @@ def _is_wish(fault: Fault) -> bool:
 
 
 class Standings:
-    """The stages of one run. It reads each file of code once."""
+    """The stages of one run. It reads each file of code once, and looks at each stage once."""
 
     def __init__(self, run: Snapshot) -> None:
         self.run, self.lock = run, run.lock
@@ -46,6 +46,7 @@ class Standings:
         self.constant = {name for name, stage in self.stages.items() if _is_constant(stage)}
         self.bad = ends.read(run) if run.commit is None else {}
         self._code: dict[str, str] | None = None
+        self._found: dict[str, list[Fault]] = {}  # by stage
 
     @cached_property
     def _read(self) -> stamps.Read:
@@ -91,15 +92,20 @@ class Standings:
 
     def changed(self) -> set[str]:
         """The stages whose parameters or code are no more what dvc.lock has."""
-        return {name for name in self.lock if any(map(_is_wish, self._inputs(name)))}
+        return {name for name in self.lock if any(map(_is_wish, self._of_inputs(name)))}
 
     def _own(self, name: str) -> Iterator[Fault]:
-        faults = list(self._inputs(name))
+        faults = self._of_inputs(name)
         yield from faults
         end = self.bad.get(name)
         # What failed for a change that was taken back says nothing of the result that is there.
         if end and not (end.changed and not any(map(_is_wish, faults))):
             yield Fault(OUTCOME, name, f"{name}: {end.outcome} in the last run")
+
+    def _of_inputs(self, name: str) -> list[Fault]:
+        if name not in self._found:
+            self._found[name] = list(self._inputs(name))
+        return self._found[name]
 
     def _inputs(self, name: str) -> Iterator[Fault]:
         entry = self.lock[name]

@@ -7,10 +7,10 @@ method that is not chosen runs `code` alone. All here is static: files are parse
 import ast
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stages.common.params import read_yaml
 
@@ -50,7 +50,7 @@ def stamp(step: str, values: Mapping[str, Any], read: Read) -> str:
     modules = [f"stages.{step}.__main__", *(schemas(values) if step == "parameters" else [])]
     for path in closure(modules, values, read):
         content = read(path)
-        if content and _has_code(content) and (step == "parameters" or not is_schema(path)):
+        if content and _look(content).runs and (step == "parameters" or not is_schema(path)):
             lines.append(f"{hashlib.sha256(content).hexdigest()}  {path}\n")
     return "".join(lines)
 
@@ -85,8 +85,9 @@ def closure(modules: list[str], values: Mapping[str, Any], read: Read) -> list[s
             if path in found or (content := read(path)) is None:
                 continue
             found.add(path)
-            waiting += _imports(content)
-            for prefix in _prefixes(content):
+            looked = _look(content)
+            waiting += looked.imports
+            for prefix in looked.prefixes:
                 waiting += [f"{prefix}{name}" for name in _choices(prefix, values)]
     return sorted(found)
 
@@ -113,7 +114,20 @@ def _paths(module: str) -> list[str]:
     return [*packages, "/".join(parts) + ".py"]
 
 
-@lru_cache(maxsize=1024)
+class Looked(NamedTuple):
+    """What is to be known of a file of code."""
+
+    runs: bool  # whether it has a statement that is not a docstring
+    imports: tuple[str, ...]  # modules of this project, and names of theirs
+    prefixes: tuple[str, ...]  # what stands before a name that is chosen at run time
+
+
+@lru_cache(maxsize=1024)  # most files are in the closures of most steps
+def _look(content: bytes) -> Looked:
+    nodes = _nodes(content)
+    return Looked(_has_code(nodes), tuple(_imports(nodes)), tuple(_prefixes(nodes)))
+
+
 def _nodes(content: bytes) -> list[ast.AST]:
     """None of what does not parse: the stage that imports it says so."""
     try:
@@ -122,9 +136,9 @@ def _nodes(content: bytes) -> list[ast.AST]:
         return []
 
 
-def _imports(content: bytes) -> list[str]:
+def _imports(nodes: Iterable[ast.AST]) -> list[str]:
     names: list[str] = []
-    for node in _nodes(content):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -132,10 +146,9 @@ def _imports(content: bytes) -> list[str]:
     return [name for name in names if name.split(".")[0] in ("stages", "pipeline")]
 
 
-def _prefixes(content: bytes) -> list[str]:
-    """What stands before a name that is chosen at run time."""
+def _prefixes(nodes: Iterable[ast.AST]) -> list[str]:
     found = []
-    for node in _nodes(content):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr) and len(node.values) == 2:
             first = node.values[0]
             if isinstance(first, ast.Constant) and CHOSEN.fullmatch(str(first.value)):
@@ -156,8 +169,8 @@ def _choices(prefix: str, values: Mapping[str, Any]) -> list[str]:
     return [name for name in names if isinstance(name, str) and name.isidentifier()]
 
 
-def _has_code(content: bytes) -> bool:
-    body = next((node.body for node in _nodes(content) if isinstance(node, ast.Module)), None)
+def _has_code(nodes: Iterable[ast.AST]) -> bool:
+    body = next((node.body for node in nodes if isinstance(node, ast.Module)), None)
     return body is None or any(
         not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body
     )
