@@ -9,7 +9,7 @@ import pytest
 
 from stages.common.fingerprint import file_hash
 from stages.common.params import read_yaml
-from tests.conftest import Project
+from tests.conftest import Project, drawn
 
 PAGE = (Path(__file__).parents[1] / "docs" / "add-a-method.md").read_text()
 SEGMENTER = ("segmenter", "data/segmenter/weights.safetensors")
@@ -43,7 +43,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("title", NEW)
+@pytest.mark.parametrize("title", drawn(NEW, 1))
 def test_a_newcomer_reruns_its_own_step_and_what_follows(recipe: Project, tmp_path: Path, title: str) -> None:
     """The file and its schema rerun nothing; chosen in params.yaml, it runs, and gives something else."""
     project = recipe.copy(tmp_path / "project")
@@ -53,17 +53,13 @@ def test_a_newcomer_reruns_its_own_step_and_what_follows(recipe: Project, tmp_pa
     files, new = [], set()
     for path, block in blocks(section(title)):
         if path:
-            (project.root / path).parent.mkdir(exist_ok=True)
-            (project.root / path).write_text(block)
             files.append(path)
-            continue
-        if "+++ b/dvc.yaml" in block:
+        elif "+++ b/dvc.yaml" in block:
             new = STEP
         elif "+++ b/params.yaml" in block and not new:  # what is added so far is chosen by nobody
             ran = project.stages_that_ran(project.run("dvc", "repro", stage).stdout)
             assert ran == {"code", "parameters"}
-        (project.root / "new.diff").write_text(block)
-        project.run("git", "apply", "--recount", "new.diff")
+        write(project, path, block)
     if new:
         project.change(despeckle__pixels=5000)  # more than a picture has: these labels have no specks
     ran = project.stages_that_ran(project.run("dvc", "repro", stage).stdout)
@@ -73,6 +69,26 @@ def test_a_newcomer_reruns_its_own_step_and_what_follows(recipe: Project, tmp_pa
     code = [file for file in files if not file.endswith(("__init__.py", "params.py"))]
     assert code and all(file in stamps for file in code)
     assert read_yaml(project.root / "params.yaml")["generate"]["train"] == 8
+
+
+@pytest.mark.parametrize("title", NEW)
+def test_what_is_added_fits_the_code_and_is_allowed(recipe: Project, tmp_path: Path, title: str) -> None:
+    """Of every section, without a run."""
+    project = recipe.copy(tmp_path / "project")
+    shutil.copytree(by_class(project.root), project.root / "data/raw/mine")
+    for path, block in blocks(section(title)):
+        write(project, path, block)
+    assert project.run("python", "-m", "stages.parameters").returncode == 0
+
+
+def write(project: Project, path: str, block: str) -> None:
+    """A file of code, or, without a path, a diff of what is there."""
+    if path:
+        (project.root / path).parent.mkdir(exist_ok=True)
+        (project.root / path).write_text(block)
+    else:
+        (project.root / "new.diff").write_text(block)
+        project.run("git", "apply", "--recount", "new.diff")
 
 
 def by_class(root: Path) -> Path:
@@ -89,12 +105,7 @@ def test_what_a_left_out_step_makes_cannot_be_read(recipe: Project, tmp_path: Pa
     """Of a step that no schema of ours names: its list is asked all the same."""
     project = recipe.copy(tmp_path / "project")
     for path, block in blocks(section("A step that a recipe may do without")):
-        if path:
-            (project.root / path).parent.mkdir(exist_ok=True)
-            (project.root / path).write_text(block)
-        else:
-            (project.root / "new.diff").write_text(block)
-            project.run("git", "apply", "--recount", "new.diff")
+        write(project, path, block)
     assert project.run("python", "-m", "stages.parameters").returncode == 0
     project.change(despeckle__of=[])
     said = project.run("python", "-m", "stages.parameters", check=False).stdout

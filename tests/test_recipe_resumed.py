@@ -153,6 +153,7 @@ def test_kill_9_anywhere_and_the_next_run_has_equal_outputs(project, undisturbed
     assert outputs_of(project, stage) == outputs, where
 
 
+@pytest.mark.storm
 def test_cancelled_training_is_resumed(project, marked):
     """SIGTERM to `wsss run`: a checkpoint is saved, nothing is left, the next run goes on from there."""
     project.change(classifier__epochs=60)

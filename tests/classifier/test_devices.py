@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 TRAINING = """
@@ -48,6 +49,7 @@ def trained(folder: Path, method: str, devices: int) -> list[dict[str, torch.Ten
     return [torch.load(file) for file in sorted(folder.glob("all*.pt"))]
 
 
+@pytest.mark.storm
 def test_p_noc_trains_on_two_devices_what_it_trains_on_one(tmp_path):
     """Of batch norm that is frozen, and losses that are means over pictures."""
     (alone,), both = (trained(tmp_path / f"of{devices}", "p_noc", devices) for devices in (1, 2))

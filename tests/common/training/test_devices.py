@@ -8,6 +8,8 @@ import sys
 import pytest
 import torch
 
+from tests.conftest import drawn
+
 TRAINING = """
 import json
 import os
@@ -270,7 +272,7 @@ def test_two_networks_in_turn_train_on_two_devices_as_on_one(root, start, marked
     assert rows[2][-1]["fit"] < rows[2][0]["fit"] / 2
 
 
-@pytest.mark.parametrize("mode", ["turns-norm", "puzzle"])
+@pytest.mark.parametrize("mode", drawn(["puzzle", "turns-norm"], 1))
 def test_ranks_have_the_same_weights_and_statistics_where_batch_norm_trains(root, start, marked, mode):
     """Although each has another half of the batch, and a network is called twice before the gradient."""
     child = start(2, mode, mode)
