@@ -76,9 +76,13 @@ def test_what_is_added_fits_the_code_and_is_allowed(recipe: Project, tmp_path: P
     """Of every section, without a run."""
     project = recipe.copy(tmp_path / "project")
     shutil.copytree(by_class(project.root), project.root / "data/raw/mine")
+    modules = []
     for path, block in blocks(section(title)):
         write(project, path, block)
+        modules += [path.removesuffix(".py").replace("/", ".")] if path else []
     assert project.run("python", "-m", "stages.parameters").returncode == 0
+    assert modules
+    project.run("python", "-c", f"import {', '.join(modules)}")
 
 
 def write(project: Project, path: str, block: str) -> None:

@@ -130,7 +130,7 @@ class TestDvc:
     def test_killed_where_it_hurts(self, built, tmp_path, marked, seed, at):
         kill(built, tmp_path, marked, seed, "dvc", "self", at)
 
-    @pytest.mark.parametrize("seed", drawn(range(4), 0))
+    @pytest.mark.parametrize("seed", drawn(range(4), 1))
     def test_killed_while_its_stage_is_at_work(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "stage", "dvc")
 
@@ -150,6 +150,6 @@ class TestSupervisor:
     def test_killed_anywhere(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "dvc", "supervisor")
 
-    @pytest.mark.parametrize("seed", drawn(range(3), 0))
+    @pytest.mark.parametrize("seed", drawn(range(3), 1))
     def test_killed_while_a_stage_is_at_work(self, built, tmp_path, marked, seed):
         kill(built, tmp_path, marked, seed, "stage", "supervisor")

@@ -78,7 +78,7 @@ def apply(root: Path, name: str) -> list[Change]:
 
 def differences(root: Path, name: str) -> list[Change]:
     """What the preset would change: (key, the value of params.yaml, the preset's)."""
-    return list(compare(_read(root / "params.yaml"), _preset(root, name)))
+    return compare(_read(root / "params.yaml"), _preset(root, name))
 
 
 def _preset(root: Path, name: str) -> CommentedMap:
@@ -134,32 +134,31 @@ def dotted(values: dict[str, Any], prefix: str = "") -> list[str]:
 
 def merge(values: CommentedMap, preset: CommentedMap) -> tuple[CommentedMap, list[Change]]:
     """`values` with the preset's in their place (changed in place), and what that changed."""
-    changes = list(compare(values, preset))
-    _put_all(values, preset)
+    changes = compare(values, preset)
+    for place, key, _, new in list(_differing(values, preset)):
+        _put(place, key, _without_comments(new))
     return values, changes
 
 
-def compare(values: CommentedMap, preset: CommentedMap, prefix: str = "") -> Iterator[Change]:
+def compare(values: CommentedMap, preset: CommentedMap) -> list[Change]:
     """What `merge` would change."""
+    changes: list[Change] = []
+    for place, key, path, new in _differing(values, preset):
+        changes += leaves(path, plain(place.get(key)), plain(new))
+    return changes
+
+
+def _differing(
+    values: CommentedMap, preset: CommentedMap, prefix: str = ""
+) -> Iterator[tuple[CommentedMap, str, str, Any]]:
+    """Where the two differ: the mapping of `values`, the key in it, the dotted key, what the preset has."""
     for key, new in preset.items():
         old = values.get(key)
-        if _is_block(new) and isinstance(old, CommentedMap):
-            yield from compare(old, new, f"{prefix}{key}.")
+        block = isinstance(new, CommentedMap) and bool(new) and not new.fa.flow_style()
+        if block and isinstance(old, CommentedMap):
+            yield from _differing(old, new, f"{prefix}{key}.")
         elif key not in values or plain(old) != plain(new):
-            yield from leaves(f"{prefix}{key}", plain(old), plain(new))
-
-
-def _put_all(values: CommentedMap, preset: CommentedMap) -> None:
-    for key, new in preset.items():
-        old = values.get(key)
-        if _is_block(new) and isinstance(old, CommentedMap):
-            _put_all(old, new)
-        elif key not in values or plain(old) != plain(new):
-            _put(values, key, _without_comments(new))
-
-
-def _is_block(value: Any) -> bool:
-    return isinstance(value, CommentedMap) and bool(value) and not value.fa.flow_style()
+            yield values, key, f"{prefix}{key}", new
 
 
 def _put(place: CommentedMap, key: str, value: Any) -> None:

@@ -51,7 +51,7 @@ def _of_rung(outcome: Outcome, rung: str) -> list[Bubble]:
     known = [
         (point, point.seeds(rung), point.spread(outcome.predictions))
         for point in outcome.points
-        if rung != outcome.predictions
+        if point.finished and rung != outcome.predictions
     ]
     return [
         Bubble(point.name, *seeds, predictions[0])

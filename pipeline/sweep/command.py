@@ -73,9 +73,10 @@ def _sweep(root: Path, asked: Asked) -> Sweep:
     )
     if asked.name:
         worktrees.check_name(f"{asked.name}-{len(points):02}-s{asked.seeds or 0}")  # the longest of its runs
-    name = asked.name or definition.default_name(revision, points, asked.seeds, asked.to)
+    to = tuple(sorted(set(asked.to)))
+    name = asked.name or definition.default_name(revision, points, asked.seeds, to)
     started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    sweep = Sweep(name, revision, asked.seeds, tuple(points), started, tuple(asked.to))
+    sweep = Sweep(name, revision, asked.seeds, tuple(points), started, to)
     if name not in definition.names(root):
         return sweep
     before = definition.read(root, name)

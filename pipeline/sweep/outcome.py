@@ -28,7 +28,7 @@ class Cost:
 
 
 class Seeds(NamedTuple):
-    """Of a rung that leaves pixels unknown, percent of its pixels: with an answer, with the right one."""
+    """Of a rung, percent of its pixels: with an answer, with the right one."""
 
     decided: float
     correct: float
@@ -46,7 +46,7 @@ class Row:
     explained: Mapping[str, float] = field(
         default_factory=dict
     )  # percent by explanation metric, if asked for
-    seeds: Mapping[str, Seeds] = field(default_factory=dict)  # by rung, of those that leave pixels unknown
+    seeds: Mapping[str, Seeds] = field(default_factory=dict)  # by rung
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Point:
         return _spread([row.explained[metric] for row in self.rows if metric in row.explained])
 
     def seeds(self, rung: str) -> Seeds | None:
-        """The mean over the seeds' runs; None where no run's rung leaves pixels unknown."""
+        """The mean over the seeds' runs; None where none is finished."""
         found = [row.seeds[rung] for row in self.rows if rung in row.seeds]
         return Seeds(*map(statistics.fmean, zip(*found, strict=True))) if found else None
 
@@ -99,7 +99,9 @@ class Outcome:
     @property
     def seeds(self) -> list[str]:
         """The rungs that leave pixels unknown in some run."""
-        return [rung for rung in self.rungs if any(rung in row.seeds for row in self.rows)]
+        all_of = [(rung, row.seeds[rung]) for row in self.rows for rung in self.rungs if rung in row.seeds]
+        open_ = {rung for rung, seeds in all_of if seeds.decided < 100}
+        return [rung for rung in self.rungs if rung in open_]
 
     @property
     def rows(self) -> list[Row]:
@@ -148,6 +150,9 @@ def read(
             dict(numbers.seeds),
         )
         next(point for point in points if point.name == trial.point).rows.append(row)
+    if sweep.to:  # a run that changes nothing below its end has the rungs there too, of its commit
+        finished = [row for point in points for row in point.rows if row.outcome == FINISHED]
+        rungs = {rung: None for rung in rungs if all(rung in row.miou for row in finished)}
     return Outcome(sweep, points, list(rungs), predictions)
 
 
@@ -180,7 +185,7 @@ def _of_commit(root: Path, commit: str) -> Numbers:
     return Numbers(
         tuple(pair for rung in scored for pair in _miou(rung.name, rung.numbers)),
         tuple((key, numbers[key]) for key in explanation.WORDS if key in numbers),
-        tuple((rung.name, _seeds(rung.numbers)) for rung in scored if "decided" in rung.numbers),
+        tuple((rung.name, _seeds(rung.numbers)) for rung in scored if "pixel_accuracy" in rung.numbers),
         next((rung.name for rung in scored if rung.results == "predictions"), ""),
     )
 
@@ -193,7 +198,8 @@ def _miou(rung: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]
 
 
 def _seeds(numbers: Mapping[str, float]) -> Seeds:
-    return Seeds(*(numbers[name] for name in Seeds._fields))
+    """Where no pixel is unknown, all are decided, and metrics.json does not say so."""
+    return Seeds(numbers.get("decided", 100.0), numbers.get("correct", numbers["pixel_accuracy"]))
 
 
 def _costs(root: Path, sweep: Sweep) -> dict[str, Cost]:

@@ -76,7 +76,7 @@ def _effect(effect: Effect, rungs: list[str]) -> dict[str, Any]:
         "complete": effect.complete,
         "settings": effect.settings,
         "charts": [_chart(effect, rung) for rung in rungs if _moves(effect, rung)],
-        "still": [rung for rung in rungs if not _moves(effect, rung)],
+        "still": [rung for rung in rungs if not _moves(effect, rung) and _everywhere(effect, rung)],
         "levels": [_level(effect, n, rungs) for n in range(len(effect.levels))],
         "first": _label(effect.factor.values[0]),
     }
@@ -86,6 +86,11 @@ def _moves(effect: Effect, rung: str) -> bool:
     """Whether the rung is not the same at every value."""
     changes = [level.change[rung] for level in effect.levels if rung in level.change]
     return any(change.verdict != noise.EQUAL for change in changes)
+
+
+def _everywhere(effect: Effect, rung: str) -> bool:
+    """Whether every value has the rung."""
+    return all(level.scores[rung] for level in effect.levels)
 
 
 def _level(effect: Effect, n: int, rungs: list[str]) -> dict[str, Any]:

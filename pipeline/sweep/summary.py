@@ -134,7 +134,8 @@ def about(outcome: Outcome) -> str:
 
 def size(sweep: Sweep) -> str:
     points = f"{len(sweep.points)} point{'s' * (len(sweep.points) > 1)}"
-    return f"{points} x {sweep.seeds} seed{'s' * (sweep.seeds > 1)}" if sweep.seeds else points
+    seeds = f" x {sweep.seeds} seed{'s' * (sweep.seeds > 1)}" if sweep.seeds else ""
+    return points + seeds + (f" to {', '.join(sweep.to)}" if sweep.to else "")
 
 
 def again(sweep: Sweep, point: Point) -> str:

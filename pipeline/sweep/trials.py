@@ -56,8 +56,8 @@ def finished(root: Path, sweep: Sweep, trials: Sequence[Trial]) -> set[str]:
             other.append(git.BRANCH + trial.name)
     if other:
         raise ValueError(
-            f"{', '.join(other)}: there already, with other parameters or of another commit; give the sweep"
-            f" another --name, or forget them: git branch -D {' '.join(other)}"
+            f"{', '.join(other)}: there already, with other parameters or stages, or of another commit; give"
+            f" the sweep another --name, or forget them: git branch -D {' '.join(other)}"
         )
     return done
 

@@ -145,13 +145,13 @@ def decisions(table: np.ndarray) -> dict[str, float]:
     """Of results that leave pixels unknown (CHEN 4.4.3), as fractions of the non-void pixels.
 
     `decided`, the area ratio, are those with an answer, `correct` those with the right one, `wrong` the
-    difference; `accuracy` is the share of the decided ones that are right, 0 where none is.
+    difference; `decided_accuracy` is the share of the decided ones that are right, 0 where none is.
     """
     every, right, answered = table.sum(), np.trace(table), table[:, :-1].sum()
     correct, decided = (float(_ratio(part, every)) for part in (right, answered))
     return {
         "decided": decided,
-        "accuracy": float(_ratio(right, answered)),
+        "decided_accuracy": float(_ratio(right, answered)),
         "correct": correct,
         "wrong": decided - correct,
     }

@@ -10,7 +10,10 @@ from stages.common.artifacts import as_text, csv_text
 from stages.evaluation import boundary, metrics, pictures
 from stages.evaluation.names import INSIDE, NEAR, WIDTH
 
-CLASS_COLUMNS = ("class", "iou", "precision", "recall", "over", "under", "decided", "pixels")
+CLASS_COLUMNS = (
+    *("class", "iou", "precision", "recall", "over", "under", "f1", "specificity", "accuracy"),
+    *("decided", "pixels"),
+)
 PICTURE_COLUMNS = ("id", "miou", "precision", "recall", "over", "under")
 CURVE_COLUMNS = ("threshold", "miou", "precision", "recall", "over", "under")
 BOUNDARY_COLUMNS = ("width", "region", "pixels", "classes", "miou", "precision", "recall")
@@ -53,7 +56,9 @@ def per_class(table: np.ndarray | None, classes: Sequence[str]) -> str:
     if table is None:
         return csv_text([CLASS_COLUMNS])
     tp, fp, fn = metrics.counts(table)
+    every = (tp, fp, fn, metrics.negatives(table))
     columns = [metric(tp, fp, fn) for metric in metrics.METRICS.values()]
+    columns += [metrics.f1(tp, fp, fn), metrics.specificity(*every), metrics.accuracy(*every)]
     pixels, occurs, unknown = table.sum(1), (tp + fp + fn) > 0, table[:, -1]
     rows: list[Sequence[object]] = [CLASS_COLUMNS]
     for index, name in enumerate(classes):

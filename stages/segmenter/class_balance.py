@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from stages.common.artifacts import UNKNOWN
+from stages.segmenter.loss_params import Balance
 
 COUNTED = ("inverse", "median")  # need the counts
-Balance = str | list[float]
 
 
 class Counts(NamedTuple):

@@ -39,12 +39,16 @@ class EdgeNet(nn.Module):
         )
 
     def forward(self, maps: Tensor, layers: int = 3) -> tuple[Tensor, ...]:
-        """psi of the first layers, of maps [B, C, H, W]: after ReLU, after ReLU, after softmax."""
-        found = []
-        for index in range(layers):
-            maps = self.layers[index](maps)
-            maps = maps.softmax(1) if index == 2 else maps.relu()
-            found.append(maps)
+        """psi of the first layers, of maps [B, C, H, W]: after ReLU, after ReLU, after softmax.
+
+        In float32 whatever the training is in: what is compared are small differences.
+        """
+        found, maps = [], maps.float()
+        with torch.autocast(maps.device.type, enabled=False):
+            for index in range(layers):
+                maps = self.layers[index](maps)
+                maps = maps.softmax(1) if index == 2 else maps.relu()
+                found.append(maps)
         return tuple(found)
 
 

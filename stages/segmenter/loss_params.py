@@ -43,7 +43,8 @@ class EdgeWeighted(Section):
     form: Literal["unet", "caliva", "bands"]
     w0: Weight  # of unet: between two objects that touch
     sigma: Positive  # of unet, pixels
-    bands: list[Annotated[list[Weight], Field(min_length=2, max_length=2)]]  # [pixels from an edge, weight]
+    # [radius, weight] each: up to so many pixels from an edge, of which 0 are the edge's own
+    bands: list[Annotated[list[Weight], Field(min_length=2, max_length=2)]]
     balance: Balance
 
     @model_validator(mode="after")
@@ -89,6 +90,14 @@ class Terms(Section):
 
     semeda: Semeda | None = None
     sobel: Sobel | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_on_or_not_there(cls, value: Any) -> Any:
+        given = value if isinstance(value, dict) else {}
+        if empty := [name for name, options in given.items() if options is None]:
+            raise ValueError(f"{', '.join(empty)}: give its keys, or leave it out")
+        return value
 
     def on(self) -> dict[str, Section]:
         """The options of each term that is on, by its name."""

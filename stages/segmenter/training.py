@@ -7,6 +7,7 @@ from stages.common.training.batches import Samples
 from stages.common.training.samples import MaskedSamples
 from stages.common.training.strategy import Strategy
 from stages.segmenter import class_balance
+from stages.segmenter.loss_params import Balance
 from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import built_terms, loss_module, strategy
 from stages.segmenter.terms import Task
@@ -35,7 +36,7 @@ def prepare(step: str, params: Segmenter, classes: int, samples: MaskedSamples) 
     return Prepared(learning, wrap(samples, options) if wrap else samples, config, files)
 
 
-def weights_of(balance: class_balance.Balance, task: Task) -> list[float] | None:
+def weights_of(balance: Balance, task: Task) -> list[float] | None:
     """Of each class, counted on all labels that are trained on; None where all weigh the same."""
     if isinstance(balance, list):
         if len(balance) != task.classes:

@@ -441,7 +441,7 @@ def test_a_rung_with_unknown_pixels_says_how_much_is_decided(project, monkeypatc
     found = _metrics("pseudo_labels")
     for name, number in wanted.items():
         assert found[name] == pytest.approx(100 * number / sum(pixels), abs=0.0051)
-    assert found["accuracy"] == pytest.approx(100 * pixels[0] / (pixels[0] + pixels[2]), abs=0.0051)
+    assert found["decided_accuracy"] == pytest.approx(100 * pixels[0] / (pixels[0] + pixels[2]), abs=0.0051)
     decided = [row["decided"] for row in _rows("reports/rungs/pseudo_labels/per_class.csv")]
     assert decided == ["100.00", "0.00", "100.00"]
     _run(monkeypatch, "crf")
@@ -471,14 +471,18 @@ def test_widths_must_rise_and_hold_the_one_of_the_headline(project, monkeypatch,
 
 def test_the_entropy_beside_a_rung_has_its_means(project, monkeypatch):
     grey = np.random.default_rng(4).integers(0, 256, SIZE).astype(np.uint8)
-    write_atomic(Path("data/predictions/entropy/d.png"), mask_bytes(grey))
+    truth = np.zeros(SIZE, np.uint8)
+    truth[:, 8:], truth[0] = 1, 255  # an edge down the middle, and void along the top
+    for file, content in {"predictions/entropy": grey, "masks": truth}.items():
+        write_atomic(Path(f"data/{file}/d.png"), mask_bytes(content))
     _run(monkeypatch, "predictions")
-    truth, result = TRUTH["d"], read_mask(Path("data/predictions/d.png"))
-    right, wrong = grey[truth == result], grey[(truth != 255) & (truth != result)]
-    values = _metrics("predictions")
-    assert values["entropy_right"] == pytest.approx(100 * right.mean() / 255, abs=0.005)
-    assert values["entropy_wrong"] == pytest.approx(100 * wrong.mean() / 255, abs=0.005)
-    assert {"entropy_band", "entropy_interior"} & set(values)
+    known, right = truth != 255, truth == read_mask(Path("data/predictions/d.png"))
+    near = np.zeros(SIZE, bool)
+    near[:4] = near[:, 5:11] = True  # closer than 3 pixels to an edge, of which both sides are one
+    parts = {"right": right, "wrong": ~right, "band": near, "interior": ~near}
+    for name, part in parts.items():
+        wanted = 100 * grey[known & part].mean() / 255
+        assert _metrics("predictions")[f"entropy_{name}"] == pytest.approx(wanted, abs=0.0051)
 
 
 def test_an_entropy_that_is_missing_is_an_error(project, monkeypatch):

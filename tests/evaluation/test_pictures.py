@@ -131,7 +131,7 @@ def test_no_picture_no_mean():
 def test_seeds_by_hand():
     """Of 100 pixels 70 are decided, 56 rightly."""
     table = np.array([[40, 9, 20], [5, 16, 10]])
-    wanted = {"decided": 0.7, "accuracy": 0.8, "correct": 0.56, "wrong": 0.14}
+    wanted = {"decided": 0.7, "decided_accuracy": 0.8, "correct": 0.56, "wrong": 0.14}
     assert metrics.decisions(table) == {name: pytest.approx(value) for name, value in wanted.items()}
 
 
@@ -142,7 +142,7 @@ def test_seeds_that_decide_nothing():
 def test_without_unknown_pixels_accuracy_is_that_of_the_pixels():
     table = np.array([[40, 9, 0], [5, 16, 0]])
     found = metrics.decisions(table)
-    assert found["accuracy"] == found["correct"] == pytest.approx(metrics.pixel_accuracy(table))
+    assert found["decided_accuracy"] == found["correct"] == pytest.approx(metrics.pixel_accuracy(table))
     assert found["decided"] == 1
 
 

@@ -26,7 +26,7 @@ def test_summary_by_hand():
         "specificity": 77.78,  # of 6, 6 and 8 that are not of the class 1, 3 and 0 are marked
         "pixel_accuracy": 50.0,
         "decided": 90.0,
-        "accuracy": 55.56,  # 5 of the 9 decided
+        "decided_accuracy": 55.56,  # 5 of the 9 decided
         "correct": 50.0,
         "wrong": 40.0,
         "iou": {"background": 40.0, "cat": 42.86, "=dog": 0.0},
@@ -35,18 +35,22 @@ def test_summary_by_hand():
 
 def test_a_row_per_class_and_empty_cells_where_it_occurs_nowhere():
     assert tables.per_class(TABLE, CLASSES).splitlines() == [
-        "class,iou,precision,recall,over,under,decided,pixels",
-        "background,40.00,66.67,50.00,20.00,40.00,75.00,4",
-        "cat,42.86,50.00,75.00,42.86,14.29,100.00,4",
-        "'=dog,0.00,0.00,0.00,0.00,100.00,100.00,2",
-        "ant,,,,,,,0",
+        "class,iou,precision,recall,over,under,f1,specificity,accuracy,decided,pixels",
+        "background,40.00,66.67,50.00,20.00,40.00,57.14,83.33,70.00,75.00,4",  # 5 of 10 are rightly not it
+        "cat,42.86,50.00,75.00,42.86,14.29,60.00,50.00,60.00,100.00,4",
+        "'=dog,0.00,0.00,0.00,0.00,100.00,0.00,100.00,80.00,100.00,2",
+        "ant,,,,,,,,,,0",
     ]
-    assert tables.per_class(None, CLASSES) == "class,iou,precision,recall,over,under,decided,pixels\n"
+    header = ",".join(tables.CLASS_COLUMNS) + "\n"
+    assert tables.per_class(None, CLASSES) == header
 
 
 def test_a_class_that_is_only_marked_occurs():
     marked = np.array([[4, 1, 0], [0, 0, 0]])
-    assert tables.per_class(marked, CLASSES[:2]).splitlines()[2] == "cat,0.00,0.00,0.00,100.00,0.00,,0"
+    assert (
+        tables.per_class(marked, CLASSES[:2]).splitlines()[2]
+        == "cat,0.00,0.00,0.00,100.00,0.00,0.00,80.00,80.00,,0"
+    )
     assert tables.summary(marked, CLASSES[:2])["iou"] == {"background": 80.0, "cat": 0.0}
 
 
@@ -92,7 +96,9 @@ def test_a_confusion_is_read_as_it_was_written():
 
 def test_a_rung_without_unknown_pixels_says_nothing_of_what_is_decided():
     all_decided = np.array([[4, 1, 0], [2, 3, 0]])
-    assert not {"decided", "accuracy", "correct", "wrong"} & set(tables.summary(all_decided, CLASSES[:2]))
+    assert not {"decided", "decided_accuracy", "correct", "wrong"} & set(
+        tables.summary(all_decided, CLASSES[:2])
+    )
     assert tables.per_class(all_decided, CLASSES[:2]).splitlines()[1].endswith(",,5")
 
 

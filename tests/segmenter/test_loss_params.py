@@ -70,6 +70,7 @@ def problem(values: dict[str, Any]) -> str:
         ),
         ("terms", {"sobell": {}}, "segmenter.terms.sobell: unknown key; did you mean"),
         ("terms", {"sobel": {}}, "segmenter.terms.sobel.weight: missing"),
+        ("terms", {"sobel": None}, "segmenter.terms: sobel: give its keys, or leave it out"),
         ("terms", {"sobel": {"weight": 0}}, "segmenter.terms.sobel.weight: Input should be greater than 0"),
         ("terms", {"semeda": SEMEDA | {"steps": 0}}, "segmenter.terms.semeda.steps: Input should be greater"),
         ("terms", {"semeda": SEMEDA | {"warmup": 2}}, "segmenter.terms.semeda.warmup: Input should be less"),

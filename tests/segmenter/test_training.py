@@ -81,7 +81,8 @@ def test_a_loss_gets_the_weights_and_what_its_samples_bring():
 
     batch = (torch.ones(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.int64), torch.full((1, 3, 3), 7.0))
     Objective(loss, NONE, torch.tensor([1.0, 2.0]))({"main": torch.nn.Identity()}, batch, 0.0)
-    assert isinstance(got[0], Extra) and got[0].classes.tolist() == [1, 2] and got[0].pixels.unique() == 7
+    assert isinstance(got[0], Extra) and got[0].class_weights.tolist() == [1, 2]
+    assert got[0].pixels.unique() == 7
 
 
 def test_the_code_of_a_training_is_that_of_what_is_chosen():

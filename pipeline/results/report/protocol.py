@@ -105,7 +105,8 @@ def _loss(found: Scores) -> Rows:
     if "loss" not in section:
         return []
     options = {key: value for key, value in section[section["loss"]].items() if key != "balance"}
-    terms = [f"{name} ({words_of(values)})" for name, values in (section.get("terms") or {}).items()]
+    on = {name: values for name, values in (section.get("terms") or {}).items() if values}
+    terms = [f"{name} ({words_of(values)})" for name, values in on.items()]
     said = " + ".join([section["loss"] + (f" ({words_of(options)})" if options else ""), *terms])
     return [("loss", f"{said}; {balance(found, section)}")]
 
@@ -121,12 +122,25 @@ def balance(found: Scores, section: Mapping[str, Any]) -> str:
         return "every known pixel weighs the same"
     if asked == "sides":
         return "foreground and background are averaged apart in each batch"
-    if why := found.why_not("segmenter"):
+    if isinstance(asked, list):
+        shown = ", ".join(f"{weight:.3g}" for weight in asked)
+        return f"classes weigh as given, the background first: {shown}"
+    why = found.why_not("segmenter")
+    weights = {} if why else class_weights(found.run.root / "data" / "segmenter" / "config.json")
+    if not weights:
+        why = why or "data/segmenter is not this run's"
         return f"classes weigh by {asked}, and which weights these are is not known: {why}"
-    config = read_json(found.run.root / "data" / "segmenter" / "config.json")
-    pairs = zip(config["classes"], config["class_weights"], strict=True)
-    how = "as given" if isinstance(asked, list) else f"by {asked} frequency of data/{section['labels']}"
-    return f"classes weigh {how}: " + ", ".join(f"{name} {weight:.3g}" for name, weight in pairs)
+    shown = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
+    return f"classes weigh by {asked} frequency of data/{section['labels']}: {shown}"
+
+
+def class_weights(file: Path) -> dict[str, float]:
+    """By class, as a segmenter keeps them; empty for another one, and without the file."""
+    try:
+        config = read_json(file)
+        return dict(zip(config["classes"], config["class_weights"], strict=True))
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def cost(root: Path, lock: dict[str, Any]) -> Table:

@@ -13,5 +13,5 @@ from torch import Tensor
 class Extra(NamedTuple):
     """What a loss may use beside the labels."""
 
-    classes: Tensor | None = None  # the classes' weights, float32 [C]; None: all weigh 1
+    class_weights: Tensor | None = None  # float32 [C]; None: all weigh 1
     pixels: Tensor | None = None  # float32 [B, H, W], of the loss's own samples

@@ -13,7 +13,8 @@ def loss(scores: Tensor, labels: Tensor, options: CrossEntropy, extra: Extra) ->
     """-1/N of the sum of w_y log p_y over the N known pixels, w the weights of `balance`."""
     if options.balance == "none":
         return plain(scores, labels)
-    return average(costs(scores, labels) * pixel_weights(labels, options.balance, extra.classes), labels)
+    weights = pixel_weights(labels, options.balance, extra.class_weights)
+    return average(weights * costs(scores, labels), labels)
 
 
 def plain(scores: Tensor, labels: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def loss(scores: Tensor, labels: Tensor, options: EdgeWeighted, extra: Extra) ->
     equation lost the class's weight, without which the inner parts of objects would weigh nothing).
     """
     assert extra.pixels is not None  # `samples` gives them
-    classes = pixel_weights(labels, options.balance, extra.classes)
+    classes = pixel_weights(labels, options.balance, extra.class_weights)
     weights = classes + extra.pixels if options.form == "unet" else classes * extra.pixels
     return average(weights * costs(scores, labels), labels)
 
@@ -34,16 +34,16 @@ def loss(scores: Tensor, labels: Tensor, options: EdgeWeighted, extra: Extra) ->
 def weight_map(labels: np.ndarray, options: EdgeWeighted) -> np.ndarray:
     """What the pixels of labels uint8 [H, W] weigh by their place, float32 [H, W].
 
-    caliva: 1 + 1/d, with d = 1 on an edge (CHEN's is infinite there). bands: the weight of the first radius
-    that d does not exceed, 1 beyond the last. unet: w0 exp(-(d1 + d2)^2 / 2 sigma^2) with the distances to
-    the two nearest objects, 0 in an object (Ronneberger et al., 2015); to be added to 1.
+    caliva: 1 + 1/(d + 1), with d = 0 on an edge (CHEN's is infinite there). bands: the weight of the first
+    radius that d does not exceed, 1 beyond the last. unet: w0 exp(-(d1 + d2)^2 / 2 sigma^2) with the
+    distances to the two nearest objects, 0 in an object (Ronneberger et al., 2015); to be added to 1.
     """
     if options.form == "unet":
         first, second = two_nearest(labels, int(np.ceil(REACH * options.sigma)))
         return (options.w0 * np.exp(-((first + second) ** 2) / (2 * options.sigma**2))).astype(np.float32)
-    d = distance(known_edges(labels) == 1) + 1
+    d = distance(known_edges(labels) == 1)
     if options.form == "caliva":
-        return 1 + 1 / d
+        return 1 + 1 / (d + 1)
     found = np.ones_like(d)
     for radius, weight in reversed(options.bands):
         found[d <= radius] = weight

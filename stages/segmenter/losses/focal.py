@@ -17,5 +17,5 @@ def loss(scores: Tensor, labels: Tensor, options: Focal, extra: Extra) -> Tensor
     nll = costs(scores, labels)
     # 1 - p without cancellation. At 0 the power has no finite slope for a gamma below 1.
     wrong = (-torch.expm1(-nll)).clamp_min(1e-12)
-    weights = pixel_weights(labels, options.balance, extra.classes)
+    weights = pixel_weights(labels, options.balance, extra.class_weights)
     return average(weights * wrong**options.gamma * nll, labels)

@@ -297,7 +297,7 @@ KILLS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("victim", "sign", "delay"), drawn(KILLS, 1))
+@pytest.mark.parametrize(("victim", "sign", "delay"), drawn(KILLS, 2))
 def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
     server: Server, project: Project, victim: str, sign: str, delay: float
 ) -> None:

@@ -77,7 +77,6 @@ def check(coordinator: Project, worker: Project, wanted: dict[str, Any]) -> None
     assert plan.make(coordinator.root).rows["report"].state == "unchanged"
 
 
-@pytest.mark.storm
 @pytest.mark.usefixtures("warmed")
 def test_a_shared_cache_folder(tmp_path: Path) -> None:
     coordinator = stub.make(tmp_path / "a", META)

@@ -1,3 +1,4 @@
+import copy
 import io
 import shutil
 from pathlib import Path
@@ -24,7 +25,9 @@ def small(root: Path, params: str, preset: str) -> tuple[str, list[presets.Chang
     """`preset` merged into `params`, without the check."""
     for name, text in {"params": params, "preset": preset}.items():
         (root / f"{name}.yaml").write_text(text)
-    values, changes = presets.merge(*(presets._read(root / f"{name}.yaml") for name in ("params", "preset")))
+    values, changes = presets.merge(
+        *(copy.deepcopy(presets._read(root / f"{name}.yaml")) for name in ("params", "preset"))
+    )
     return presets.dump(values), changes
 
 

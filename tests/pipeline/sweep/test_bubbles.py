@@ -97,15 +97,14 @@ def test_seeds_are_read_of_the_run(tmp_path: Path) -> None:
         for name, folder in folders.items()
     }
     made_runs.lock(runs, lock)
-    made_runs.score(
-        runs, "labels", miou=41.5, images=2, decided=70.0, accuracy=80.0, correct=56.0, wrong=14.0
-    )
-    made_runs.score(runs, "told", miou=44.0, images=2)
+    made_runs.score(runs, "labels", miou=41.5, images=2, pixel_accuracy=56.0, decided=70.0, correct=56.0)
+    made_runs.score(runs, "told", miou=44.0, pixel_accuracy=88.0, images=2)
     runs.commit()
     runs.run("git", "branch", "wsss/run/s-01")
     sweep = Sweep("s", "0" * 40, None, ({"a.b": 1}, {"a.b": 2}), "2026-01-01T00:00:00+0000")
     found = read(runs.root, sweep, sweep.trials({}), {"s-01"}, [])
     assert found.predictions == "told" and found.seeds == ["labels"]
+    assert found.points[0].seeds("told") == Seeds(100.0, 88.0)  # it says of no pixel that it is unknown
     assert bubbles.found(found) == {"labels": [bubbles.Bubble("s-01", 70.0, 56.0, 44.0)]}
 
 

@@ -47,9 +47,9 @@ def test_caliva_is_one_and_one_over_the_distance():
 
 def test_bands_take_the_first_radius_that_reaches():
     labels = scene()
-    d = 1 + distances(labels, known_edges(labels) == 1)
-    wanted = np.where(d <= 1, 5.0, np.where(d <= 3, 2.0, 1.0))
-    found = weight_map(labels, options("bands", bands=[[1, 5], [3, 2]]))
+    d = distances(labels, known_edges(labels) == 1)
+    wanted = np.where(d <= 0, 5.0, np.where(d <= 2, 2.0, 1.0))
+    found = weight_map(labels, options("bands", bands=[[0, 5], [2, 2]]))
     np.testing.assert_array_equal(found, wanted)
     assert set(np.unique(found)) == {1, 2, 5}
 

@@ -136,6 +136,14 @@ def test_labels_of_which_too_few_are_known_are_refused(tmp_path):
     )
 
 
+def test_semeda_is_float32_in_a_training_that_is_not(network):
+    scores, labels = batch()
+    wanted = loss(options(2, 4, 1), view(network, scores, labels))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = loss(options(2, 4, 1), view(network, scores, labels))
+    assert torch.equal(found["semeda"], wanted["semeda"])
+
+
 def test_semeda_is_float32_whatever_the_scores_are(network):
     scores, labels = batch()
     rough = scores.detach().bfloat16()

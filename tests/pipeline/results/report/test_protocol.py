@@ -38,7 +38,7 @@ def line(root: Any, section: dict[str, Any], why: str = "") -> list[tuple[str, s
         ),
         (
             FOCAL | {"focal": {"gamma": 0, "balance": [0.25, 3.3333]}},
-            "focal (gamma 0); classes weigh as given: background 0.25, cat 3.33",
+            "focal (gamma 0); classes weigh as given, the background first: 0.25, 3.33",
         ),
     ],
 )
@@ -52,6 +52,11 @@ def test_the_loss_and_how_the_classes_weigh(tmp_path, section: dict[str, Any], s
 def test_weights_of_another_run_are_not_shown(tmp_path) -> None:
     [(_, said)] = line(tmp_path, FOCAL, "segmenter has not run")
     assert said.endswith("which weights these are is not known: segmenter has not run")
+    [(_, said)] = line(tmp_path, FOCAL)
+    assert said.endswith("which weights these are is not known: data/segmenter is not this run's")
+    (tmp_path / "data/segmenter").mkdir(parents=True)
+    (tmp_path / "data/segmenter/config.json").write_text('{"classes": ["background", "cat"]}')
+    assert line(tmp_path, FOCAL) == [("loss", said)]
 
 
 def test_a_run_of_an_older_version_says_nothing_of_it(tmp_path) -> None:
