@@ -43,7 +43,7 @@ def test_a_loss_with_weights_and_two_terms(project):
         "config.json", "edges.safetensors", "history.csv", "weights.safetensors",
     }  # fmt: skip
     with (folder / "history.csv").open() as file:
-        assert next(csv.reader(file)) == ["epoch", "lr", "loss", "pixel", "semeda", "background", "sobel"]
+        assert next(csv.reader(file)) == ["epoch", "lr", "loss", "pixel", "semeda", "ground", "sobel"]
     project.change(segmenter__terms={}, segmenter__loss="cross_entropy")
     project.run("dvc", "repro", "segmenter")
     assert {file.name for file in folder.iterdir()} == {"config.json", "history.csv", "weights.safetensors"}

@@ -135,10 +135,10 @@ def test_every_loss_trains(loss):
 
 def test_terms_have_columns_whose_sum_is_the_loss():
     prepared, history = trained("key", terms=TERMS)
-    assert list(history[0]) == ["epoch", "lr", "loss", "pixel", "semeda", "background", "sobel"]
+    assert list(history[0]) == ["epoch", "lr", "loss", "pixel", "semeda", "ground", "sobel"]
     for row in history:
         assert np.isclose(row["loss"], row["pixel"] + row["semeda"] + row["sobel"], rtol=1e-5)
-        assert 0 <= row["background"] <= 100 and row["semeda"] > 0 and row["sobel"] > 0
+        assert 0 <= row["ground"] <= 100 and row["semeda"] > 0 and row["sobel"] > 0
     assert list(prepared.files) == ["edges.safetensors"]
 
 

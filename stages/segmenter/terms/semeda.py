@@ -44,8 +44,8 @@ def loss(options: Semeda, view: View) -> Losses:
     """The sum over the layers l of lambda_l mean |psi_l(p) - psi_l(onehot(y))| (3.5, 3.6), over channels and
     the pixels that have no unknown one within l: there alone psi_l sees nothing of what is unknown.
 
-    The divisor of 3.6's norm is not printed; a sum would outweigh the cross-entropy by far. `background` is
-    the share of the known pixels that are predicted so, in percent: soft right answers cost more than
+    The divisor of 3.6's norm is not printed; a sum would outweigh the cross-entropy by far. `ground` is the
+    share of the known pixels that are predicted background, in percent: soft right answers cost more than
     none at all, so the term may pull results there.
     """
     assert view.helper is not None  # `build` made it
@@ -62,4 +62,4 @@ def loss(options: Semeda, view: View) -> Losses:
         if weight
     ]
     ramp = min(1.0, view.done / options.warmup) if options.warmup else 1.0
-    return {"semeda": ramp * torch.stack(parts).sum(), "background": share}
+    return {"semeda": ramp * torch.stack(parts).sum(), "ground": share}

@@ -91,7 +91,7 @@ def test_a_batch_of_unknown_pixels(network):
     scores, labels = batch()
     found = loss(options(2, 4, 1), view(network, scores, torch.full_like(labels, 255)))
     found["semeda"].backward()
-    assert found["semeda"] == 0 and found["background"] == 0 and not scores.grad.any()
+    assert found["semeda"] == 0 and found["ground"] == 0 and not scores.grad.any()
 
 
 def test_the_gradient_is_the_slope(network):
@@ -119,7 +119,7 @@ def test_the_share_of_predicted_background_is_told(network):
     scores = torch.zeros(1, 3, 4, 4)
     scores[0, 0, :, 0] = scores[0, 1, :, 1:] = 5
     found = loss(options(2, 4, 0), view(network, scores, labels))
-    assert found["background"] == 25
+    assert found["ground"] == 25
 
 
 def test_labels_of_which_too_few_are_known_are_refused(tmp_path):

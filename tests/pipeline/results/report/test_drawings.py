@@ -54,10 +54,17 @@ def test_a_network_that_did_not_learn_in_an_epoch_has_no_point_there() -> None:
 
 
 def test_terms_have_curves_and_the_predicted_ground_a_panel_of_its_own() -> None:
-    columns = ("loss", "pixel", "semeda", "background", "sobel")
+    columns = ("loss", "pixel", "semeda", "ground", "sobel")
     rows = [{"epoch": str(n), "lr": "0.1", **dict.fromkeys(columns, str(n))} for n in (1, 2)]
     losses, ground, _ = drawings.training("Segmenter", rows).axes
     assert [line.get_label() for line in losses.lines] == ["loss", "pixel", "semeda", "sobel"]
-    assert [line.get_label() for line in ground.lines] == ["background"]
+    assert [line.get_label() for line in ground.lines] == ["ground"]
     assert ground.get_ylabel() == "ground, %" and ground.get_ylim() == (0, 100)
     assert losses.get_ylim() == (0, 1.08 * 2)
+
+
+def test_affinity_s_loss_of_the_ground_is_a_loss() -> None:
+    columns = ("loss", "foreground", "background", "different")
+    rows = [{"epoch": str(n), "lr": "0.1", **dict.fromkeys(columns, "0.3")} for n in (1, 2)]
+    losses, _ = drawings.training("AffinityNet", rows).axes
+    assert [line.get_label() for line in losses.lines] == list(columns)
