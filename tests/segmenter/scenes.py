@@ -9,7 +9,9 @@ from stages.common.artifacts import mask_bytes, write_atomic
 from stages.common.params import check, read_yaml
 from stages.common.pictures import Picture
 from stages.common.training.samples import MaskedSamples
+from stages.segmenter.loss_params import Semeda
 from stages.segmenter.params import Segmenter
+from stages.segmenter.terms import Task
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 SEMEDA = {"weights": [2, 4, 0], "steps": 12, "lr": 0.01, "noise": 0, "warmup": 0}
@@ -53,3 +55,13 @@ def samples(folder: Path, chosen: Segmenter, count: int = 8) -> MaskedSamples:
         write_atomic(folder / "masks" / f"{index}.png", mask_bytes(labels))
         pictures.append(Picture(str(index), path, "train", *labels.shape[::-1], (1,)))
     return MaskedSamples(pictures, chosen, folder / "masks")
+
+
+def semeda(**changes: object) -> Semeda:
+    return Semeda.model_validate(SEMEDA | changes)
+
+
+def task(folder: Path) -> Task:
+    """A training on the scenes, which are drawn into the folder."""
+    chosen = params()
+    return Task("segmenter", chosen, CLASSES, samples(folder, chosen))

@@ -8,21 +8,15 @@ from stages.common.training.augment import augment
 from stages.segmenter import edge_network
 from stages.segmenter.edge_network import EdgeNet, EdgeSamples, look, still, training
 from stages.segmenter.edges import known_edges
-from stages.segmenter.loss_params import Semeda
 from stages.segmenter.structure import onehot
 from stages.segmenter.terms import Task
 from tests.segmenter import scenes
 
 
-def options(**changes: object) -> Semeda:
-    return Semeda.model_validate(scenes.SEMEDA | changes)
-
-
 @pytest.fixture
 def task(tmp_path, monkeypatch) -> Task:
     monkeypatch.chdir(tmp_path)
-    chosen = scenes.params()
-    return Task("segmenter", chosen, scenes.CLASSES, scenes.samples(tmp_path / "set", chosen))
+    return scenes.task(tmp_path / "set")
 
 
 def test_its_weights_are_the_thesis_s_ten_thousand():
@@ -74,7 +68,7 @@ def test_shares_and_the_hash_of_labels():
 
 
 def test_samples_are_crops_of_labels_and_their_edges(task):
-    samples = EdgeSamples(task, options())
+    samples = EdgeSamples(task, scenes.semeda())
     assert len(samples) == 8 * 12
     maps, wanted = samples.sample(11, np.random.default_rng(9))
     blank = np.zeros((72, 72, 3), np.uint8)
@@ -83,7 +77,7 @@ def test_samples_are_crops_of_labels_and_their_edges(task):
     )
     assert torch.equal(maps, onehot(torch.from_numpy(crop[1].astype(np.int64))[None], 4)[0])
     np.testing.assert_array_equal(wanted, known_edges(crop[1]))
-    noisy, again = EdgeSamples(task, options(noise=1.0)).sample(11, np.random.default_rng(9))
+    noisy, again = EdgeSamples(task, scenes.semeda(noise=1.0)).sample(11, np.random.default_rng(9))
     known = torch.from_numpy(crop[1] != 255)
     assert not known.all() and wanted.dtype == again.dtype == torch.int64
     assert torch.equal(wanted, again)
@@ -92,7 +86,7 @@ def test_samples_are_crops_of_labels_and_their_edges(task):
 
 
 def test_it_is_trained_by_adam_at_one_rate():
-    found = training(scenes.params(), options(lr=0.02))
+    found = training(scenes.params(), scenes.semeda(lr=0.02))
     optimizer = found.optimizer
     assert (optimizer.name, optimizer.lr, optimizer.weight_decay) == ("adamw", 0.02, 0)
     assert (optimizer.poly_power, optimizer.warmup, optimizer.head_multiple) == (0, 0, 1)
