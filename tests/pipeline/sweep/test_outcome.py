@@ -1,5 +1,6 @@
 """What is read of a finished run."""
 
+import dataclasses
 from pathlib import Path
 
 from pipeline.sweep.definition import Sweep
@@ -31,3 +32,22 @@ def test_a_rung_without_a_truth_has_no_score(tmp_path: Path) -> None:
     ]
     assert [dict(row.explained) for row in found.rows] == [{"average_drop": 5.0}, {}]
     assert found.explained == ["average_drop"]
+
+
+def test_a_sweep_to_a_stage_has_the_rungs_that_all_its_runs_have(tmp_path: Path) -> None:
+    """A point that changes nothing keeps its commit's predictions, which are nothing to compare with."""
+    runs = made_runs.make(tmp_path / "project")
+    outs = {name: {f"reports/{name}/metrics.json": ""} for name in ("seeds", "predictions")}
+    made_runs.lock(runs, {f"evaluation@{name}": entry(None, None, out) for name, out in outs.items()})
+    made_runs.score(runs, "seeds", miou=40.0, images=2)
+    made_runs.score(runs, "predictions", miou=46.0, images=2)
+    runs.commit()
+    runs.run("git", "branch", "wsss/run/s-01")
+    made_runs.lock(runs, {"evaluation@seeds": entry(None, None, outs["seeds"])})
+    made_runs.score(runs, "seeds", miou=41.0, images=2)
+    runs.commit()
+    runs.run("git", "branch", "wsss/run/s-02")
+    whole = read(runs.root, SWEEP, SWEEP.trials({}), {"s-01", "s-02"}, [])
+    assert whole.rungs == ["seeds", "predictions"]
+    short = dataclasses.replace(SWEEP, to=("evaluation@seeds",))
+    assert read(runs.root, short, SWEEP.trials({}), {"s-01", "s-02"}, []).rungs == ["seeds"]

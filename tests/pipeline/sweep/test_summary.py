@@ -87,6 +87,19 @@ def test_the_page_says_each_claim_with_its_command():
     assert not re.search(r'(src|href)="(?!data:|#)', html)
 
 
+def test_a_rung_that_a_point_lacks_is_not_called_the_same() -> None:
+    found = outcome(
+        {("cam", 4): {"seeds": [40.0], "walk": [60.0]}, ("a", 4): {"seeds": [41.0], "walk": [61.0]}},
+        KEYS,
+        None,
+    )
+    row = found.points[1].rows[0]
+    found.points[1].rows[0] = dataclasses.replace(row, miou={"seeds": 41.0})
+    assert "The same at every value" not in page.render(found)
+    found.points[1].rows[0] = dataclasses.replace(row, miou={"seeds": 41.0, "walk": 60.0})
+    assert "The same at every value: walk" in page.render(found)
+
+
 def test_the_page_of_a_single_point_and_of_nothing_finished():
     html = page.render(outcome({("cam", 4): {"seeds": [None]}}, KEYS, None))
     text = words(html)
