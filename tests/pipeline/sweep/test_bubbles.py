@@ -59,6 +59,15 @@ def test_the_lines_beside_the_plot_have_its_numbers() -> None:
     assert "s-05 39.60 73.20 57.46 78.50" in words(page.render(swept()))
 
 
+def test_a_point_that_lacks_a_run_has_no_bubble() -> None:
+    found = swept(CHEN[:3], seeds=2)
+    found.points[0].rows[1] = dataclasses.replace(
+        found.points[0].rows[1], outcome="failed", seeds={}, miou={}
+    )
+    (points,) = bubbles.found(found).values()
+    assert [one.point for one in points] == ["s-02", "s-03"]
+
+
 def test_points_are_means_over_their_seeds() -> None:
     found = swept(CHEN[:3], seeds=2)
     first = found.points[0]
