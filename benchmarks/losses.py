@@ -83,9 +83,15 @@ def train(way: str) -> dict[str, Any]:
             return labels
 
         def sample(self, index: int, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
+            return self.placed(index, rng)[:2]
+
+        def placed(
+            self, index: int, rng: np.random.Generator
+        ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             clock.tick()
             picture = torch.from_numpy(rng.standard_normal((3, side, side), np.float32))
-            return picture, torch.from_numpy(self.mask(self.pictures[index]).astype(np.int64))
+            labels = torch.from_numpy(self.mask(self.pictures[index]).astype(np.int64))
+            return picture, labels, torch.ones(side, side, dtype=torch.bool)
 
     side = params.augment.crop
     with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,7 @@ def strategy(
 ) -> Strategy:
     """A new network for `classes` classes, the background included; batches of MaskedSamples, or the loss's.
 
-    `weights` are the classes'; `terms` are those that are on.
+    `weights` are the classes'; `terms` are those that are on, and with any the batches end with `inside`.
     """
     terms = terms or {}
     network = build_segmenter(params.network, params.encoder, classes, params.options)
@@ -71,14 +71,15 @@ class Objective:
     def __call__(self, networks: Networks, batch: Batch, done: float) -> Losses:
         """`loss`; with terms also its parts, `pixel` and each term by its name."""
         pictures, labels, *maps = batch
+        inside = maps.pop() if self.terms else None
         extra = Extra(self.weights, *maps)
         found = networks[MAIN](pictures)
         pixel = weighted(found, lambda scores: self.pixels(scores, labels, self.options, extra))
-        if not self.terms:
+        if inside is None:
             return {"loss": pixel}
         total, parts = pixel, {"pixel": pixel}
         for name, term in self.terms.items():
-            told = term.loss(View(scores_of(found), labels, pictures, done, networks.get(name)))
+            told = term.loss(View(scores_of(found), labels, pictures, done, networks.get(name), inside))
             total, parts = total + told[name], parts | told
         return {"loss": total, **parts}
 

@@ -4,7 +4,7 @@ import importlib
 from typing import Any, NamedTuple
 
 from stages.common.training.batches import Samples
-from stages.common.training.samples import MaskedSamples
+from stages.common.training.samples import MaskedSamples, PlacedSamples
 from stages.common.training.strategy import Strategy
 from stages.segmenter import class_balance
 from stages.segmenter.loss_params import Balance
@@ -33,7 +33,8 @@ def prepare(step: str, params: Segmenter, classes: int, samples: MaskedSamples) 
     config = {} if weights is None else {"class_weights": weights}
     files = {name: content for term in terms.values() for name, content in term.files.items()}
     learning = strategy(params, classes, weights, terms)
-    return Prepared(learning, wrap(samples, options) if wrap else samples, config, files)
+    drawn: Samples = PlacedSamples(samples) if terms else samples
+    return Prepared(learning, wrap(drawn, options) if wrap else drawn, config, files)
 
 
 def weights_of(balance: Balance, task: Task) -> list[float] | None:

@@ -32,7 +32,7 @@ def test_it_finds_the_edges_of_other_labels_and_is_taken_aback_by_soft_ones(task
     known = torch.from_numpy(np.where(labels == 255, 0, labels).astype(np.int64))
     soft = (0.9 * onehot(known, 4) + 0.1 / 4).log()
     moved = 200 * onehot(known, 4).roll(1, 3)
-    seen = [View(scores, known, maps, 0.5, network) for scores in (soft, moved)]
+    seen = [View(scores, known, maps, 0.5, network, known >= 0) for scores in (soft, moved)]
     costs = [semeda.loss(scenes.semeda(), view)["semeda"] for view in seen]
     assert costs[0] > costs[1] > 0
 

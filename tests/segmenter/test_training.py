@@ -53,14 +53,15 @@ def test_heads_add_up_and_terms_look_at_the_first():
 
     networks = {"main": lambda pictures: [(pictures, 1.0), (2 * pictures, 0.4)], "one": lambda: 5}
     terms = {"one": Term(term), "two": Term(lambda view: {"two": 3 * view.scores.mean()})}
-    losses = Objective(cross_entropy.loss, NONE, terms=terms)(networks, (x, labels), 0.25)
+    inside = torch.rand(2, 4, 4) < 0.5
+    losses = Objective(cross_entropy.loss, NONE, terms=terms)(networks, (x, labels, inside), 0.25)
     pixel = F.cross_entropy(x, labels) + 0.4 * F.cross_entropy(2 * x, labels)
     torch.testing.assert_close(losses, {
         "loss": pixel + x.sum() + 3 * x.mean(), "pixel": pixel,
         "one": x.sum(), "told": x.max(), "two": 3 * x.mean(),
     })  # fmt: skip
     assert torch.equal(seen[0].scores, x) and torch.equal(seen[0].labels, labels)
-    assert seen[0].done == 0.25 and seen[0].helper() == 5
+    assert seen[0].done == 0.25 and seen[0].helper() == 5 and seen[0].inside is inside
     plain = Objective(cross_entropy.loss, NONE)(networks, (x, labels), 0.25)
     torch.testing.assert_close(plain, {"loss": pixel})
 
@@ -83,6 +84,10 @@ def test_a_loss_gets_the_weights_and_what_its_samples_bring():
     Objective(loss, NONE, torch.tensor([1.0, 2.0]))({"main": torch.nn.Identity()}, batch, 0.0)
     assert isinstance(got[0], Extra) and got[0].class_weights.tolist() == [1, 2]
     assert got[0].pixels.unique() == 7
+    terms = {"one": Term(lambda view: {"one": view.inside.sum()})}
+    batch = (*batch, torch.ones(1, 3, 3, dtype=torch.bool))
+    losses = Objective(loss, NONE, terms=terms)({"main": torch.nn.Identity()}, batch, 0.0)
+    assert got[1].pixels.unique() == 7 and losses["one"] == 9
 
 
 def test_the_code_of_a_training_is_that_of_what_is_chosen():
@@ -124,6 +129,17 @@ def test_a_loss_with_samples_of_its_own_gets_them():
     assert isinstance(prepared.samples, WeightedSamples)
     picture, labels, weights = prepared.samples.sample(0, np.random.default_rng(0))
     assert picture.shape == (3, 64, 64) and labels.shape == weights.shape == (64, 64)
+
+
+def test_terms_see_where_a_view_lies_beside_what_the_loss_needs():
+    chosen, plain = made(loss="edge_weighted")
+    _, prepared = made(loss="edge_weighted", terms={"sobel": {"weight": 4}})
+    found, wanted = (p.samples.sample(3, np.random.default_rng(1)) for p in (prepared, plain))
+    assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
+    torch.testing.assert_close(found[2], wanted[2])  # OpenCV's distances are not the same to the bit
+    assert (len(found), len(wanted)) == (4, 3) and found[3].dtype == torch.bool
+    history = fit("segmenter", prepared.strategy, prepared.samples, chosen, "key")
+    assert history[-1]["sobel"] > 0
 
 
 @pytest.mark.parametrize("loss", ["focal", "edge_weighted", "dice", "lovasz"])

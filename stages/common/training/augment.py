@@ -15,7 +15,8 @@ def augment(
 ) -> tuple[Array, Array | None]:
     """One random view, [crop, crop, 3] uint8 and its mask [crop, crop] uint8.
 
-    What lies outside the picture is `fill` (RGB, uint8 [3]) in the picture and 255 in the mask.
+    What lies outside the picture is `fill` (RGB, uint8 [3]) in the picture and 255 in the mask. A mask may
+    have layers, [H, W, L], which move together.
     """
     picture, mask = _resize(picture, mask, params, rng)
     if rng.random() < params.flip:
@@ -56,7 +57,7 @@ def _crop(
 ) -> tuple[Array, Array | None]:
     """A random window; a smaller picture lies at a random place of the window."""
     out = np.broadcast_to(fill, (crop, crop, 3)).copy()
-    out_mask = None if mask is None else np.full((crop, crop), UNKNOWN, np.uint8)
+    out_mask = None if mask is None else np.full((crop, crop, *mask.shape[2:]), UNKNOWN, np.uint8)
     source, target = [], []
     for length in picture.shape[:2]:
         size = min(length, crop)

@@ -75,7 +75,7 @@ def two_nearest(labels: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class WeightedSamples:
-    """Samples of (picture, labels), and the weights of the pixels of each view."""
+    """Samples of (picture, labels, what they hold besides), with the weights of each view's pixels third."""
 
     of: Samples
     options: EdgeWeighted
@@ -84,9 +84,9 @@ class WeightedSamples:
         return len(self.of)
 
     def sample(self, index: int, rng: np.random.Generator) -> Batch:
-        picture, labels = self.of.sample(index, rng)
+        picture, labels, *others = self.of.sample(index, rng)
         weights = weight_map(labels.numpy().astype(np.uint8), self.options)
-        return picture, labels, torch.from_numpy(weights)
+        return picture, labels, torch.from_numpy(weights), *others
 
 
 samples = WeightedSamples

@@ -41,6 +41,7 @@ class View(NamedTuple):
     pictures: Tensor  # [B, 3, H, W], normalised as the encoder expects it
     done: float  # share of the steps
     helper: Callable[..., Any] | None  # the term's network
+    inside: Tensor  # [B, H, W] bool, False where the augmented view lies outside of the picture
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def batch(side: int = 9):
 
 
 def view(network, scores, labels, done=0.5):
-    return View(scores, labels, torch.zeros(len(labels), 3, *labels.shape[1:]), done, network)
+    return View(scores, labels, torch.zeros(len(labels), 3, *labels.shape[1:]), done, network, labels >= 0)
 
 
 def layers_by_hand(network, maps: torch.Tensor) -> list[np.ndarray]:

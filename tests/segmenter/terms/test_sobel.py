@@ -13,7 +13,7 @@ OPTIONS = Sobel(weight=4)
 
 
 def view(scores, labels, done=0.5):
-    return View(scores, labels, torch.zeros(len(labels), 3, *labels.shape[1:]), done, None)
+    return View(scores, labels, torch.zeros(len(labels), 3, *labels.shape[1:]), done, None, labels >= 0)
 
 
 def test_responses_are_opencv_s():
