@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from stages.common.dense_energy_params import DenseEnergy
 from stages.common.params import Count, Fraction, Positive, Section
 
 Weight = Annotated[float, Field(ge=0)]
@@ -90,6 +91,7 @@ class Terms(Section):
 
     semeda: Semeda | None = None
     sobel: Sobel | None = None
+    dense_energy: DenseEnergy | None = None
 
     @model_validator(mode="before")
     @classmethod

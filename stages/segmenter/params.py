@@ -25,6 +25,12 @@ class Segmenter(MaskedTraining):
     @model_validator(mode="after")
     def _fits(self) -> "Segmenter":
         check_network(self, self.network, self.options)
+        energy = self.terms.dense_energy
+        if energy and round(energy.scale * self.augment.crop) < 2:
+            raise ValueError(
+                f"terms.dense_energy.scale: {energy.scale:g} of augment.crop {self.augment.crop} leaves less than 2 "
+                "pixels a side, and there is nothing to compare"
+            )
         return self
 
     def normalises_pooled(self) -> bool:
