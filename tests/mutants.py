@@ -34,13 +34,14 @@ STEPS = (
 )
 COMMON = (
     *("stages/common/crf.py", "stages/common/edges.py", "stages/common/labels.py"),
-    *("stages/common/training/augment.py", "stages/common/training/rand_augment.py"),
+    *(f"stages/common/{name}.py" for name in ("bilateral", "permutohedral", "dense_energy")),
+    *(f"stages/common/training/{name}.py" for name in ("augment", "rand_augment", "samples")),
     "stages/classifier/head.py",
 )
 STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
 NETWORKS = ("fcn", "segnet", "resunet", "deeplabv1", "deeplabv2", "parsenet", "pspnet")
 LOSSES = (
-    *("class_balance", "edges", "structure", "terms/semeda", "terms/sobel"),
+    *("class_balance", "edges", "structure", "terms/semeda", "terms/sobel", "terms/dense_energy"),
     *(f"losses/{name}" for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")),
 )
 DRAWING = "stages/common/drawing"

@@ -28,8 +28,8 @@ class Segmenter(MaskedTraining):
         energy = self.terms.dense_energy
         if energy and round(energy.scale * self.augment.crop) < 2:
             raise ValueError(
-                f"terms.dense_energy.scale: {energy.scale:g} of augment.crop {self.augment.crop} leaves less than 2 "
-                "pixels a side, and there is nothing to compare"
+                f"terms.dense_energy.scale: {energy.scale:g} of augment.crop {self.augment.crop} leaves one "
+                "pixel, and there is nothing to compare it with"
             )
         return self
 

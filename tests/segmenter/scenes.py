@@ -15,6 +15,7 @@ from stages.segmenter.terms import Task
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 SEMEDA = {"weights": [2, 4, 0], "steps": 12, "lr": 0.01, "noise": 0, "warmup": 0}
+ENERGY = {"weight": 1, "method": "lattice", "scale": 0.5, "sigma_xy": 20, "sigma_rgb": 15}
 CLASSES = 4
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from stages.common.params import ParameterError, check, read_yaml
 from stages.parameters.params import Parameters
-from tests.segmenter.scenes import SEMEDA, SHIPPED
+from tests.segmenter.scenes import ENERGY, SEMEDA, SHIPPED
 
 VALUES = read_yaml(SHIPPED)
 EDGES = {"form": "unet", "w0": 10, "sigma": 5, "bands": [], "balance": "none"}
@@ -71,6 +71,33 @@ def problem(values: dict[str, Any]) -> str:
         ("terms", {"sobell": {}}, "segmenter.terms.sobell: unknown key; did you mean"),
         ("terms", {"sobel": {}}, "segmenter.terms.sobel.weight: missing"),
         ("terms", {"sobel": None}, "segmenter.terms: sobel: give its keys, or leave it out"),
+        ("terms", {"dense_energy": ENERGY | {"weight": 0}}, "segmenter.terms.dense_energy.weight: Input"),
+        (
+            "terms",
+            {"dense_energy": ENERGY | {"scale": 1.5}},
+            "segmenter.terms.dense_energy.scale: Input should",
+        ),
+        (
+            "terms",
+            {"dense_energy": ENERGY | {"method": "dense"}},
+            "segmenter.terms.dense_energy.method: Input should be 'lattice' or 'exact', found 'dense'",
+        ),
+        (
+            "terms",
+            {"dense_energy": ENERGY | {"sigma_rgb": 0.5}},
+            "segmenter.terms.dense_energy.sigma_rgb: Input should be greater than or equal to 1",
+        ),
+        (
+            "terms",
+            {"dense_energy": {key: ENERGY[key] for key in ENERGY if key != "method"}},
+            "segmenter.terms.dense_energy.method: missing",
+        ),
+        (
+            "terms",
+            {"dense_energy": ENERGY | {"scale": 0.01}},
+            "segmenter: terms.dense_energy.scale: 0.01 of augment.crop 128 leaves one pixel, and there is "
+            "nothing to compare it with",
+        ),
         ("terms", {"sobel": {"weight": 0}}, "segmenter.terms.sobel.weight: Input should be greater than 0"),
         ("terms", {"semeda": SEMEDA | {"steps": 0}}, "segmenter.terms.semeda.steps: Input should be greater"),
         ("terms", {"semeda": SEMEDA | {"warmup": 2}}, "segmenter.terms.semeda.warmup: Input should be less"),
@@ -101,8 +128,9 @@ def test_every_loss_is_chosen_by_its_name(loss: str) -> None:
 
 
 def test_terms_may_be_on_together() -> None:
-    values = with_segmenter(terms={"semeda": SEMEDA, "sobel": {"weight": 4}})
-    assert list(check(Parameters, values, "params.yaml").segmenter.terms.on()) == ["semeda", "sobel"]
+    terms = {"semeda": SEMEDA, "sobel": {"weight": 4}, "dense_energy": ENERGY}
+    values = with_segmenter(terms=terms)
+    assert list(check(Parameters, values, "params.yaml").segmenter.terms.on()) == list(terms)
     assert not check(Parameters, VALUES, "params.yaml").segmenter.terms.on()
 
 

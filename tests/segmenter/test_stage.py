@@ -8,7 +8,7 @@ from stages.common import stamps
 from stages.common.artifacts import read_json, read_mask
 from stages.common.params import declared_keys
 from stages.segmenter.class_balance import class_weights, count
-from tests.segmenter.scenes import SEMEDA
+from tests.segmenter.scenes import ENERGY, SEMEDA
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def stamp(project) -> set[str]:
     return {path for path in stamps.files(text) if "/losses/" in path or "/terms/" in path}
 
 
-def test_a_loss_with_weights_and_two_terms(project):
+def test_a_loss_with_weights_and_terms(project):
     folder = project.root / "data/segmenter"
     assert stamp(project) >= {"stages/segmenter/losses/cross_entropy.py"}
-    assert not any(name in path for path in stamp(project) for name in ("focal", "semeda", "sobel"))
+    assert not any(name in path for path in stamp(project) for name in ("focal", "semeda", "sobel", "energy"))
     project.change(segmenter__focal={"gamma": 1.5, "balance": "inverse"})  # which nobody has chosen
     ran = project.stages_that_ran(project.run("dvc", "repro", "segmenter").stdout)
     assert ran == {"code", "parameters"}
-    terms = {"semeda": SEMEDA | {"steps": 3}, "sobel": {"weight": 4}}
+    terms = {"semeda": SEMEDA | {"steps": 3}, "sobel": {"weight": 4}, "dense_energy": ENERGY}
     project.change(segmenter__loss="focal", segmenter__terms=terms)
     said = project.run("dvc", "repro", "segmenter").stdout
     assert project.stages_that_ran(said) == {"code", "parameters", "segmenter"}
@@ -43,7 +43,8 @@ def test_a_loss_with_weights_and_two_terms(project):
         "config.json", "edges.safetensors", "history.csv", "weights.safetensors",
     }  # fmt: skip
     with (folder / "history.csv").open() as file:
-        assert next(csv.reader(file)) == ["epoch", "lr", "loss", "pixel", "semeda", "ground", "sobel"]
+        columns = ["epoch", "lr", "loss", "pixel", "semeda", "ground", "sobel", "dense_energy"]
+        assert next(csv.reader(file)) == columns
     project.change(segmenter__terms={}, segmenter__loss="cross_entropy")
     project.run("dvc", "repro", "segmenter")
     assert {file.name for file in folder.iterdir()} == {"config.json", "history.csv", "weights.safetensors"}

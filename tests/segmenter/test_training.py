@@ -21,7 +21,7 @@ from stages.segmenter.training import prepare
 from tests.segmenter import scenes
 
 NONE = CrossEntropy(balance="none")
-TERMS = {"semeda": scenes.SEMEDA, "sobel": {"weight": 4}}
+TERMS = {"semeda": scenes.SEMEDA, "sobel": {"weight": 4}, "dense_energy": scenes.ENERGY}
 
 
 @pytest.fixture(autouse=True)
@@ -151,10 +151,11 @@ def test_every_loss_trains(loss):
 
 def test_terms_have_columns_whose_sum_is_the_loss():
     prepared, history = trained("key", terms=TERMS)
-    assert list(history[0]) == ["epoch", "lr", "loss", "pixel", "semeda", "ground", "sobel"]
+    assert list(history[0]) == ["epoch", "lr", "loss", "pixel", "semeda", "ground", "sobel", "dense_energy"]
     for row in history:
-        assert np.isclose(row["loss"], row["pixel"] + row["semeda"] + row["sobel"], rtol=1e-5)
-        assert 0 <= row["ground"] <= 100 and row["semeda"] > 0 and row["sobel"] > 0
+        parts = [row[name] for name in ("pixel", *TERMS)]
+        assert np.isclose(row["loss"], sum(parts), rtol=1e-5)
+        assert 0 <= row["ground"] <= 100 and min(parts) > 0
     assert list(prepared.files) == ["edges.safetensors"]
 
 
