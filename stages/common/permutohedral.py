@@ -1,8 +1,8 @@
 """The permutohedral lattice: a Gaussian filter of points in D dimensions, in time linear in the points.
 
-Adams, Baek and Davis, *Fast High-Dimensional Filtering Using the Permutohedral Lattice* (2010), with the
-numbers of Krähenbühl's code, which pydensecrf is. It is no Gaussian: it has about half of the exact mass.
-Nothing is summed by atomic additions, so equal points give equal bytes, on a GPU too.
+Adams et al., 2010, with the numbers of Krähenbühl and Koltun's code, which is in pydensecrf. It is no
+Gaussian: it has about half of the exact mass. Nothing is summed by atomic additions, so equal points give
+equal bytes, on a GPU too.
 """
 
 import math
@@ -35,7 +35,8 @@ class Lattice:
         torch.ne(found[1:], found[:-1], out=first[1:])
         vertices = torch.empty_like(place).scatter_(0, place, first.cumsum(0).sub_(1)).view(size, points)
         self.starts = first.nonzero()[:, 0]  # of each vertex's points
-        self.points, self.shares = place % points, weights.flatten().index_select(0, place)
+        which = torch.arange(points, device=place.device).repeat(size)
+        self.points, self.shares = which.index_select(0, place), weights.flatten().index_select(0, place)
         self.vertices, self.weights = vertices.T.contiguous(), weights.T.contiguous()
         self.up, self.down = _neighbours(found[self.starts], steps)
 
@@ -104,12 +105,14 @@ def _keys(low: Tensor, order: Tensor, owners: Tensor) -> tuple[Tensor, list[int]
     if pictures * (int(owners[-1]) + 1) >= 1 << BITS:
         raise ValueError(f"a lattice of {pictures} places is too large: make its standard deviations larger")
     keys = torch.empty_like(order)
-    torch.mul(owners, pictures, out=keys[0])
+    first = sum((2 * size - start) * stride for start, stride in zip(ends[0], strides, strict=False))
+    torch.add(first, owners, alpha=pictures, out=keys[0])
     for axis in range(size - 1):
-        keys[0] += (low[axis] - (ends[0][axis] - 2 * size)).long().mul_(strides[axis])
+        keys[0].add_(low[axis], alpha=strides[axis])
     steps = torch.tensor([sum(strides) - size * stride for stride in strides], device=low.device)
-    keys[1:] = steps.take(order[1:].flip(0))  # remainder by remainder, the highest coordinates come down
-    return keys.cumsum(0), steps.tolist()
+    for remainder in range(1, size):  # one by one the coordinates come down, the highest first
+        torch.add(keys[remainder - 1], steps.take(order[size - remainder]), out=keys[remainder])
+    return keys, steps.tolist()
 
 
 def _sorted(keys: Tensor) -> tuple[Tensor, Tensor]:

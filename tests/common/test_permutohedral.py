@@ -6,6 +6,7 @@ import torch
 from pydensecrf.densecrf import DIAG_KERNEL, NO_NORMALIZATION, DenseCRF2D
 
 from stages.common import permutohedral
+from stages.common.bilateral import bilateral
 from stages.common.permutohedral import Lattice
 from tests.common.scenes import pictures, probabilities
 
@@ -48,9 +49,11 @@ def of_pydensecrf(rgb: torch.Tensor, p: torch.Tensor, sigma_xy: float, sigma_rgb
     [(24, 30, 12, 15), (40, 32, 50, 6), (17, 23, 3, 40), (5, 1, 2, 9)],
 )
 def test_it_is_the_lattice_of_pydensecrf(height, width, sigma_xy, sigma_rgb):
-    rgb, p = pictures(1, height, width)[0], probabilities(1, 3, height, width)[0]
-    found = alone(features(rgb, sigma_xy, sigma_rgb))(p.flatten(1).T.contiguous())
-    np.testing.assert_allclose(found, of_pydensecrf(rgb, p, sigma_xy, sigma_rgb), rtol=2e-5, atol=1e-5)
+    rgb, p = pictures(1, height, width), probabilities(1, 3, height, width)
+    found = alone(features(rgb[0], sigma_xy, sigma_rgb))(p[0].flatten(1).T.contiguous())
+    np.testing.assert_allclose(found, of_pydensecrf(rgb[0], p[0], sigma_xy, sigma_rgb), rtol=2e-5, atol=1e-5)
+    whole = torch.ones(1, height, width, dtype=torch.bool)
+    assert torch.equal(bilateral(p, rgb, whole, sigma_xy, sigma_rgb, "lattice")[0].flatten(1).T, found)
 
 
 def exact(points: torch.Tensor) -> torch.Tensor:
@@ -113,10 +116,11 @@ def test_equal_points_give_equal_bytes_and_the_order_of_the_vertices_is_a_stable
     first, second = (alone(points.clone())(values.contiguous()) for _ in range(2))
     assert torch.equal(first, second)
     keys = torch.randint(0, 50, (1000,), generator=torch.Generator().manual_seed(0))
-    wanted = keys.sort(stable=True)
-    for moved in (0, 1 << 58):  # the second leaves no room for the places
-        found, place = permutohedral._sorted(keys + moved)
-        assert torch.equal(found, wanted.values + moved) and torch.equal(place, wanted.indices)
+    for larger in (0, 1 << 58):  # which leaves no room for the places
+        moved = keys + larger * (keys > 40)
+        wanted = moved.sort(stable=True)
+        found, place = permutohedral._sorted(moved)
+        assert torch.equal(found, wanted.values) and torch.equal(place, wanted.indices)
 
 
 def test_points_too_far_apart():
@@ -125,3 +129,7 @@ def test_points_too_far_apart():
         ValueError, match=r"a lattice of \d+ places is too large: make its standard deviations"
     ):
         alone(points)
+    near = torch.tensor([[0.0] * 5, [1.0] * 5])
+    assert alone(near)(near).shape == (2, 5)
+    with pytest.raises(ValueError, match="is too large"):
+        Lattice(near, torch.tensor([0, 1 << 45]))
