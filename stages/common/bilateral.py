@@ -13,7 +13,8 @@ from torch.autograd.function import once_differentiable
 from stages.common.permutohedral import Lattice
 
 FAINT = -25.0  # the least exponent: subnormal numbers make a CPU many times slower
-PAIRS = 1 << 20  # that are looked at together
+PAIRS = 1 << 17  # that are looked at together: they fit a core's cache
+LAUNCHED = 1 << 24  # on a GPU
 
 Method = Literal["lattice", "exact"]
 
@@ -79,10 +80,11 @@ class Exact:
         self.parts = features.split(self.counts)
 
     def __call__(self, values: Tensor, transposed: bool = False) -> Tensor:
+        pairs = PAIRS if values.device.type == "cpu" else LAUNCHED
         return torch.cat([
             _pairs(rows, part).to(values.dtype) @ mine
             for part, mine in zip(self.parts, values.split(self.counts), strict=True)
-            for rows in part.split(max(1, PAIRS // len(part)))
+            for rows in part.split(max(1, pairs // len(part)))
         ])  # fmt: skip
 
 
