@@ -49,6 +49,7 @@ IMPURE = ("__init__.py", "__main__.py", "params.py")
 PURE_PARTS = {  # of doors: these functions alone
     "stages/seeds/__main__.py": ("padded",),
     "stages/affinity/__main__.py": ("batch_loss", "offset_list"),
+    "stages/common/training/samples.py": ("view", "placed", "sample"),
     "stages/segmenter/edge_network.py": ("forward", "look", "sample", "loss", "still", "training"),
 }
 LOOKS = "tests/classifier/test_looks.py"

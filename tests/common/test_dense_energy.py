@@ -114,7 +114,9 @@ def test_autograd_agrees_with_the_plain_formula():
     torch.testing.assert_close(slopes[0], slopes[1], rtol=1e-4, atol=1e-8)
 
 
-@pytest.mark.parametrize(("size", "scale"), [((12, 16), 0.5), ((11, 13), 0.5), ((9, 15), 0.37)])
+@pytest.mark.parametrize(
+    ("size", "scale"), [((12, 16), 0.5), ((11, 13), 0.5), ((9, 15), 0.37), ((3, 40), 0.1), ((40, 3), 0.1)]
+)
 def test_at_a_smaller_scale(size, scale):
     """Probabilities bilinear, all else from the nearest pixel, and the deviation of places shrinks too."""
     p, rgb, labelled, inside = (
@@ -123,7 +125,7 @@ def test_at_a_smaller_scale(size, scale):
         some(2, *size),
         some(2, *size, seed=1),
     )
-    small = tuple(round(scale * side) for side in size)
+    small = tuple(round(scale * side) or 1 for side in size)
 
     def nearest(maps: torch.Tensor) -> torch.Tensor:
         return F.interpolate(maps[:, None].float(), small, mode="nearest")[:, 0] > 0

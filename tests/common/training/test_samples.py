@@ -42,5 +42,5 @@ def test_with_it_a_view_and_its_labels_are_the_same(samples):
         generators = [np.random.default_rng(seed) for _ in range(2)]
         found, wanted = (s.sample(0, rng) for s, rng in zip((placed, samples), generators, strict=True))
         assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
-        assert found[1].dtype == torch.int64 and len(found) == 3
+        assert found[1].dtype == wanted[1].dtype == torch.int64 and len(found) == 3
         assert generators[0].random() == generators[1].random()
