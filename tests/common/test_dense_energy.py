@@ -130,10 +130,10 @@ def test_at_a_smaller_scale(size, scale):
     def nearest(maps: torch.Tensor) -> torch.Tensor:
         return F.interpolate(maps[:, None].float(), small, mode="nearest")[:, 0] > 0
 
-    found = dense_energy(p, rgb, labelled, inside, options(scale=scale, sigma_xy=8.0))
+    found = dense_energy(p, rgb, labelled, inside, options(scale=scale, sigma_xy=20.0))
     bilinear = F.interpolate(p, small, mode="bilinear", align_corners=False)
     others = F.interpolate(rgb, small, mode="nearest"), nearest(labelled), nearest(inside)
-    wanted = dense_energy(bilinear, *others, options(sigma_xy=8.0 * scale))
+    wanted = dense_energy(bilinear, *others, options(sigma_xy=20.0 * scale))
     torch.testing.assert_close(found, wanted)
 
 
