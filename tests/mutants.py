@@ -69,6 +69,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/classifier/p_noc.py": f"{LOOKS} tests/classifier/test_p_oc.py",
     **{f"stages/classifier/{name}.py": LOOKS for name in ("eader", "p_oc", "puzzle")},
     "stages/classifier/samples.py": "tests/classifier/test_strategies.py",
+    "stages/common/bilateral.py": "tests/common/test_permutohedral.py",
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
     **{
         f"stages/segmenter/networks/deeplabv{n}.py": "tests/segmenter/networks/test_deeplabs.py"

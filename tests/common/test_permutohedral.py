@@ -111,6 +111,18 @@ def test_pictures_of_a_batch_do_not_touch():
     torch.testing.assert_close(together[320:], alone(two)(values[320:]), rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_crowded_pictures_of_a_batch_do_not_touch(dimensions):
+    """Nearly every place of the lattices has a vertex, those at the borders too."""
+    parts = [
+        4 * torch.rand(900, dimensions, generator=torch.Generator().manual_seed(n)) - n for n in range(3)
+    ]
+    values, owners = torch.rand(2700, 2), torch.arange(3).repeat_interleave(900)
+    together = Lattice(torch.cat(parts), owners)(values).split(900)
+    for found, part, mine in zip(together, parts, values.split(900), strict=True):
+        torch.testing.assert_close(found, alone(part)(mine), rtol=1e-5, atol=0)
+
+
 def test_equal_points_give_equal_bytes_and_the_order_of_the_vertices_is_a_stable_sort():
     points, values = features(pictures(1, 30, 30)[0], 10, 15), probabilities(1, 4, 30, 30)[0].flatten(1).T
     first, second = (alone(points.clone())(values.contiguous()) for _ in range(2))
@@ -129,7 +141,7 @@ def test_points_too_far_apart():
         ValueError, match=r"a lattice of \d+ places is too large: make its standard deviations"
     ):
         alone(points)
-    near = torch.tensor([[0.0] * 5, [1.0] * 5])
-    assert alone(near)(near).shape == (2, 5)
+    near = torch.tensor([[0.0] * 5, [1.0] * 5, [2.0] * 5])
+    assert alone(near)(near).shape == (3, 5)
     with pytest.raises(ValueError, match="is too large"):
-        Lattice(near, torch.tensor([0, 1 << 45]))
+        Lattice(near, torch.tensor([0, 0, 1 << 45]))
