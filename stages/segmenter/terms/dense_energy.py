@@ -27,4 +27,4 @@ def loss(options: DenseEnergy, encoder: Encoder, view: View) -> Losses:
 def grey_values(pictures: Tensor, encoder: Encoder) -> Tensor:
     """Pictures [B, 3, H, W] as they were before the encoder's mean and std, RGB in 0..255."""
     mean, std = (torch.tensor(n, device=pictures.device)[:, None, None] for n in (encoder.mean, encoder.std))
-    return 255 * (pictures.float() * std + mean)
+    return 255 * (pictures * std + mean)
