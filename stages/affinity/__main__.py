@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.affinity.loss import affinity_loss, grid_labels, pair_kinds
+from stages.affinity.labels import grid_labels
 from stages.affinity.network import AffinityNet, affinities, build_affinity_net, rebuild_affinity_net
 from stages.affinity.offsets import forward_offsets
 from stages.affinity.params import Affinity
@@ -20,6 +20,7 @@ from stages.common import door, fingerprint, items, pool
 from stages.common.artifacts import npz_bytes
 from stages.common.device import device, training_place
 from stages.common.networks import store
+from stages.common.pairs import affinity_loss, pair_kinds
 from stages.common.params import load
 from stages.common.pictures import Loaded, Picture, load_pictures, loaded
 from stages.common.pool import Files

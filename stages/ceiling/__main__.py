@@ -26,7 +26,6 @@ from stages.common.pictures import Picture, Pictures, load_pictures
 from stages.common.progress import track
 from stages.common.training.loop import fit
 from stages.common.training.samples import MaskedSamples
-from stages.common.training.strategy import MAIN
 from stages.evaluation import metrics, tables
 from stages.evaluation.rungs import REPORTS
 from stages.predictions.labeller import Labeller, tiles_at_a_time
@@ -53,7 +52,7 @@ def main() -> str:
     made = prepare(f"ceiling@{name}", params, len(pictures.classes), samples)
     history = fit(f"ceiling@{name}", made.strategy, made.samples, params, key)
     config = saved_config(params, pictures.classes) | made.config
-    store.save_network(OUT / name, made.strategy.networks[MAIN], config, history, made.files)
+    store.save_network(OUT / name, made.network, config, history, made.files)
     values = score(name, val, pictures, load("predictions", Predictions, "ceiling"))
     what = f"the labels of {labels} as {name} has them" if labels else "masks"
     miou = f"mIoU {values['miou']:.2f} % of val"

@@ -14,7 +14,6 @@ from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.training.loop import fit
 from stages.common.training.samples import MaskedSamples
-from stages.common.training.strategy import MAIN
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import modules
@@ -33,7 +32,7 @@ def main() -> str:
     made = prepare("segmenter", params, len(pictures.classes), MaskedSamples(train, params, labels))
     history = fit("segmenter", made.strategy, made.samples, params, key)
     config = saved_config(params, pictures.classes) | made.config
-    store.save_network(OUT, made.strategy.networks[MAIN], config, history, made.files)
+    store.save_network(OUT, made.network, config, history, made.files)
     return f"segmenter: {params.network} on {params.encoder.name}, loss {history[-1]['loss']:.3f}"
 
 

@@ -34,3 +34,9 @@ def build(
 def with_rates(encoder: Encoder, options: dict[str, Any]) -> dict[str, Any]:
     """The options of a DeepLab with the atrous rates of the output stride, unless they name their own."""
     return {"decoder_atrous_rates": RATES[encoder.output_stride], **options}
+
+
+def scoring(model: nn.Module) -> nn.Conv2d:
+    """The layer that makes the scores of what the decoder gives."""
+    layer: nn.Conv2d = model.segmentation_head[0]  # type: ignore[index, assignment]
+    return layer

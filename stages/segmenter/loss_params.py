@@ -10,6 +10,7 @@ from stages.common.dense_energy_params import DenseEnergy
 from stages.common.params import Count, Fraction, Positive, Section
 
 Weight = Annotated[float, Field(ge=0)]
+Radius = Annotated[int, Field(ge=1, le=10)]  # cells
 BALANCES = ("none", "inverse", "median", "sides")
 
 
@@ -86,12 +87,33 @@ class Sobel(Section):
     weight: Positive
 
 
+class GatedCrf(Section):
+    weight: Positive
+    cell: Literal[1, 2, 4, 8]  # pixels of the side of a cell
+    radius: Radius
+    sigma_xy: Positive  # cells
+    sigma_rgb: Positive  # grey levels
+
+
+class Dfr(Section):
+    weight: Positive
+    feature_weight: Positive  # of what the head learns
+    radius: Radius
+    sigma_xy: Positive  # cells, of which the shared map has one for 4 pixels, or for the output stride
+    sigma_rgb: Positive  # grey levels
+    sigma_features: Positive
+    channels: Count  # of the head
+    confidence: Fraction  # the head learns of cells whose class is likelier
+
+
 class Terms(Section):
     """The structure terms that are on: the others are not there."""
 
     semeda: Semeda | None = None
     sobel: Sobel | None = None
     dense_energy: DenseEnergy | None = None
+    gated_crf: GatedCrf | None = None
+    dfr: Dfr | None = None
 
     @model_validator(mode="before")
     @classmethod

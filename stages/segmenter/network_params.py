@@ -70,6 +70,7 @@ class Fit:
     strides: tuple[int, ...] = (32,)
     only: tuple[str, ...] = ("*",)
     never: tuple[str, ...] = ()
+    shared: bool = False  # whether its scores are made of one coarse map (its file has `scoring`)
 
 
 DEEPLAB = ("decoder_channels", "decoder_atrous_rates", "decoder_aspp_separable", "decoder_aspp_dropout",
@@ -80,19 +81,19 @@ FPN = ("decoder_pyramid_channels", "decoder_segmentation_channels", "decoder_mer
 MANET = ("decoder_use_norm", "decoder_channels", "decoder_pab_channels", "decoder_interpolation")
 
 FITS: dict[str, Fit] = {
-    "deeplabv3plus": Fit(DEEPLAB, DILATED),
-    "deeplabv3": Fit(DEEPLAB, DILATED),
+    "deeplabv3plus": Fit(DEEPLAB, DILATED, shared=True),
+    "deeplabv3": Fit(DEEPLAB, DILATED, shared=True),
     "deeplabv2": Fit(DeepLabV2, DILATED),
     "deeplabv1": Fit(DeepLabV1, DILATED),
     "unet": Fit(UNET),
     "unetplusplus": Fit(UNET, never=("mit_b*",)),
     "resunet": Fit(ResUnet, (8,), only=("resunet",)),
-    "pspnet": Fit(PspNet, DILATED),
-    "parsenet": Fit(ParseNet, ANY),
-    "fpn": Fit(FPN),
+    "pspnet": Fit(PspNet, DILATED, shared=True),
+    "parsenet": Fit(ParseNet, ANY, shared=True),
+    "fpn": Fit(FPN, shared=True),
     "linknet": Fit(("decoder_use_norm",), never=("mit_b*",)),
     "manet": Fit(MANET),
-    "upernet": Fit(("decoder_channels", "decoder_use_norm", "upsampling")),
+    "upernet": Fit(("decoder_channels", "decoder_use_norm", "upsampling"), shared=True),
     "fcn": Fit(Fcn),
     "segnet": Fit(NoOptions, only=("small_pool", "vgg??_bn")),
 }
@@ -117,6 +118,16 @@ def check_network(training: Training, network: str, options: dict[str, Any]) -> 
     _check_grid(options, crop // encoder.output_stride)
     if training.batch < 2 and normalises_pooled(network, options):
         raise ValueError(f"network {network} normalises over the batch: batch must be 2 or more")
+
+
+def check_terms(network: str, terms: Iterable[str]) -> None:
+    """ValueError for a term that this network's scores cannot have."""
+    if "dfr" in terms and not FITS[network].shared:
+        fit = ", ".join(name for name, fit in FITS.items() if fit.shared)
+        raise ValueError(
+            f"terms.dfr: the scores of network {network} are of no one coarse map, on which its head could "
+            f"stand: take {fit}, or the term gated_crf, which has no head"
+        )
 
 
 def check_options(network: str, options: dict[str, Any], section: str = "") -> None:

@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from stages.common.training.params import MaskedTraining
 from stages.segmenter.loss_params import CrossEntropy, Dice, EdgeWeighted, Focal, Lovasz, Terms
-from stages.segmenter.network_params import Network, check_network, normalises_pooled
+from stages.segmenter.network_params import Network, check_network, check_terms, normalises_pooled
 
 
 class Segmenter(MaskedTraining):
@@ -25,6 +25,7 @@ class Segmenter(MaskedTraining):
     @model_validator(mode="after")
     def _fits(self) -> "Segmenter":
         check_network(self, self.network, self.options)
+        check_terms(self.network, self.terms.on())
         energy = self.terms.dense_energy
         if energy and round(energy.scale * self.augment.crop) < 2:
             raise ValueError(

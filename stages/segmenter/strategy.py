@@ -3,12 +3,14 @@
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stages.common.params import Section
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, Strategy, Turn
+from stages.segmenter.headed import headed
 from stages.segmenter.losses import Extra
 from stages.segmenter.network import build_segmenter, network_module
 from stages.segmenter.params import Segmenter
@@ -29,11 +31,13 @@ def strategy(
     """
     terms = terms or {}
     network = build_segmenter(params.network, params.encoder, classes, params.options)
+    heads = {name: term.head for name, term in terms.items() if term.head is not None}
     helpers = {name: term.network for name, term in terms.items() if term.network is not None}
     by_class = None if weights is None else torch.tensor(weights)
     loss = importlib.import_module(loss_module(params.loss)).loss
     objective = Objective(loss, getattr(params, params.loss), by_class, terms)
-    return Strategy({MAIN: network, **helpers}, (Turn(MAIN, objective),))
+    main = headed(network, params.network, heads)
+    return Strategy({MAIN: main, **helpers}, (Turn(MAIN, objective),))
 
 
 def built_terms(task: Task) -> dict[str, Term]:
@@ -73,15 +77,23 @@ class Objective:
         pictures, labels, *maps = batch
         inside = maps.pop() if self.terms else None
         extra = Extra(self.weights, *maps)
-        found = networks[MAIN](pictures)
+        found, features = self.called(networks[MAIN], pictures)
         pixel = weighted(found, lambda scores: self.pixels(scores, labels, self.options, extra))
         if inside is None:
             return {"loss": pixel}
         total, parts = pixel, {"pixel": pixel}
         for name, term in self.terms.items():
-            told = term.loss(View(scores_of(found), labels, pictures, done, networks.get(name), inside))
+            helper, of_head = networks.get(name), features.get(name)
+            told = term.loss(View(scores_of(found), labels, pictures, done, helper, inside, of_head))
             total, parts = total + told[name], parts | told
         return {"loss": total, **parts}
+
+    def called(self, network: Callable[..., Any], pictures: Tensor) -> tuple[Any, dict[str, Tensor]]:
+        """What the network gives, and what each term's head makes of it (stages/segmenter/headed.py)."""
+        if any(term.head for term in self.terms.values()):
+            found, features = network(pictures)
+            return found, features
+        return network(pictures), {}
 
 
 def weighted(found: Tensor | list[tuple[Tensor, float]], loss: Callable[[Tensor], Tensor]) -> Tensor:

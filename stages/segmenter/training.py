@@ -3,10 +3,13 @@
 import importlib
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from stages.common.training.batches import Samples
 from stages.common.training.samples import MaskedSamples, PlacedSamples
-from stages.common.training.strategy import Strategy
+from stages.common.training.strategy import MAIN, Strategy
 from stages.segmenter import class_balance
+from stages.segmenter.headed import kept
 from stages.segmenter.loss_params import Balance
 from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import built_terms, loss_module, strategy
@@ -15,6 +18,7 @@ from stages.segmenter.terms import Task
 
 class Prepared(NamedTuple):
     strategy: Strategy
+    network: nn.Module  # the segmenter, which the strategy trains
     samples: Samples
     config: dict[str, Any]  # for config.json, beside what rebuilds the network
     files: dict[str, bytes]  # for the folder
@@ -34,7 +38,8 @@ def prepare(step: str, params: Segmenter, classes: int, samples: MaskedSamples) 
     files = {name: content for term in terms.values() for name, content in term.files.items()}
     learning = strategy(params, classes, weights, terms)
     drawn: Samples = PlacedSamples(samples) if terms else samples
-    return Prepared(learning, wrap(drawn, options) if wrap else drawn, config, files)
+    batches = wrap(drawn, options) if wrap else drawn
+    return Prepared(learning, kept(learning.networks[MAIN]), batches, config, files)
 
 
 def weights_of(balance: Balance, task: Task) -> list[float] | None:

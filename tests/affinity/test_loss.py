@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from stages.affinity.__main__ import batch_loss, offset_list
-from stages.affinity.loss import affinity_loss, grid_labels, pair_kinds
 from stages.affinity.network import affinities
+from stages.common.pairs import affinity_loss, pair_kinds
 
 
 def test_affinity_and_loss_against_a_double_loop():
@@ -38,50 +38,6 @@ def test_affinities_outside_are_zero_and_of_equal_features_one():
     assert values[0, 0].tolist() == [[1, 1, 1, 0]] * 4
     assert inside[1].int().tolist() == [[0, 1, 1, 1], [0, 1, 1, 1], [0] * 4, [0] * 4]
     assert torch.equal(values[0] > 0, inside)
-
-
-def test_cell_takes_the_largest_known_class():
-    labels = torch.full((1, 4, 5), 255)
-    labels[0, :2, :2] = torch.tensor([[1, 1], [2, 255]])
-    labels[0, :2, 2:4] = torch.tensor([[0, 0], [0, 3]])
-    labels[0, 3, 4] = 2
-    assert grid_labels(labels, 2, 4)[0].tolist() == [[1, 0, 255], [255, 255, 2]]
-
-
-def test_no_pairs_cost_nothing():
-    values, inside = affinities(torch.rand(1, 2, 3, 3), [(0, 1)])
-    kinds = pair_kinds(torch.full((1, 3, 3), 255), [(0, 1)], inside)
-    assert affinity_loss(values, kinds)["loss"].item() == 0
-
-
-def test_each_part_is_the_mean_of_its_pairs_and_finite():
-    """By hand: W of 1 and 0 cost nothing or -log 1e-5; others their logarithm; different ones count twice."""
-    values = torch.tensor([[[[0.0, 0.5, 1.0, 0.25, 1.0, 0.75]]]])
-    kinds = [torch.tensor([[[[n == kind for n in (0, 0, 1, 1, 2, 2)]]]]) for kind in range(3)]
-    parts = affinity_loss(values, tuple(kinds))
-    least = -math.log(1e-5)
-    wanted = {
-        "foreground": (least + math.log(2)) / 2,
-        "background": (0 + math.log(4)) / 2,
-        "different": (least + math.log(4)) / 2,
-    }
-    for name, value in wanted.items():
-        assert math.isclose(parts[name].item(), value, rel_tol=1e-4), name
-    total = wanted["foreground"] + wanted["background"] + 2 * wanted["different"]
-    assert math.isclose(parts["loss"].item(), total, rel_tol=1e-4)
-
-
-def test_kinds_of_pairs_by_hand():
-    labels = torch.tensor([[[0, 0, 1], [1, 255, 2]]])
-    offsets = [(0, 1), (1, -2)]
-    _, inside = affinities(torch.zeros(1, 1, 2, 3), offsets)
-    foreground, background, different = (
-        kind[0].int().tolist() for kind in pair_kinds(labels, offsets, inside)
-    )
-    none = [0, 0, 0]
-    assert foreground == [[none, none], [[0, 0, 1], none]]
-    assert background == [[[1, 0, 0], none], [none, none]]
-    assert different == [[[0, 1, 0], none], [none, none]]
 
 
 def test_the_loss_of_a_batch_by_hand():

@@ -7,7 +7,7 @@ from torch import nn
 from stages.common.training.params import Encoder
 from stages.segmenter import library
 
-settled = library.with_rates
+settled, scoring = library.with_rates, library.scoring
 
 
 def build(encoder: Encoder, classes: int, options: dict[str, Any]) -> nn.Module:

@@ -45,3 +45,7 @@ class ParseNet(nn.Module):
 def build(encoder: Encoder, classes: int, options: dict[str, Any]) -> nn.Module:
     check_options("parsenet", options)
     return ParseNet(build_encoder(encoder), classes, **options)
+
+
+def scoring(model: ParseNet) -> nn.Conv2d:
+    return model.head

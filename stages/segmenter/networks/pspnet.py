@@ -85,3 +85,8 @@ def head(inputs: int, width: int, classes: int) -> nn.Sequential:
 def build(encoder: Encoder, classes: int, options: dict[str, Any]) -> nn.Module:
     check_options("pspnet", options)
     return PspNet(build_encoder(encoder), classes, **options)
+
+
+def scoring(model: PspNet) -> nn.Conv2d:
+    layer: nn.Conv2d = model.head[-1]  # type: ignore[assignment]
+    return layer

@@ -5,3 +5,4 @@ from functools import partial
 from stages.segmenter import library
 
 build = partial(library.build, "upernet")
+scoring = library.scoring

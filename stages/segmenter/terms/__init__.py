@@ -42,6 +42,7 @@ class View(NamedTuple):
     done: float  # share of the steps
     helper: Callable[..., Any] | None  # the term's network
     inside: Tensor  # [B, H, W] bool, False where the augmented view lies outside of the picture
+    features: Tensor | None = None  # [B, D, h, w], of the term's head
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,5 @@ class Term:
     loss: Callable[[View], Losses]
     network: nn.Module | None = None  # frozen
     files: dict[str, bytes] = field(default_factory=dict)  # to keep beside the segmenter
+    # Makes what learns along on the network's shared map (of so many channels), and is not kept.
+    head: Callable[[int], nn.Module] | None = None
