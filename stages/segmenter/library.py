@@ -22,8 +22,9 @@ def build(
     check_options(name, options, f"{section}.")  # the library swallows names that it does not know
     library = encoder.weights.name if encoder.weights.source == "library" else None
     stride = {"encoder_output_stride": encoder.output_stride} if name.startswith("deeplab") else {}
+    own = stride | encoders.any_size(encoder.name)
     try:
-        model = smp.create_model(name, encoder.name, library, classes=classes, **stride, **options)
+        model = smp.create_model(name, encoder.name, library, classes=classes, **own, **options)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{section}: network {name}, encoder {encoder.name}, {options}: {error}") from error
     encoders.align_dilation(model.encoder, encoder.output_stride)

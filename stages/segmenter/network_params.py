@@ -86,7 +86,7 @@ FITS: dict[str, Fit] = {
     "deeplabv2": Fit(DeepLabV2, DILATED),
     "deeplabv1": Fit(DeepLabV1, DILATED),
     "unet": Fit(UNET),
-    "unetplusplus": Fit(UNET, never=("mit_b*",)),
+    "unetplusplus": Fit(UNET, never=("mit_b*", "tu-swin*")),  # these have no level 1
     "resunet": Fit(ResUnet, (8,), only=("resunet",)),
     "pspnet": Fit(PspNet, DILATED, shared=True),
     "parsenet": Fit(ParseNet, ANY, shared=True),

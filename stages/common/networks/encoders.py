@@ -5,6 +5,7 @@ or the output stride where that is smaller (dilation takes over), as in segmenta
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,13 +31,22 @@ def build_encoder(params: training_params.Encoder) -> nn.Module:
     name, weights = params.name, params.weights  # the schema has refused what nothing pins
     check_name(name)
     library = weights.name if weights.source == "library" else None
+    stride = params.output_stride
     try:
-        encoder = smp.encoders.get_encoder(name, weights=library, output_stride=params.output_stride)
+        encoder = smp.encoders.get_encoder(name, weights=library, output_stride=stride, **any_size(name))
     except (KeyError, ValueError, RuntimeError) as error:
         raise ValueError(f"encoder {name}, output stride {params.output_stride}: {error}") from error
     align_dilation(encoder, params.output_stride)
     load_weights(encoder, weights)
     return encoder
+
+
+def any_size(name: str) -> dict[str, bool]:
+    """What the library is to tell an encoder, so that it takes pictures of any size that 32 divides.
+
+    Swin transformers are built for one; told so, they make their windows and masks anew for each picture.
+    """
+    return {"strict_img_size": False} if name.startswith("tu-swin") else {}
 
 
 def check_name(name: str) -> None:
@@ -87,7 +97,7 @@ def load_weights(encoder: nn.Module, weights: training_params.Weights) -> None:
         return
     state = read_weights(weights.name, weights.sha256)
     wanted = encoder.state_dict()
-    state = {name: value for name, value in unprefixed(state, wanted).items() if name in wanted}
+    state = {name: value for name, value in named(state, wanted).items() if name in wanted}
     counters = {name: wanted[name] for name in wanted if name.endswith("num_batches_tracked")}
     if misfit := store.misfits(counters | state, wanted):
         raise ValueError(
@@ -136,6 +146,19 @@ def _state_dict(content: Any) -> dict[str, Tensor]:
             break
         content = inner
     return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def named(state: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the encoder's names, whether the file has these or timm's.
+
+    timm's networks have layers.0.x and norm.x where their encoders have model.layers_0.x and model.norm.x.
+    """
+    found = unprefixed(state, wanted)
+    if found.keys() & wanted.keys():
+        return found
+    of_timm = {re.sub(r"^(\w+?)_(\d+)\.", r"\1.\2.", name.removeprefix("model.")): name for name in wanted}
+    found = unprefixed(state, {own: wanted[name] for own, name in of_timm.items()})
+    return {of_timm.get(name, name): value for name, value in found.items()}
 
 
 def unprefixed(state: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from stages.common.params import Count, Fraction, Positive, Section, Seed
 
 STRIDE_8 = ("vgg16_deeplab", "vgg19_chen")  # encoders that are built so
 # Beginnings of the encoders that pool or merge cells where others stride, which no dilation replaces.
-NOT_DILATED = ("small_pool", "vgg", "densenet", "inception", "xception", "mit_b")
+NOT_DILATED = ("small_pool", "vgg", "densenet", "inception", "xception", "mit_b", "tu-swin")
 
 Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
