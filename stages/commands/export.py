@@ -4,7 +4,8 @@ FILE takes `pictures`, float32 [batch, 3, height, width] of RGB in 0..1, of any 
 float32 [batch, classes, height, width]: the class of a pixel is the argmax. Mean, standard deviation and
 the padding to a divisor are inside, where they cannot be forgotten. One pass: no scales, no flip, no CRF.
 It is written only if ONNX Runtime agrees with torch on pictures of the val split. A network that pools to a
-fixed grid (upernet) can only be exported for one --size.
+fixed grid (upernet), or whose encoder cuts pictures into windows (tu-swin...), can only be exported for one
+--size.
 """
 
 import argparse
@@ -66,8 +67,9 @@ def main(arguments: list[str]) -> int:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise ValueError(f"no {', '.join(missing)} here: pip install -c constraints.txt -e '.[onnx]'")
     config = read_config(asked.model)
-    model = Whole(load_trained(asked.model).network, config["encoder"]["mean"], config["encoder"]["std"])
     size = (asked.size[0], asked.size[1]) if asked.size else None
+    check_size(config, size)
+    model = Whole(load_trained(asked.model).network, config["encoder"]["mean"], config["encoder"]["std"])
     pictures = check_pictures(size)
     metadata = about(asked.model, config, size)
     content = exported(model, metadata, size)
@@ -83,6 +85,16 @@ def main(arguments: list[str]) -> int:
     print(f"{asked.onnx}: {len(content) / 1e6:.1f} MB")
     print(f"  {metadata['input']}\n  {metadata['output']}")
     return 0
+
+
+def check_size(config: dict[str, Any], size: Size | None) -> None:
+    """ValueError for an encoder of windows without a size: the exporter would reckon for hours."""
+    name = config["encoder"]["name"]
+    if size is None and name.startswith("tu-swin"):
+        raise ValueError(
+            f"encoder {name} cuts pictures into windows, which are exported for one size: add --size HEIGHT "
+            "WIDTH, of the pictures that the other program has"
+        )
 
 
 def about(folder: Path, config: dict[str, Any], size: Size | None) -> dict[str, str]:
