@@ -33,7 +33,7 @@ STEPS = (
     *("pseudo_labels", "evaluation"),
 )
 COMMON = (
-    *("stages/common/crf.py", "stages/common/edges.py", "stages/common/labels.py"),
+    *("stages/common/crf.py", "stages/common/edges.py", "stages/common/labels.py", "stages/common/pairs.py"),
     *(f"stages/common/{name}.py" for name in ("bilateral", "permutohedral", "dense_energy")),
     *(f"stages/common/training/{name}.py" for name in ("augment", "rand_augment", "samples")),
     "stages/classifier/head.py",
@@ -41,7 +41,8 @@ COMMON = (
 STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
 NETWORKS = ("fcn", "segnet", "resunet", "deeplabv1", "deeplabv2", "parsenet", "pspnet")
 LOSSES = (
-    *("class_balance", "edges", "structure", "terms/semeda", "terms/sobel", "terms/dense_energy"),
+    *("cells", "class_balance", "edges", "headed", "structure"),
+    *(f"terms/{name}" for name in ("semeda", "sobel", "dense_energy", "gated_crf", "dfr")),
     *(f"losses/{name}" for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")),
 )
 DRAWING = "stages/common/drawing"
@@ -90,6 +91,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
         f"stages/segmenter/losses/{name}.py": f"{EVERY_LOSS} tests/segmenter/losses/test_{name}.py"
         for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")
     },
+    "stages/segmenter/cells.py": "tests/segmenter/terms/test_gated_crf.py",
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",
     "stages/evaluation/metrics.py": "tests/evaluation/test_pictures.py",
     **{f"stages/affinity/{name}.py": "tests/affinity/test_loss.py" for name in ("__main__", "network")},

@@ -161,9 +161,8 @@ class _Distances(torch.autograd.Function):
         windows = _windows(features.shape[1], features.shape[2], ctx.offsets)
         for at, (own, other) in enumerate(windows):
             first, second = (slice(None), *own), (slice(None), *other)
-            part = (
-                (features[first] - features[second]).sign_().mul_(slope[(slice(None), at, *own)][..., None])
-            )
+            part = (features[first] - features[second]).sign_()
+            part *= slope[(slice(None), at, *own)][..., None]
             found[first] += part
             found[second] -= part
         return found / features.shape[3], None

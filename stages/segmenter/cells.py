@@ -24,7 +24,7 @@ def cells_of(view: View, side: int, encoder: Encoder) -> Cells:
     A cell that the picture's border cuts counts as outside, for its means mix in what is no picture.
     """
     with torch.no_grad():
-        rgb = grey_levels(view.pictures.float(), encoder)
+        rgb = grey_levels(view.pictures, encoder)
         outside = F.max_pool2d((~view.inside).float()[:, None], side)[:, 0]
         rgb = F.avg_pool2d(rgb, side)
     return Cells(F.avg_pool2d(view.scores.float().softmax(1), side), rgb, outside == 0)

@@ -95,9 +95,7 @@ def test_one_size_for_a_network_that_pools_to_a_fixed_grid(
 def test_an_encoder_of_windows_says_at_once_that_it_needs_a_size(project: Path):
     encoder = {**CONFIG["encoder"], "name": "tu-swin_tiny_patch4_window7_224"}
     write_json(Path("data/segmenter/config.json"), {**CONFIG, "encoder": encoder})
-    with pytest.raises(
-        ValueError, match=r"cuts pictures into windows.*: add --size HEIGHT WIDTH"
-    ):
+    with pytest.raises(ValueError, match=r"cuts pictures into windows.*: add --size HEIGHT WIDTH"):
         export.main(["--onnx", "net.onnx"])
     export.check_size({"encoder": encoder}, (64, 64))
     export.check_size(CONFIG, None)

@@ -16,6 +16,10 @@ from stages.segmenter.terms import Task
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 SEMEDA = {"weights": [2, 4, 0], "steps": 12, "lr": 0.01, "noise": 0, "warmup": 0}
 ENERGY = {"weight": 1, "method": "lattice", "scale": 0.5, "sigma_xy": 20, "sigma_rgb": 15}
+DFR = {
+    "weight": 0.01, "feature_weight": 0.001, "radius": 2, "sigma_xy": 6, "sigma_rgb": 29,
+    "sigma_features": 50, "channels": 4, "confidence": 0.3,
+}  # fmt: skip
 CLASSES = 4
 
 

@@ -21,10 +21,6 @@ from stages.segmenter.upsampled import upsampled
 from tests.segmenter import scenes
 from tests.segmenter.test_network import encoder, options
 
-DFR = {
-    "weight": 0.01, "feature_weight": 0.001, "radius": 2, "sigma_xy": 6, "sigma_rgb": 29,
-    "sigma_features": 50, "channels": 4, "confidence": 0.3,
-}  # fmt: skip
 SHARED = [name for name, fit in FITS.items() if fit.shared]
 DEEPLAB = {"network": "deeplabv3plus", "options": {"decoder_channels": 8, "decoder_atrous_rates": [1, 2, 3]}}
 
@@ -36,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def made(**changes):
-    changes = {"terms": {"dfr": DFR}, **DEEPLAB, **changes}
+    changes = {"terms": {"dfr": scenes.DFR}, **DEEPLAB, **changes}
     base = scenes.params()
     stride = base.encoder.model_copy(update={"output_stride": 8}).model_dump()
     chosen = scenes.params(encoder=stride, **changes)

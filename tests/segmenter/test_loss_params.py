@@ -7,10 +7,11 @@ import pytest
 
 from stages.common.params import ParameterError, check, read_yaml
 from stages.parameters.params import Parameters
-from tests.segmenter.scenes import ENERGY, SEMEDA, SHIPPED
+from tests.segmenter.scenes import DFR, ENERGY, SEMEDA, SHIPPED
 
 VALUES = read_yaml(SHIPPED)
 EDGES = {"form": "unet", "w0": 10, "sigma": 5, "bands": [], "balance": "none"}
+GATED = {"weight": 0.01, "cell": 4, "radius": 5, "sigma_xy": 6, "sigma_rgb": 29}
 BALANCE = (
     "must be none, inverse, median, sides, or a list of weights from 0 on, one a class with the background "
     "first and not all 0; found "
@@ -103,6 +104,19 @@ def problem(values: dict[str, Any]) -> str:
         ("terms", {"semeda": SEMEDA | {"warmup": 2}}, "segmenter.terms.semeda.warmup: Input should be less"),
         (
             "terms",
+            {"gated_crf": GATED | {"cell": 3}},
+            "segmenter.terms.gated_crf.cell: Input should be",
+        ),
+        (
+            "terms",
+            {"gated_crf": GATED | {"radius": 0}},
+            "segmenter.terms.gated_crf.radius: Input should",
+        ),
+        ("terms", {"dfr": DFR | {"sigma_rgb": 0}}, "segmenter.terms.dfr.sigma_rgb: Input should be greater"),
+        ("terms", {"dfr": DFR | {"confidence": 2}}, "segmenter.terms.dfr.confidence: Input should be less"),
+        ("terms", {"dfr": DFR | {"channels": 0}}, "segmenter.terms.dfr.channels: Input should be greater"),
+        (
+            "terms",
             {"semeda": SEMEDA | {"weights": [2, 4]}},
             "segmenter.terms.semeda.weights: List should",
         ),
@@ -128,10 +142,23 @@ def test_every_loss_is_chosen_by_its_name(loss: str) -> None:
 
 
 def test_terms_may_be_on_together() -> None:
-    terms = {"semeda": SEMEDA, "sobel": {"weight": 4}, "dense_energy": ENERGY}
+    terms = {"semeda": SEMEDA, "sobel": {"weight": 4}, "dense_energy": ENERGY, "gated_crf": GATED, "dfr": DFR}
     values = with_segmenter(terms=terms)
     assert list(check(Parameters, values, "params.yaml").segmenter.terms.on()) == list(terms)
     assert not check(Parameters, VALUES, "params.yaml").segmenter.terms.on()
+
+
+@pytest.mark.parametrize("network", ["unet", "unetplusplus", "linknet", "manet"])
+def test_a_head_needs_one_coarse_map(network: str) -> None:
+    values = with_segmenter(network=network, options={}, terms={"dfr": DFR})
+    values["segmenter"]["encoder"] |= {"output_stride": 32}
+    assert problem(values) == (
+        f"segmenter: terms.dfr: the scores of network {network} are of no one coarse map, on which its head "
+        "could stand: take deeplabv3plus, deeplabv3, pspnet, parsenet, fpn, upernet, or the term gated_crf, "
+        "which has no head"
+    )
+    values["segmenter"]["terms"] = {"gated_crf": GATED}
+    check(Parameters, values, "params.yaml")
 
 
 def test_a_list_has_a_weight_for_each_class_of_the_generated_set() -> None:
