@@ -143,11 +143,13 @@ class _Distances(torch.autograd.Function):
         batch, height, width, channels = features.shape
         mean = features.new_zeros(batch, len(offsets), height, width)
         squared = torch.zeros_like(mean)
-        for at, (own, other) in enumerate(_windows(height, width, offsets)):
-            difference = features[(slice(None), *own)] - features[(slice(None), *other)]
-            place = (slice(None), at, *own)
-            squared[place] = torch.linalg.vecdot(difference, difference)
-            mean[place] = difference.abs_().sum(3) / channels
+        windows = _windows(height, width, offsets)
+        for f, apart, square in zip(*map(_shares, (features, mean, squared)), strict=True):
+            for at, (own, other) in enumerate(windows):
+                difference = f[(slice(None), *own)] - f[(slice(None), *other)]
+                place = (slice(None), at, *own)
+                square[place] = torch.linalg.vecdot(difference, difference)
+                apart[place] = difference.abs_().sum(3) / channels
         ctx.save_for_backward(features)
         ctx.offsets = offsets
         ctx.mark_non_differentiable(squared)
@@ -159,13 +161,19 @@ class _Distances(torch.autograd.Function):
         (features,) = ctx.saved_tensors
         found = torch.zeros_like(features)
         windows = _windows(features.shape[1], features.shape[2], ctx.offsets)
-        for at, (own, other) in enumerate(windows):
-            first, second = (slice(None), *own), (slice(None), *other)
-            part = (features[first] - features[second]).sign_()
-            part *= slope[(slice(None), at, *own)][..., None]
-            found[first] += part
-            found[second] -= part
+        for f, by_pair, sums in zip(*map(_shares, (features, slope, found)), strict=True):
+            for at, (own, other) in enumerate(windows):
+                first, second = (slice(None), *own), (slice(None), *other)
+                sign = (f[first] - f[second]).sign_()
+                weight = by_pair[(slice(None), at, *own)][..., None]
+                sums[first].addcmul_(sign, weight)
+                sums[second].addcmul_(sign, weight, value=-1)
         return found / features.shape[3], None
+
+
+def _shares(batch: Tensor) -> tuple[Tensor, ...]:
+    """On a CPU picture by picture: the differences of one stay in its cache, which is twice as fast."""
+    return batch.split(1 if batch.device.type == "cpu" else len(batch))
 
 
 Window = tuple[slice, slice]

@@ -3,12 +3,13 @@
 import csv
 
 import pytest
+from safetensors.torch import load_file
 
 from stages.common import stamps
 from stages.common.artifacts import read_json, read_mask
 from stages.common.params import declared_keys
 from stages.segmenter.class_balance import class_weights, count
-from tests.segmenter.scenes import ENERGY, SEMEDA
+from tests.segmenter.scenes import DFR, ENERGY, SEMEDA
 
 
 @pytest.fixture
@@ -25,12 +26,13 @@ def stamp(project) -> set[str]:
 
 def test_a_loss_with_weights_and_terms(project):
     folder = project.root / "data/segmenter"
+    names = set(load_file(folder / "weights.safetensors"))
     assert stamp(project) >= {"stages/segmenter/losses/cross_entropy.py"}
     assert not any(name in path for path in stamp(project) for name in ("focal", "semeda", "sobel", "energy"))
     project.change(segmenter__focal={"gamma": 1.5, "balance": "inverse"})  # which nobody has chosen
     ran = project.stages_that_ran(project.run("dvc", "repro", "segmenter").stdout)
     assert ran == {"code", "parameters"}
-    terms = {"semeda": SEMEDA | {"steps": 3}, "sobel": {"weight": 4}, "dense_energy": ENERGY}
+    terms = {"semeda": SEMEDA | {"steps": 3}, "sobel": {"weight": 4}, "dense_energy": ENERGY, "dfr": DFR}
     project.change(segmenter__loss="focal", segmenter__terms=terms)
     said = project.run("dvc", "repro", "segmenter").stdout
     assert project.stages_that_ran(said) == {"code", "parameters", "segmenter"}
@@ -43,8 +45,9 @@ def test_a_loss_with_weights_and_terms(project):
         "config.json", "edges.safetensors", "history.csv", "weights.safetensors",
     }  # fmt: skip
     with (folder / "history.csv").open() as file:
-        columns = ["epoch", "lr", "loss", "pixel", "semeda", "ground", "sobel", "dense_energy"]
-        assert next(csv.reader(file)) == columns
+        told = ["semeda", "ground", "sobel", "dense_energy", "dfr", "pairs", "fd", "fr"]
+        assert next(csv.reader(file)) == ["epoch", "lr", "loss", "pixel", *told]
+    assert set(load_file(folder / "weights.safetensors")) == names  # no head
     project.change(segmenter__terms={}, segmenter__loss="cross_entropy")
     project.run("dvc", "repro", "segmenter")
     assert {file.name for file in folder.iterdir()} == {"config.json", "history.csv", "weights.safetensors"}

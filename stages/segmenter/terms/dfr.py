@@ -64,6 +64,6 @@ def loss(options: Dfr, encoder: Encoder, view: View) -> Losses:
 
 
 def confident(probabilities: Tensor, above: float) -> Tensor:
-    """The likeliest class [B, h, w] where its probability is above, else 255 (ZHANG 4.7); no gradient."""
-    top, labels = probabilities.detach().max(1)
+    """The likeliest class [B, h, w] where its probability is above, else 255 (ZHANG 4.7)."""
+    top, labels = probabilities.max(1)
     return torch.where(top > above, labels, UNKNOWN)
