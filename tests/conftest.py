@@ -140,7 +140,7 @@ def make_project(root: Path) -> Project:
     project = Project(root)
     new_repository(root)
     project.change(generate__train=8, generate__val=4, generate__size=64, generate__classes=3)
-    for step in ("classifier", "ordinary_classifier", "saliency", "affinity", "segmenter"):
+    for step in ("classifier", "ordinary_classifier", "saliency", "affinity", "one_step", "segmenter"):
         for key, value in TINY.items():
             project.change(**{f"{step}__{key.replace('.', '__')}": value})
     return project

@@ -10,7 +10,7 @@ from pipeline.project import gpus, processor
 from stages.common.params import ParameterError, read_yaml
 from stages.dataset.layouts import voc_base
 
-TRAININGS = ("classifier", "ordinary_classifier", "saliency", "affinity", "segmenter")
+TRAININGS = ("classifier", "ordinary_classifier", "saliency", "affinity", "one_step", "segmenter")
 FEW = 100  # steps of a training, below which a result is hardly more than the initial weights
 
 

@@ -28,7 +28,8 @@ from stages.common.training.loop import fit
 from stages.common.training.samples import MaskedSamples
 from stages.evaluation import metrics, tables
 from stages.evaluation.rungs import REPORTS
-from stages.predictions.labeller import Labeller, tiles_at_a_time
+from stages.predictions.any_labeller import tiles_at_a_time
+from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter

@@ -75,7 +75,7 @@ def map_items(
 ) -> str:
     """Fill the folder `out` with the files of all items; returns the line to print.
 
-    `also` holds further files of the folder, by their plain names; the others are of `compute_items`.
+    `also` holds further files of the folder, by their names in it; the others are of `compute_items`.
     """
     start = time.monotonic()
     results = compute_items(step, items, compute, read=read, batches=batches, processes=processes)
@@ -83,6 +83,7 @@ def map_items(
         for item in items:
             results.publish(item, folder)
         for name, content in (also or {}).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
     took, reused = time.monotonic() - start, len(items) - results.computed
     return f"{step}: {len(items)} pictures, {reused} reused, {results.computed} computed in {took:.0f} s"

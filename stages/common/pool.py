@@ -1,5 +1,6 @@
 """Work on groups of pictures: in processes, or in this one, where a GPU is."""
 
+import contextlib
 import errno
 import itertools
 import multiprocessing
@@ -19,6 +20,8 @@ Compute = Callable[[list[Any]], list[Files]]
 Read = Callable[[Any], Any]
 """Makes of a task what `compute` gets in its place, say its pixels. Must be picklable too."""
 Done = tuple[int, list[Files]]  # the group's index, and its results
+Map = Callable[[list[Any]], list[Any]]
+"""Takes a list, returns what a function makes of each, in the same order."""
 
 
 def worker_count() -> int:
@@ -99,6 +102,23 @@ def _finished(
         pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def mapped(function: Callable[[Any], Any], processes: int) -> Iterator[Map]:
+    """A map of a picklable function over processes that stay: for the work between the steps of a training.
+
+    Fewer than two are none: then it is this process that computes. In the end the processes are gone.
+    """
+    if processes < 2:
+        yield lambda tasks: [function(task) for task in tasks]
+        return
+    module = getattr(function, "func", function).__module__  # of a partial, that of its function
+    workers = ProcessPoolExecutor(processes, mp_context=context(module), initializer=_start_mapping)
+    try:
+        yield lambda tasks: list(workers.map(function, tasks))
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
 def context(module: str) -> multiprocessing.context.BaseContext:
     """How workers start: WSSS_START_METHOD, or from a fork server that has imported `module`, if it can be.
 
@@ -122,6 +142,10 @@ def _start_worker(compute: Compute, read: Read | None) -> None:
     """One thread each: the pool is the parallelism, and a second thread changes float sums."""
     global _work
     _work = compute, read
+    _start_mapping()
+
+
+def _start_mapping() -> None:
     end_with_stage()
     single_thread()
 

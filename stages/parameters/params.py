@@ -17,6 +17,7 @@ from stages.evaluation.params import Evaluation
 from stages.explanation.params import Explanation
 from stages.gallery.params import Gallery
 from stages.generate.params import Generate
+from stages.one_step.params import OneStep
 from stages.ordinary_classifier.params import OrdinaryClassifier
 from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels
@@ -25,7 +26,7 @@ from stages.seeds.params import Seeds
 from stages.segmenter.params import Segmenter
 
 # Steps that leave labels or maps.
-SCORED = ("seeds", "saliency", "affinity_labels", "pseudo_labels", "predictions")
+SCORED = ("seeds", "saliency", "affinity_labels", "pseudo_labels", "predictions", "one_step")
 
 START = ("name", "mean", "std")  # of an encoder: what its weights go with
 
@@ -46,6 +47,7 @@ class Recipe(Section):
     pseudo_labels: PseudoLabels
     segmenter: Segmenter
     predictions: Predictions
+    one_step: OneStep
     evaluation: Evaluation
     gallery: Gallery
     ceiling: Ceiling
@@ -54,7 +56,8 @@ class Recipe(Section):
     def _together(self) -> "Recipe":
         problems = [
             *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
-            *_edges(self), *_further(self), *_ceiling(self), *_balance(self)
+            *_edges(self), *_further(self), *_one_step(self), *_ceiling(self),
+            *_balance(self)
         ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
@@ -160,6 +163,26 @@ def _saliency(p: Recipe) -> list[str]:
         f"saliency.{name}: missing, and saliency.{key} chooses it"
         for key, name in chosen
         if getattr(own, name) is None
+    ]
+
+
+def _one_step(p: Recipe) -> list[str]:
+    """The one-step network is there where its masks are read."""
+    masks, rungs = ("one_step/train", "one_step/val"), p.evaluation.rungs or {}
+    own = {f"evaluation.rungs.{name}": folder for name, folder in rungs.items()}
+    own = {key: folder for key, folder in own.items() if folder.split("/")[0] == "one_step"}
+    readers = ["segmenter.labels"] * (p.segmenter.labels in masks) + list(own)
+    checks = [
+        (p.one_step.of is None, "one_step.of: missing"),
+        (p.one_step.of == [] and bool(readers),
+         f"one_step.of: must be [rrm], for it is read by {', '.join(readers)}"),
+        (bool(p.one_step.of) and not readers,
+         "one_step.of: must be [], for neither segmenter.labels nor a rung reads it"),
+    ]  # fmt: skip
+    return [problem for wrong, problem in checks if wrong] + [
+        f"{key}: must be {' or '.join(masks)}, found {folder!r}"
+        for key, folder in own.items()
+        if folder not in masks
     ]
 
 

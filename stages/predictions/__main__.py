@@ -10,7 +10,8 @@ from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Loaded, load_pictures, loaded
 from stages.common.pool import Files
-from stages.predictions.labeller import Answer, Labeller, tiles_at_a_time
+from stages.predictions.any_labeller import Answer, tiles_at_a_time
+from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from stages.segmenter.network import network_module
 

@@ -34,7 +34,8 @@ def probabilities(scores: Scores, pictures: Tensor, scales: list[float], flip: b
     assert total is not None
     if not torch.isfinite(total).all():
         raise ValueError(
-            "the segmenter's scores are not finite: take predictions.precision fp32; if they still are, "
-            "its training diverged: lower segmenter.optimizer.lr and train it again"
+            "the network's scores are not finite: take predictions.precision fp32; if they still are, "
+            "its training diverged: lower its learning rate, segmenter.optimizer.lr or that of its step, and "
+            "train it again"
         )
     return total.softmax(1) if fuse == "max" else total / (len(scales) * (2 if flip else 1))

@@ -5,7 +5,8 @@ from stages.common.crf_params import Crf
 from stages.common.params import check
 from stages.common.pictures import Loaded
 from stages.predictions.__main__ import PredictMasks
-from stages.predictions.labeller import Labeller, refined
+from stages.predictions.any_labeller import refined
+from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from tests.segmenter.tiny import save_segmenter
 

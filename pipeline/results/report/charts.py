@@ -135,6 +135,9 @@ def threshold_curve(rows: Table, numbers: Mapping[str, float]) -> Figure:
     return figure
 
 
+SHARES = ("ground", "labelled")  # columns of a history that are told, in percent
+
+
 def training(name: str, rows: Table) -> Figure:
     """By epoch: the loss, its parts and that of val where they are known, shares in percent, learning rate.
 
@@ -142,11 +145,11 @@ def training(name: str, rows: Table) -> Figure:
     """
     rows = [{column: "" if value == "nan" else value for column, value in row.items()} for row in rows]
     known = {column for column in rows[0] if any(row[column] for row in rows)}
-    apart = ("epoch", "lr", "val_map", "ground")
+    apart = ("epoch", "lr", "val_map", *SHARES)
     losses = [column for column in rows[0] if column in known and column not in apart]
     panels = [("loss", losses, 2.4)]
     panels += [("val mAP, %", ["val_map"], 1.2)] * ("val_map" in known)
-    panels += [("ground, %", ["ground"], 1.2)] * ("ground" in known)
+    panels += [(f"{share}, %", [share], 1.2) for share in SHARES if share in known]
     panels += [("lr", ["lr"], 0.8)] * ("lr" in known)
     with charts.style():
         height = 0.75 + 0.72 * sum(share for *_, share in panels) + 0.2 * (len(losses) > 3)
@@ -174,8 +177,8 @@ def _line(axes: Axes, rows: Table, column: str, place: int) -> None:
     """One column over the epochs; an epoch without a value is left out."""
     points = [(int(row["epoch"]), float(row[column])) for row in rows if row[column]]
     colour, width = (BLUE, 2.2) if column == "loss" else (COLOURS[place % len(COLOURS)], 1.2)
-    if column in ("lr", "val_map", "ground"):
-        colour = {"lr": INK, "val_map": GREEN, "ground": GREY}[column]
+    if column in ("lr", "val_map", *SHARES):
+        colour = {"lr": INK, "val_map": GREEN}.get(column, GREY)
     name = column.replace("val_loss", "loss on val")
     axes.plot(
         *zip(*points, strict=True), label=name, color=colour, lw=width, marker="o" if len(rows) < 3 else None

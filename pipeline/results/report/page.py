@@ -43,8 +43,12 @@ TRAININGS = {
     "classifier": "Classifier",
     "saliency": "Saliency network",
     "affinity": "AffinityNet",
+    "one_step": "One-step network",
     "segmenter": "Segmenter",
 }
+NETWORKS = {
+    "one_step": "one_step/network"
+}  # where in data/ a training's network is, if not in its own folder
 
 
 def write(root: Path) -> Path:
@@ -244,7 +248,7 @@ def _curve(found: Scores) -> str:
 def _trainings(found: Scores) -> list[str]:
     """The loss curves of the networks that are this run's."""
     tables = {
-        title: read_csv(found.run.root / "data" / name / "history.csv")
+        title: read_csv(found.run.root / "data" / NETWORKS.get(name, name) / "history.csv")
         for name, title in TRAININGS.items()
         if not found.why_not(name)
     }

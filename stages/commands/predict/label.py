@@ -16,7 +16,8 @@ from stages.common.params import load
 from stages.common.pictures import ROOT
 from stages.dataset.depth import read_white
 from stages.dataset.params import Dataset
-from stages.predictions.labeller import Labeller, tiles_at_a_time
+from stages.predictions.any_labeller import tiles_at_a_time
+from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions, wrong_tiles
 from stages.segmenter.network import network_module
 from stages.segmenter.params import Segmenter

@@ -30,6 +30,7 @@ from stages.seeds.params import Seeds
 from stages.segmenter.trained import MODEL, read_config
 
 AFFINITY, CONFIDENT = Path("data/affinity/maps"), Path("data/affinity_labels/affinity")
+ONE_STEP = Path("data/one_step")
 SEEDS, CRF = Rung(Path("data/seeds"), True), Rung(Path("data/affinity_labels/crf"), False)
 SALIENCY = Rung(Path("data/saliency"), True, merged=True)
 PSEUDO_LABELS, PREDICTIONS = (Rung(Path(f"data/{step}"), False) for step in ("pseudo_labels", "predictions"))
@@ -37,7 +38,9 @@ PSEUDO_LABELS, PREDICTIONS = (Rung(Path(f"data/{step}"), False) for step in ("ps
 
 def all_steps(case: Case) -> list[Step]:
     """Every step of the recipe, in order, the truth last; those absent for one reason as one."""
-    steps = [seeds, *_between(read_yaml(Path("params.yaml"))), pseudo_labels, predictions, truth]
+    values = read_yaml(Path("params.yaml"))
+    beside = [one_step] * bool(value_of(values, "one_step.of"))
+    steps = [seeds, *_between(values), pseudo_labels, *beside, predictions, truth]
     found: list[Step] = []
     for step in (make(case) for make in steps):
         if found and step.absent and step.absent == found[-1].absent:
@@ -169,6 +172,18 @@ def pseudo_labels(case: Case) -> Step:
     after = params.random_walk is not None and params.random_walk.crf
     about = params.method + (", then a dense CRF" if after else "")
     return case.step("pseudo_labels", about, read_mask(file))
+
+
+def one_step(case: Case) -> Step:
+    """The mask of the network that is trained beside the other steps."""
+    split = case.picture.split
+    file = ONE_STEP / split / f"{case.picture.id}.png"
+    if why := case.missing(file, "one_step", split):
+        return Step("one_step", absent=why)
+    about = "beside the other steps"
+    return case.step(
+        "one_step", about + "; it was trained on this picture" * (split == "train"), read_mask(file)
+    )
 
 
 def predictions(case: Case) -> Step:

@@ -22,7 +22,8 @@ from stages.common.artifacts import read_mask
 from stages.common.items import Item
 from stages.common.params import load
 from stages.dataset.decode import ORIENTATION
-from stages.predictions.labeller import Labeller, refined
+from stages.predictions.any_labeller import refined
+from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from tests.conftest import ROOT, Project
 from tests.segmenter.tiny import save_segmenter

@@ -1,0 +1,1 @@
+"""The step `one_step`: `python -m stages.one_step`."""

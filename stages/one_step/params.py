@@ -1,0 +1,53 @@
+"""Parameters of the step `one_step`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stages.common.params import Count, Fraction, Positive, Section
+from stages.common.reliable_params import Reliable
+from stages.common.training.params import MaskedTraining, Optimizer
+
+Weight = Annotated[float, Field(ge=0)]  # of a loss; 0: it is not there
+
+
+class Classification(Section):
+    """The first training, of the image labels alone."""
+
+    optimizer: Optimizer
+    epochs: Count
+
+
+class Head(Section):
+    local: Count  # channels of the local branch
+    attention_width: Count  # channels of each of the attention's three maps
+    dilation: Count  # of the local branch
+    attention: Literal["plain", "reweighted"]
+
+
+class Labels(Reliable):
+    scales: Annotated[list[Positive], Field(min_length=1)]  # of the maps
+
+
+class Energy(Section):
+    weight: Weight
+    method: Literal["lattice", "exact"]
+    scale: Annotated[float, Field(gt=0, le=1)]  # of the picture on which it is computed
+    sigma_xy: Positive  # pixels, of the whole picture
+    sigma_rgb: Positive  # grey values
+
+
+class Distance(Section):
+    weight: Weight
+    between: Fraction  # of centres of classes, and of these and of the background, against what is within
+
+
+class OneStep(MaskedTraining):
+    """The second training, of everything, as a training of the recipe; and what is of it alone."""
+
+    of: Annotated[list[Literal["rrm"]], Field(max_length=1)] | None = None  # empty: no such stage
+    classification: Classification
+    head: Head
+    labels: Labels
+    energy: Energy
+    distance: Distance
