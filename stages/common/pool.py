@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import itertools
 import multiprocessing
 import os
@@ -20,8 +21,8 @@ Compute = Callable[[list[Any]], list[Files]]
 Read = Callable[[Any], Any]
 """Makes of a task what `compute` gets in its place, say its pixels. Must be picklable too."""
 Done = tuple[int, list[Files]]  # the group's index, and its results
-Map = Callable[[list[Any]], list[Any]]
-"""Takes a list, returns what a function makes of each, in the same order."""
+Map = Callable[[list[Any]], Iterator[Any]]
+"""Takes a list, gives what a function makes of each, in the same order; processes begin at once."""
 
 
 def worker_count() -> int:
@@ -109,12 +110,12 @@ def mapped(function: Callable[[Any], Any], processes: int) -> Iterator[Map]:
     Fewer than two are none: then it is this process that computes. In the end the processes are gone.
     """
     if processes < 2:
-        yield lambda tasks: [function(task) for task in tasks]
+        yield functools.partial(map, function)
         return
     module = getattr(function, "func", function).__module__  # of a partial, that of its function
     workers = ProcessPoolExecutor(processes, mp_context=context(module), initializer=_start_mapping)
     try:
-        yield lambda tasks: list(workers.map(function, tasks))
+        yield functools.partial(workers.map, function)
     finally:
         workers.shutdown(cancel_futures=True)
 

@@ -1,7 +1,7 @@
 """RRM's second training: all branches, on labels that the network makes in each step (ZHANG ch. 2)."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,24 +11,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages.classifier.loss import soft_margin
-from stages.common import fingerprint, pool
+from stages.common import fingerprint, pool, reliable
 from stages.common.artifacts import UNKNOWN
 from stages.common.dense_energy import dense_energy
 from stages.common.device import device_count, training_place
 from stages.common.networks.store import History
 from stages.common.pictures import Picture
-from stages.common.reliable import View, labels
 from stages.common.training.loop import fit
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, one
 from stages.one_step.losses import class_distance, cross_entropy
 from stages.one_step.maps import class_maps, colours
 from stages.one_step.network import Found, Rrm, still
-from stages.one_step.params import OneStep
+from stages.one_step.params import Labels, OneStep
 from stages.one_step.samples import InsideSamples
 from stages.seeds.grid import Grid, grid_of
 from stages.seeds.layers import LAST
 
-Label = Callable[[list[View]], list[np.ndarray]]
+Label = Callable[[list[reliable.View]], Iterator[np.ndarray]]
 
 
 def train(
@@ -42,11 +41,16 @@ def train(
     read = params.model_dump(exclude={"of", "classification", "head"})
     key = fingerprint.key(code, first, read, training_place())
     grid = grid_of(cast(Any, network.eval()), LAST)
-    label = functools.partial(labels, params=params.labels)
+    label = functools.partial(labels_of, params=params.labels)
     with pool.mapped(label, min(pool.worker_count(), params.batch) // device_count()) as label_all:
         joint = Joint(params, network, grid, label_all)
         samples = InsideSamples(pictures, params, classes)
         return fit("one_step", one(network, joint), samples, params, key), key
+
+
+def labels_of(view: reliable.View, params: Labels) -> np.ndarray:
+    """In a process: it is here, so that the processes for the masks start from one with all loaded."""
+    return reliable.labels(view, params)
 
 
 @dataclass(frozen=True)
@@ -59,51 +63,40 @@ class Joint:
     label: Label
 
     def __call__(self, networks: Networks, batch: Batch, _: float) -> Losses:
-        """`loss` and its parts; `labelled` is the share of the picture that is labelled, in percent."""
+        """`loss` and its parts; `labelled` is the share of the pictures that is labelled, in percent.
+
+        Processes make the labels while the network computes what it learns from.
+        """
         pictures, targets, inside = batch
         rgb = colours(pictures, self.params.encoder)
-        regions = self.regions(networks, pictures, targets, inside, rgb)
+        made = self.label(self.views(networks, batch, rgb))
         found: Found = networks[MAIN](pictures, "all")
+        regions = torch.from_numpy(np.stack(list(made)).astype(np.int64)).to(pictures.device)
         scores = F.interpolate(found.masks, pictures.shape[2:], mode="bilinear", align_corners=False)
         parts = {
             "classes": soft_margin(found.classes, targets),
             "cross_entropy": cross_entropy(scores, regions),
         }
-        energy, distance = self.params.energy, self.params.distance
+        energy, distance, known = self.params.energy, self.params.distance, regions != UNKNOWN
         if energy.weight:
-            known = regions != UNKNOWN
-            parts["energy"] = energy.weight * dense_energy(
-                scores.float().softmax(1), rgb, known, inside, energy
-            )
+            cost = dense_energy(scores.softmax(1), rgb, known, inside, energy)
+            parts["energy"] = energy.weight * cost
         if distance.weight:
             predicted, cells = found.masks.argmax(1), on_cells(inside, found.masks.shape[2:])
-            apart = class_distance(found.features, predicted, cells, distance.between)
-            parts["distance"] = distance.weight * apart
-        labelled = 100 * (regions != UNKNOWN).sum() / inside.sum()
-        return {"loss": torch.stack(list(parts.values())).sum(), **parts, "labelled": labelled}
+            cost = class_distance(found.features, predicted, cells, distance.between)
+            parts["distance"] = distance.weight * cost
+        total = torch.stack(list(parts.values())).sum()
+        return {"loss": total, **parts, "labelled": 100 * known.sum() / inside.sum()}
 
-    def regions(
-        self, networks: Networks, pictures: Tensor, targets: Tensor, inside: Tensor, rgb: Tensor
-    ) -> Tensor:
-        """The reliable regions that the network sees now, int64 [B, H, W]; it is left as it was."""
+    def views(self, networks: Networks, batch: Batch, rgb: Tensor) -> list[reliable.View]:
+        """What the labels are made of, as the network sees it now; it is left as it was."""
+        pictures, targets, inside = batch
+        signed = functools.partial(networks[MAIN], asked="maps")
         with still(self.network):
-            maps = (
-                class_maps(
-                    functools.partial(networks[MAIN], asked="maps"),
-                    pictures,
-                    self.params.labels.scales,
-                    self.grid,
-                )
-                .cpu()
-                .numpy()
-            )
+            maps = class_maps(signed, pictures, self.params.labels.scales, self.grid).cpu().numpy()
         shown = rgb.byte().movedim(1, 3).cpu().numpy()
-        views = []
-        for row, present in enumerate(targets.cpu().numpy() > 0):
-            classes = np.flatnonzero(present)
-            views.append(View(maps[row, classes], classes + 1, shown[row], inside[row].cpu().numpy()))
-        found = np.stack(self.label(views)).astype(np.int64)
-        return torch.from_numpy(found).to(pictures.device)
+        rows = zip(maps, targets.cpu().numpy(), shown, inside.cpu().numpy(), strict=True)
+        return [reliable.View(found[of > 0], np.flatnonzero(of) + 1, *both) for found, of, *both in rows]
 
 
 def on_cells(inside: Tensor, size: torch.Size) -> Tensor:
