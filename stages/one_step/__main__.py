@@ -32,7 +32,7 @@ def main() -> str:
     train, classes = pictures.split("train"), len(pictures.classes) - 1
     network, before, first = classification.train(params, train, classes)
     history, key = rrm.train(params, network, train, classes, first)
-    config = saved_config(params.encoder, params.head, pictures.classes)
+    config = saved_config(params.encoder, params.heads, pictures.classes)
     shown = [picture for split in SPLITS for picture in pictures.split(split)]
     base = fingerprint.key(fingerprint.code_hash("stages.one_step.infer"), key, used.model_dump())
     work = [items.Item(p.id, fingerprint.key(base, p.split, p.content_hash()), p) for p in shown]

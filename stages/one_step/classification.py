@@ -21,12 +21,12 @@ def train(params: OneStep, pictures: list[Picture], classes: int) -> tuple[Rrm, 
     On one device: the ranks of the second training run this one again, and find its checkpoint.
     """
     torch.manual_seed(params.seed)
-    network = build_rrm(params.encoder, classes, params.head)
+    network = build_rrm(params.encoder, classes, params.heads)
     own = training(params)
     files = [(picture.id, picture.content_hash(), picture.labels) for picture in pictures]
     code = fingerprint.code_hash("stages.one_step.classification")
     place = training_place(alone=True)
-    key = fingerprint.key(code, own.model_dump(), params.head.model_dump(), classes, files, place)
+    key = fingerprint.key(code, own.model_dump(), params.heads.model_dump(), classes, files, place)
     samples = LabelledSamples(pictures, own, classes)
     history = fit("one_step.classification", one(network, loss), samples, own, key, alone=True)
     return network, history, key

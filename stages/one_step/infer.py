@@ -25,7 +25,7 @@ class OneStepLabeller(AnyLabeller):
 
 @functools.cache
 def _load(folder: Path, place: str) -> tuple[nn.Module, dict[str, Any]]:
-    config = store.read_config(folder, "encoder", "head", "classes")
+    config = store.read_config(folder, "encoder", "heads", "classes")
     return store.load_into(rebuild_rrm(config), folder).to(place), config
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from stages.common.networks.encoders import build_encoder
 from stages.common.training.params import Encoder
 from stages.one_step.attention import attended
-from stages.one_step.params import Head
+from stages.one_step.params import Heads
 
 DROPOUT = 0.5  # of whole channels, before the class scores
 
@@ -27,17 +27,17 @@ class Found(NamedTuple):
 class Rrm(nn.Module):
     """Scores [B, C + 1, H, W] of pictures [B, 3, H, W]: the mean of both branches (Eq. 2.13), bilinear."""
 
-    def __init__(self, encoder: nn.Module, classes: int, head: Head) -> None:
+    def __init__(self, encoder: nn.Module, classes: int, heads: Heads) -> None:
         super().__init__()
         self.encoder = encoder
         channels: int = encoder.out_channels[-1]  # type: ignore[index, assignment]
-        width, wide = head.attention_width, head.dilation
-        self.reweighted = head.attention == "reweighted"
+        width, wide = heads.attention_width, heads.dilation
+        self.reweighted = heads.attention == "reweighted"
         self.drop = nn.Dropout2d(DROPOUT)
         self.classes = nn.Conv2d(channels, classes, 1, bias=False)
         nn.init.zeros_(self.classes.weight)  # as the classifier's head: no noise is left in the maps
-        self.local = nn.Conv2d(channels, head.local, 3, padding=wide, dilation=wide)
-        self.local_scores = nn.Conv2d(head.local, classes + 1, 3, padding=wide, dilation=wide)
+        self.local = nn.Conv2d(channels, heads.local, 3, padding=wide, dilation=wide)
+        self.local_scores = nn.Conv2d(heads.local, classes + 1, 3, padding=wide, dilation=wide)
         self.attention = nn.ModuleList(nn.Conv2d(channels, width, 1, bias=False) for _ in range(3))
         self.far = nn.Conv2d(2 * width, width, 3, padding=1)
         self.far_scores = nn.Conv2d(width, classes + 1, 3, padding=1)
@@ -91,14 +91,14 @@ def still(network: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def build_rrm(encoder: Encoder, classes: int, head: Head) -> Rrm:
+def build_rrm(encoder: Encoder, classes: int, heads: Heads) -> Rrm:
     """A new network of `classes` foreground classes with the encoder's initial weights."""
-    return Rrm(build_encoder(encoder), classes, head)
+    return Rrm(build_encoder(encoder), classes, heads)
 
 
-def saved_config(encoder: Encoder, head: Head, classes: tuple[str, ...]) -> dict[str, Any]:
+def saved_config(encoder: Encoder, heads: Heads, classes: tuple[str, ...]) -> dict[str, Any]:
     """What config.json holds."""
-    return {"encoder": encoder.model_dump(), "head": head.model_dump(), "classes": list(classes)}
+    return {"encoder": encoder.model_dump(), "heads": heads.model_dump(), "classes": list(classes)}
 
 
 def rebuild_rrm(config: dict[str, Any]) -> Rrm:
@@ -106,4 +106,4 @@ def rebuild_rrm(config: dict[str, Any]) -> Rrm:
     params = Encoder.model_validate(config["encoder"])
     bare = params.model_copy(update={"weights": params.weights.model_copy(update={"source": "none"})})
     with torch.random.fork_rng(devices=[]):
-        return build_rrm(bare, len(config["classes"]) - 1, Head.model_validate(config["head"]))
+        return build_rrm(bare, len(config["classes"]) - 1, Heads.model_validate(config["heads"]))

@@ -18,7 +18,7 @@ class Classification(Section):
     epochs: Count
 
 
-class Head(Section):
+class Heads(Section):
     local: Count  # channels of the local branch
     attention_width: Count  # channels of each of the attention's three maps
     dilation: Count  # of the local branch
@@ -47,7 +47,7 @@ class OneStep(MaskedTraining):
 
     of: Annotated[list[Literal["rrm"]], Field(max_length=1)] | None = None  # empty: no such stage
     classification: Classification
-    head: Head
+    heads: Heads
     labels: Labels
     energy: Energy
     distance: Distance

@@ -38,7 +38,7 @@ def train(
     The labels of a step are made in processes, whose number changes nothing.
     """
     code = fingerprint.code_hash("stages.one_step.rrm")
-    read = params.model_dump(exclude={"of", "classification", "head"})
+    read = params.model_dump(exclude={"of", "classification", "heads"})
     key = fingerprint.key(code, first, read, training_place())
     grid = grid_of(cast(Any, network.eval()), LAST)
     label = functools.partial(labels_of, params=params.labels)
