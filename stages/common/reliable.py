@@ -4,6 +4,7 @@ Rules: `two_alphas`, which gave the published numbers (github.com/zbf1991/RRM), 
 which that code leaves out; `agreement`, Eq. 2.5-2.7 as they stand; `cam`, Eq. 2.6 alone, without a CRF.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -110,8 +111,8 @@ def confident(scores: np.ndarray, inside: np.ndarray, share: float, floor: float
     for index, score in enumerate(scores):
         own = (best == index) & inside & (score > floor)
         if own.any():
-            ranked = np.sort(score[own])
-            level = ranked[min(int(len(ranked) * (1 - share)), len(ranked) - 1)]
+            kept = math.ceil(round(share * own.sum(), 6))  # 0.9 of 10 are 9, whatever floats say
+            level = np.sort(score[own])[-max(1, kept)]
             found[own & (score >= level)] = index
     return found
 
