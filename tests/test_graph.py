@@ -60,6 +60,8 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "saliency.of": ["c2am_h"],
     "saliency.start": "classifier",
     "affinity_labels.hints": "saliency",
+    "one_step.of": ["rrm"],
+    "segmenter.labels": "one_step/train",
     "ceiling.of": {"segmenter": "nothing", "only_true": "pseudo_labels", "all_corrected": "pseudo_labels"},
 }
 
@@ -163,6 +165,30 @@ def test_saliency_is_there_where_it_is_read(tmp_path: Path, stages: dict[str, St
     assert "data/saliency" in found["affinity_labels@seeds"].deps
     assert "data/nothing" in stages["affinity_labels@seeds"].deps
     assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
+
+
+@pytest.mark.parametrize("preset", ["rrm", "rrm-two-step"])
+def test_the_one_step_network_stands_beside_the_chain(
+    tmp_path: Path, stages: dict[str, Stage], preset: str
+) -> None:
+    """It reads pictures and their classes; in two steps the segmenter learns from its masks of train."""
+    found = resolve(tmp_path / "repo", {}, preset=preset)
+    rungs = {
+        f"{step}@{rung}" for step in ("evaluation", "gallery") for rung in ("one_step_train", "one_step")
+    }
+    assert set(found) - set(stages) == {"one_step@rrm", *rungs} and set(stages) <= set(found)
+    own = found["one_step@rrm"]
+    assert set(own.deps) == {CHECK, "data/code/one_step", "data/dataset"}
+    assert [(out.path, out.cached) for out in own.outs] == [("data/one_step", True)]
+    assert "data/one_step/train" in found["evaluation@one_step_train"].deps
+    assert "data/one_step/val" in found["evaluation@one_step"].deps
+    readers = {one.step for one in found.values() if any(overlap(dep, "data/one_step") for dep in one.deps)}
+    assert readers == {"evaluation", "gallery"} | ({"segmenter"} if preset == "rrm-two-step" else set())
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
+    run = needed(own)
+    assert {"stages/common/reliable.py", "stages/common/dense_energy.py"} <= run
+    assert not [path for path in run if path.startswith("stages/segmenter/")]
+    assert set(own.meta) == set(stages["segmenter"].meta)
 
 
 def test_real_pictures_generate_nothing(tmp_path: Path, stages: dict[str, Stage]) -> None:

@@ -57,7 +57,7 @@ def test_one_picture_through_all_formats(recipe):
 
 
 def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(project):
-    """P-NOC with its ordinary classifier, C2AM-H with its second network, hints, explanation, diagnosis."""
+    """P-NOC with its ordinary classifier, C2AM-H with its second network, explanation, diagnosis, RRM."""
     project.change(
         classifier__method="p_noc",
         classifier__ordinary="ordinary_classifier",
@@ -73,12 +73,23 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         saliency__network__augment__crop=64,
         affinity_labels__hints="saliency",
         affinity_labels__method="saliency",
-        evaluation__rungs={"seeds": "seeds", "saliency": "saliency", "crf": "affinity_labels/crf"},
+        one_step__of=["rrm"],
+        one_step__classification__epochs=1,
+        one_step__energy__scale=0.25,
+        evaluation__rungs={
+            "seeds": "seeds",
+            "saliency": "saliency",
+            "crf": "affinity_labels/crf",
+            "one_step_train": "one_step/train",
+            "one_step": "one_step/val",
+        },
     )
     targets = (
         "evaluation@seeds",
         "evaluation@saliency",
         "evaluation@crf",
+        "evaluation@one_step_train",
+        "evaluation@one_step",
         "explanation@seeds",
         "diagnosis@classifier",
         "affinity",
@@ -87,6 +98,8 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
     optional = {
         "ordinary_classifier@dataset",
         "saliency@c2am_h",
+        "one_step@rrm",
+        "evaluation@one_step",
         "explanation@seeds",
         "diagnosis@classifier",
         "evaluation@saliency",
@@ -95,6 +108,8 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
     assert not ran & {"generate@synthetic", "dataset"}
     values = read_json(project.root / "reports/rungs/saliency/metrics.json")
     assert values["classes"] == "merged" and 0 < values["miou"] < 100 and values["images"] == 8
+    values = read_json(project.root / "reports/rungs/one_step/metrics.json")
+    assert values["images"] == 4 and values["split"] == "val"
     history = next(csv.DictReader((project.root / "data/classifier/history.csv").open()))
     assert {"reconstruction", "suppression", "ordinary.loss"} <= set(history)
     assert (project.root / "reports/classifier/inputs.png").stat().st_size > 1000

@@ -290,6 +290,22 @@ SALIENCY = {
             {**SALIENCY, "saliency.c2am": {"delta_foreground": 0.1, "delta_background": 0.1}},
             "saliency.c2am: delta_background < delta_foreground must hold",
         ),
+        (
+            {"segmenter.labels": "one_step/train"},
+            "one_step.of: must be [rrm], for it is read by segmenter.labels",
+        ),
+        ({"one_step.of": ["rrm"]}, "one_step.of: must be [], for neither segmenter.labels nor a rung reads"),
+        (
+            {"evaluation.rungs": {"crf": "affinity_labels/crf", "mine": "one_step/val"}},
+            "one_step.of: must be [rrm], for it is read by evaluation.rungs.mine",
+        ),
+        (
+            {"one_step.of": ["rrm"], "evaluation.rungs": {"crf": "affinity_labels/crf", "mine": "one_step"}},
+            "evaluation.rungs.mine: must be one_step/train or one_step/val, found 'one_step'",
+        ),
+        ({"one_step.of": ["afa"]}, "one_step.of.0: Input should be 'rrm', found 'afa'"),
+        ({"segmenter.labels": "one_step/val"}, "segmenter.labels: Input should be 'pseudo_labels',"),
+        ({"one_step.distance": {"weight": -1.0, "between": 0.5}}, "one_step.distance.weight: Input should"),
         ({"generate.of": []}, "generate.of: must be [synthetic], which dataset.name asks for"),
     ],
 )  # fmt: skip
@@ -341,6 +357,22 @@ def test_tiles_overlap_by_half_at_most() -> None:
         with pytest.raises(ParameterError) as error:
             check(Parameters, values, "params.yaml")
         assert f"predictions: overlap: must be 0 to 32, half of tile, found {wrong}" in str(error.value)
+
+
+@pytest.mark.parametrize("rungs", [{}, {"one_step_train": "one_step/train", "one_step": "one_step/val"}])
+def test_the_segmenter_or_a_rung_alone_may_read_the_one_step_network(rungs: dict[str, str]) -> None:
+    values = changed("one_step.of", ["rrm"])
+    values["evaluation"]["rungs"] |= rungs
+    values["segmenter"]["labels"] = "pseudo_labels" if rungs else "one_step/train"
+    check(Parameters, values, "params.yaml")
+
+
+def test_reliable_regions_have_the_keys_of_their_rule() -> None:
+    values = changed("one_step.labels.rule", "agreement")
+    check(Parameters, values, "params.yaml")
+    values["one_step"]["labels"]["agreement"] = None
+    with pytest.raises(ParameterError, match=r"one_step\.labels: agreement: missing, and rule chooses it"):
+        check(Parameters, values, "params.yaml")
 
 
 def test_an_oracle_needs_labels_and_masks() -> None:

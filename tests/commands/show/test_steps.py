@@ -165,6 +165,18 @@ def test_object_and_ground_stand_after_the_seeds_and_are_scored_as_two_classes(s
     assert "`wsss run saliency` makes it" in by_name(all_steps(read_case("train_00001")))["saliency"].absent
 
 
+@pytest.mark.parametrize(("identifier", "split"), [("train_00001", "train"), ("val_00001", "val")])
+def test_the_one_step_network_s_mask_of_either_split(small: Project, identifier: str, split: str) -> None:
+    assert "one_step" not in by_name(all_steps(read_case(identifier)))
+    small.change(one_step__of=["rrm"])
+    assert "`wsss run one_step` makes it" in by_name(all_steps(read_case(identifier)))["one_step"].absent
+    truth = read_mask(Path(f"data/masks/{identifier}.png"))
+    write_atomic(Path(f"data/one_step/{split}/{identifier}.png"), mask_bytes(truth))
+    steps = by_name(all_steps(read_case(identifier)))
+    assert steps["one_step"].iou == 100 and list(steps)[-3:] == ["one_step", "predictions", "truth"]
+    assert ("trained on this picture" in steps["one_step"].about) == (split == "train")
+
+
 def test_an_unknown_id_names_the_nearest(small: Project):
     with pytest.raises(
         ValueError, match=r"no picture train_0001 in data/dataset; did you mean .*train_00001"

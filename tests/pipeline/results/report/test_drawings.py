@@ -63,6 +63,14 @@ def test_terms_have_curves_and_the_predicted_ground_a_panel_of_its_own() -> None
     assert losses.get_ylim() == (0, 1.08 * 2)
 
 
+def test_the_labelled_share_has_a_panel_of_its_own() -> None:
+    columns = ("loss", "classes", "labelled")
+    rows = [{"epoch": str(n), "lr": "0.1", **dict.fromkeys(columns, str(30 * n))} for n in (1, 2)]
+    losses, labelled, _ = drawings.training("One-step network", rows).axes
+    assert [line.get_label() for line in losses.lines] == ["loss", "classes"]
+    assert labelled.get_ylabel() == "labelled, %" and labelled.get_ylim() == (0, 100)
+
+
 def test_affinity_s_loss_of_the_ground_is_a_loss() -> None:
     columns = ("loss", "foreground", "background", "different")
     rows = [{"epoch": str(n), "lr": "0.1", **dict.fromkeys(columns, "0.3")} for n in (1, 2)]
