@@ -37,6 +37,8 @@ COMMON = (
     *(f"stages/common/{name}.py" for name in ("bilateral", "permutohedral", "dense_energy")),
     *(f"stages/common/training/{name}.py" for name in ("augment", "rand_augment", "samples")),
     "stages/classifier/head.py",
+    "stages/common/reliable.py",
+    *(f"stages/one_step/{name}.py" for name in ("attention", "losses", "maps", "network")),
 )
 STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
 NETWORKS = ("fcn", "segnet", "resunet", "deeplabv1", "deeplabv2", "parsenet", "pspnet")
@@ -76,6 +78,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
         f"stages/segmenter/networks/deeplabv{n}.py": "tests/segmenter/networks/test_deeplabs.py"
         for n in (1, 2)
     },
+    "stages/one_step/maps.py": "tests/one_step/test_rrm.py",
     "stages/seeds/grad_cam_pp.py": "tests/seeds/test_closed_forms.py",
     "stages/seeds/full_grad.py": "tests/seeds/test_affine.py",
     "stages/seeds/contrast.py": MINMAX,

@@ -57,13 +57,17 @@ def in_processes(
     """Results as they finish. The workers start at once, before a progress bar has its thread."""
     if not groups:
         return iter(())
+    module, workers = type(compute).__module__, min(processes, len(groups))
+    pool = _executor(workers, module, functools.partial(_start_worker, compute, read))
+    waiting = iter(enumerate(groups))
+    running: dict[Future[list[Files]], int] = {}
+    _submit(pool, waiting, running, 2 * processes)
+    return _finished(pool, waiting, running, 2 * processes)
+
+
+def _executor(processes: int, module: str, start: Callable[[], None]) -> ProcessPoolExecutor:
     try:
-        pool = ProcessPoolExecutor(
-            min(processes, len(groups)),
-            mp_context=context(type(compute).__module__),
-            initializer=_start_worker,
-            initargs=(compute, read),
-        )
+        return ProcessPoolExecutor(processes, mp_context=context(module), initializer=start)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -71,10 +75,6 @@ def in_processes(
             "/dev/shm is full or too small for processes to work together: free it, or in a container "
             "`docker run --shm-size 8g`"
         ) from None
-    waiting = iter(enumerate(groups))
-    running: dict[Future[list[Files]], int] = {}
-    _submit(pool, waiting, running, 2 * processes)
-    return _finished(pool, waiting, running, 2 * processes)
 
 
 def _submit(
@@ -113,7 +113,8 @@ def mapped(function: Callable[[Any], Any], processes: int) -> Iterator[Map]:
         yield functools.partial(map, function)
         return
     module = getattr(function, "func", function).__module__  # of a partial, that of its function
-    workers = ProcessPoolExecutor(processes, mp_context=context(module), initializer=_start_mapping)
+    workers = _executor(processes, module, _start_mapping)
+    workers.submit(int)  # the first starts at once, before a progress bar has its thread
     try:
         yield functools.partial(workers.map, function)
     finally:

@@ -14,7 +14,7 @@ def attended(f1: Tensor, f2: Tensor, f3: Tensor, reweighted: bool) -> Tensor:
     affinity = a.transpose(1, 2) @ b
     share = affinity.softmax(2)
     if reweighted:
-        share = share * coefficients(affinity.detach())
+        share = share * coefficients(affinity)
     return (c @ share.transpose(1, 2)).unflatten(2, f3.shape[2:])
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stages.common.dense_energy_params import DenseEnergy
 from stages.common.params import Count, Fraction, Positive, Section
 from stages.common.reliable_params import Reliable
 from stages.common.training.params import MaskedTraining, Optimizer
@@ -29,12 +30,8 @@ class Labels(Reliable):
     scales: Annotated[list[Positive], Field(min_length=1)]  # of the maps
 
 
-class Energy(Section):
+class Energy(DenseEnergy):
     weight: Weight
-    method: Literal["lattice", "exact"]
-    scale: Annotated[float, Field(gt=0, le=1)]  # of the picture on which it is computed
-    sigma_xy: Positive  # pixels, of the whole picture
-    sigma_rgb: Positive  # grey values
 
 
 class Distance(Section):

@@ -1,6 +1,7 @@
 """A step of the second training: the labels it makes, and that it is left as it was."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,15 +11,18 @@ from torch import Tensor
 from stages.classifier.loss import soft_margin
 from stages.common import reliable
 from stages.common.dense_energy import dense_energy
+from stages.common.pictures import load_pictures
 from stages.common.training.augment import fill_colour, normalise
+from stages.common.training.samples import LabelledSamples
 from stages.one_step.losses import class_distance, cross_entropy
 from stages.one_step.maps import class_maps, colours
 from stages.one_step.network import Rrm
 from stages.one_step.rrm import Joint, labels_of, on_cells
+from stages.one_step.samples import InsideSamples
 from stages.seeds.grid import Grid, grid_of
 from stages.seeds.layers import LAST
 from tests.one_step.test_network import network
-from tests.one_step.tiny import params
+from tests.one_step.tiny import params, project
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor]:
@@ -140,6 +144,24 @@ def test_the_maps_are_the_mean_over_the_scales_of_what_is_positive() -> None:
         torch.testing.assert_close(
             found[0, 1, :, columns], (-cells[0, 0, :, columns]).relu(), atol=0.02, rtol=0
         )
+
+
+def test_the_views_are_the_classifier_s_and_know_what_is_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = params(augment__crop=64, augment__scale=[0.5, 1.0])
+    project()
+    pictures = load_pictures().split("train")
+    samples, plain = (kind(pictures, own, 2) for kind in (InsideSamples, LabelledSamples))
+    for index in range(4):
+        x, targets, inside = samples.sample(index, np.random.default_rng(index))
+        view, wanted = plain.sample(index, np.random.default_rng(index))
+        assert torch.equal(x, view) and torch.equal(targets, wanted) and inside.dtype == torch.bool
+        rows, columns = inside.any(1), inside.any(0)
+        assert torch.equal(inside, rows[:, None] & columns[None])
+        assert 20 <= int(rows.sum()) <= 41 and 24 <= int(columns.sum()) <= 48
+        assert x[:, ~inside].std(1).max() < 1e-5 and x[:, inside].std(1).min() > 0.05
 
 
 def test_a_cell_counts_if_most_of_it_is_picture() -> None:
