@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -238,3 +239,14 @@ def test_the_card_names_the_seeds_of_the_steps_that_are_there() -> None:
         "affinity": {"of": ["a"], "seed": 1},
     }
     assert protocol._seeds(params) == [("segmenter.seed", 3), ("affinity.seed", 1)]
+
+
+def test_the_one_step_network_has_a_curve(tmp_path: Path) -> None:
+    """Its network lies beside its masks."""
+    history = tmp_path / "data/one_step/network/history.csv"
+    history.parent.mkdir(parents=True)
+    history.write_text("epoch,lr,loss,labelled\n1,0.1,2.5,40\n2,0.05,1.5,60\n")
+    run = SimpleNamespace(root=tmp_path)
+    found: Any = SimpleNamespace(run=run, why_not=lambda name: "" if name == "one_step" else "not there")
+    [curve] = report_page._trainings(found)
+    assert "One-step network" in curve and "labelled, %" in curve
