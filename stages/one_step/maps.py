@@ -1,4 +1,4 @@
-"""Class maps at several scales, and the picture that an augmented view shows."""
+"""Class maps at several scales."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stages.common.training.params import Encoder
 from stages.seeds.grid import Grid
 from stages.seeds.multi_scale import fitting, reading, resize
 
@@ -27,11 +26,3 @@ def class_maps(maps: Callable[[Tensor], Tensor], pictures: Tensor, scales: list[
         columns = reading(width, scaled.shape[3], found.shape[3], grid).to(found)
         total = total + rows @ found @ columns.T
     return total / len(scales)
-
-
-def colours(pictures: Tensor, encoder: Encoder) -> Tensor:
-    """RGB 0..255, float32 [B, 3, H, W], whole numbers, of what the encoder gets."""
-    mean, std = (
-        torch.tensor(values, device=pictures.device)[:, None, None] for values in (encoder.mean, encoder.std)
-    )
-    return ((pictures.float() * std + mean) * 255).round().clamp(0, 255)

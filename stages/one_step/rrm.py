@@ -17,10 +17,11 @@ from stages.common.dense_energy import dense_energy
 from stages.common.device import device_count, training_place
 from stages.common.networks.store import History
 from stages.common.pictures import Picture
+from stages.common.training.colours import grey_values
 from stages.common.training.loop import fit
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, one
 from stages.one_step.losses import class_distance, cross_entropy
-from stages.one_step.maps import class_maps, colours
+from stages.one_step.maps import class_maps
 from stages.one_step.network import Found, Rrm, still
 from stages.one_step.params import Labels, OneStep
 from stages.one_step.samples import InsideSamples
@@ -68,7 +69,7 @@ class Joint:
         Processes make the labels while the network computes what it learns from.
         """
         pictures, targets, inside = batch
-        rgb = colours(pictures, self.params.encoder)
+        rgb = grey_values(pictures, self.params.encoder)
         made = self.label(self.views(networks, batch, rgb))
         found: Found = networks[MAIN](pictures, "all")
         regions = torch.from_numpy(np.stack(list(made)).astype(np.int64)).to(pictures.device)

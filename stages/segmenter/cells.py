@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stages.common.training.colours import grey_values
 from stages.common.training.params import Encoder
 from stages.segmenter.terms import View
 
@@ -24,13 +25,7 @@ def cells_of(view: View, side: int, encoder: Encoder) -> Cells:
     A cell that the picture's border cuts counts as outside, for its means mix in what is no picture.
     """
     with torch.no_grad():
-        rgb = grey_levels(view.pictures, encoder)
+        rgb = grey_values(view.pictures, encoder)
         outside = F.max_pool2d((~view.inside).float()[:, None], side)[:, 0]
         rgb = F.avg_pool2d(rgb, side)
     return Cells(F.avg_pool2d(view.scores.float().softmax(1), side), rgb, outside == 0)
-
-
-def grey_levels(pictures: Tensor, encoder: Encoder) -> Tensor:
-    """Normalised pictures [B, 3, H, W] as the colours that they were, 0 to 255."""
-    mean, std = (pictures.new_tensor(values)[:, None, None] for values in (encoder.mean, encoder.std))
-    return 255 * (pictures * std + mean)

@@ -13,9 +13,10 @@ from stages.common import reliable
 from stages.common.dense_energy import dense_energy
 from stages.common.pictures import load_pictures
 from stages.common.training.augment import fill_colour, normalise
+from stages.common.training.colours import grey_values
 from stages.common.training.samples import LabelledSamples
 from stages.one_step.losses import class_distance, cross_entropy
-from stages.one_step.maps import class_maps, colours
+from stages.one_step.maps import class_maps
 from stages.one_step.network import Rrm
 from stages.one_step.rrm import Joint, labels_of, on_cells
 from stages.one_step.samples import InsideSamples
@@ -97,7 +98,7 @@ def test_making_labels_leaves_every_buffer_mode_and_gradient_as_it_was(scales: l
         name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None
     }
     modes, random = [module.training for module in model.modules()], torch.get_rng_state()
-    views = step.views({"main": model}, batch(), colours(batch()[0], step.params.encoder))
+    views = step.views({"main": model}, batch(), grey_values(batch()[0], step.params.encoder))
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     after = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
     assert slopes.keys() == after.keys() and all(torch.equal(after[name], slopes[name]) for name in slopes)
@@ -113,7 +114,9 @@ def test_the_labels_are_of_the_view_that_is_trained_on() -> None:
     step, _ = joint(model)
     pictures, targets, inside = batch()
     model.train()
-    views = step.views({"main": model}, (pictures, targets, inside), colours(pictures, step.params.encoder))
+    views = step.views(
+        {"main": model}, (pictures, targets, inside), grey_values(pictures, step.params.encoder)
+    )
     rng = np.random.default_rng(0)
     wanted = rng.integers(0, 256, (3, 40, 40, 3)).astype(np.uint8)
     assert all(

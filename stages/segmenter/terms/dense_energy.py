@@ -2,12 +2,10 @@
 
 import functools
 
-import torch
-from torch import Tensor
-
 from stages.common.artifacts import UNKNOWN
 from stages.common.dense_energy import dense_energy
 from stages.common.dense_energy_params import DenseEnergy
+from stages.common.training.colours import grey_values
 from stages.common.training.params import Encoder
 from stages.common.training.strategy import Losses
 from stages.segmenter.terms import Task, Term, View
@@ -22,9 +20,3 @@ def loss(options: DenseEnergy, encoder: Encoder, view: View) -> Losses:
     p, rgb = view.scores.float().softmax(1), grey_values(view.pictures, encoder)
     energy = dense_energy(p, rgb, view.labels != UNKNOWN, view.inside, options)
     return {"dense_energy": options.weight * energy}
-
-
-def grey_values(pictures: Tensor, encoder: Encoder) -> Tensor:
-    """Pictures [B, 3, H, W] as they were before the encoder's mean and std, RGB in 0..255."""
-    mean, std = (torch.tensor(n, device=pictures.device)[:, None, None] for n in (encoder.mean, encoder.std))
-    return 255 * (pictures * std + mean)

@@ -8,7 +8,7 @@ from stages.common.dense_energy import dense_energy
 from stages.common.dense_energy_params import DenseEnergy
 from stages.common.training.augment import normalise
 from stages.segmenter.terms import View
-from stages.segmenter.terms.dense_energy import build, grey_values, loss
+from stages.segmenter.terms.dense_energy import build, loss
 from tests.common.scenes import pictures
 from tests.segmenter import scenes
 
@@ -31,11 +31,6 @@ def scene() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     inside = torch.ones(2, 16, 18, dtype=torch.bool)
     inside[1, :, 14:], labels[1, :, 14:] = False, 255
     return pictures(2, 16, 18), torch.randn(2, 4, 16, 18), labels, inside
-
-
-def test_the_picture_is_undone_to_grey_values(scene):
-    found = grey_values(view(*scene).pictures, ENCODER)
-    torch.testing.assert_close(found, scene[0], rtol=0, atol=1e-4)
 
 
 def test_what_is_unknown_and_what_is_outside_are_told_apart(scene):

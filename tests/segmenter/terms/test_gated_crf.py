@@ -2,13 +2,10 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from stages.common.training.augment import normalise
-from stages.segmenter.cells import grey_levels
 from stages.segmenter.loss_params import GatedCrf
 from stages.segmenter.terms.gated_crf import loss
 from tests.segmenter.terms.views import CELL, ENCODER, cells, near, noise
@@ -82,13 +79,6 @@ def test_the_slope_is_that_of_differences():
     with torch.no_grad():
         high, low = (value(view._replace(scores=view.scores + s * line)) for s in (1e-2, -1e-2))
     torch.testing.assert_close((view.scores.grad * line).sum(), (high - low) / 2e-2, rtol=1e-2, atol=1e-4)
-
-
-def test_colours_are_what_they_were_before_they_were_normalised():
-    picture = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
-    normalised = torch.from_numpy(normalise(picture, ENCODER.mean, ENCODER.std))[None]
-    found = grey_levels(normalised, ENCODER)[0].permute(1, 2, 0)
-    torch.testing.assert_close(found, torch.from_numpy(picture).float(), rtol=0, atol=1e-3)
 
 
 def test_float32_whatever_the_scores_are():

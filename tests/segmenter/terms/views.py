@@ -18,7 +18,7 @@ CHANNELS = 5
 def noise(seed: int = 0, **changes: Any) -> View:
     """Two views of three classes, 12 x 12, of colours 0 to 255, with a strip outside of the picture."""
     rng = torch.Generator().manual_seed(seed)
-    rgb = torch.rand(2, 3, SIDE, SIDE, generator=rng)
+    rgb = torch.randint(256, (2, 3, SIDE, SIDE), generator=rng) / 255
     mean, std = (torch.tensor(values)[:, None, None] for values in (ENCODER.mean, ENCODER.std))
     inside = torch.ones(2, SIDE, SIDE, dtype=torch.bool)
     inside[1, :, :3] = False  # the second column of cells is cut
