@@ -23,8 +23,9 @@ def coefficients(affinity: Tensor) -> Tensor:
 
     With e the rank in the row from 1, the highest first, and N+ how many are positive (1 at least): e / N+
     where positive, else sqrt(|N+ - e| / N+), which is above 1 for the lowest where N > 2 N+. Of equal values
-    the first has the lower rank.
+    the first has the lower rank. In float32: ranks above 256 are no numbers of bf16.
     """
+    affinity = affinity.float()
     order = affinity.argsort(dim=-1, descending=True, stable=True)
     ranks = torch.arange(1, affinity.shape[-1] + 1, device=affinity.device, dtype=affinity.dtype)
     e = torch.empty_like(affinity).scatter_(-1, order, ranks.expand_as(affinity))

@@ -31,6 +31,13 @@ def test_equal_affinities_are_ranked_in_their_order() -> None:
     torch.testing.assert_close(coefficients(torch.ones(1, 4)), torch.tensor([[0.25, 0.5, 0.75, 1.0]]))
 
 
+def test_ranks_are_counted_in_float32() -> None:
+    torch.manual_seed(0)
+    affinity = torch.randn(2, 700).bfloat16()
+    found = coefficients(affinity)
+    assert found.dtype == torch.float32 and torch.equal(found, coefficients(affinity.float()))
+
+
 def maps(*shape: int) -> list[Tensor]:
     torch.manual_seed(0)
     return [torch.randn(2, 3, *shape, requires_grad=True) for _ in range(3)]
