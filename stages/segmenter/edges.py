@@ -17,4 +17,5 @@ def distance(marked: np.ndarray) -> np.ndarray:
     """To the nearest marked pixel (bool [H, W]) in pixels, 0 on it, inf where there is none; float32."""
     if not marked.any():
         return np.full(marked.shape, np.inf, np.float32)
-    return cv2.distanceTransform((~marked).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    found = cv2.distanceTransform((~marked).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.sqrt(np.rint(found * found))  # whole squares: OpenCV's last digits are not always the same
