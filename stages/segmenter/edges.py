@@ -18,4 +18,4 @@ def distance(marked: np.ndarray) -> np.ndarray:
     if not marked.any():
         return np.full(marked.shape, np.inf, np.float32)
     found = cv2.distanceTransform((~marked).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.sqrt(np.rint(found * found))  # whole squares: OpenCV's last digits are not always the same
+    return np.sqrt(np.rint(found * found))  # of whole numbers: OpenCV's last digits depend on the memory
