@@ -5,6 +5,9 @@ its pipe any more, and the workers, which end with the server, wait for it. No s
 it computes nothing, so dvc.yaml does not name it.
 """
 
+import os
+
 from stages.common.processes import die_with_parent
 
+PID = os.getpid()  # of the server, which a worker that is forked of it compares with its parent
 die_with_parent()

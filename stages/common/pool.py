@@ -153,8 +153,11 @@ def _start_mapping() -> None:
 
 
 def end_with_stage() -> None:
-    """In a worker, however it was started: it ends with the process that asked for it."""
-    die_with_parent()
+    """In a worker, however it was started: it ends with the process that asked for it.
+
+    Its fork server may be dead before the call while the stage, killed with it, still closes its files.
+    """
+    die_with_parent(getattr(sys.modules.get(FORK_SERVER), "PID", 0))
     stage = multiprocessing.parent_process()
     if stage is not None and not stage.is_alive():  # it died before the call
         os._exit(1)

@@ -57,6 +57,33 @@ if __name__ == "__main__":
 """
 
 
+ORPHAN = """
+import os, sys, time
+from pathlib import Path
+from stages.common import pool
+
+if os.fork():
+    time.sleep(600)  # the stage, which lives on
+import stages.common.fork_server as server
+if os.fork() == 0:  # a worker, whose server ends before it asks for its signal
+    while os.getppid() == server.PID:
+        time.sleep(0.01)
+    Path("asks").touch()
+    pool.end_with_stage()
+    Path("lives").touch()
+"""
+
+
+def test_a_worker_whose_server_is_dead_ends_at_once(tmp_path, marked, wait_for) -> None:
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    stage = subprocess.Popen([sys.executable, "orphan.py"], env=marked.env, cwd=tmp_path)
+    wait_for((tmp_path / "asks").exists)
+    wait_for(lambda: len(marked.alive()) == 1)
+    assert not (tmp_path / "lives").exists()
+    stage.kill()
+    stage.wait()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_training_leaves_no_process(number, tmp_path, marked, wait_for) -> None:
     (tmp_path / "sleepers.py").write_text(SLEEPERS)
