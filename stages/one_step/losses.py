@@ -37,7 +37,7 @@ def class_distance(features: Tensor, predicted: Tensor, counted: Tensor, between
     kinds, own, number = groups(predicted, counted).unique(return_inverse=True, return_counts=True)
     members = F.one_hot(own, len(kinds)).to(values.dtype)
     centres = F.normalize(members.T @ values / number[:, None], dim=1)
-    within = members.T @ (1 - (F.normalize(values, dim=1) * centres[own]).sum(1)) / number
+    within = members.T @ (1 - (F.normalize(values, dim=1) * (members @ centres)).sum(1)) / number
     classes, grounds = centres[kinds > 0], centres[kinds <= 0]
     apart = between * (_alike(classes @ classes.T, pairs=True) + _alike(classes @ grounds.T))
     return apart + within.mean()

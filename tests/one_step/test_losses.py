@@ -112,6 +112,23 @@ def test_the_order_of_the_cells_is_nothing_and_backgrounds_are_apart() -> None:
     )
 
 
+def test_the_gradient_has_the_same_bytes_with_several_threads() -> None:
+    """Cells that read one centre by its index would add to its gradient in any order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    torch.manual_seed(0)
+    features = torch.randn(8, 64, 32, 32, requires_grad=True)
+    predicted = torch.randint(0, 4, (8, 32, 32))
+    found = set()
+    for _ in range(10):
+        features.grad = None
+        class_distance(features, predicted, everywhere(predicted), 0.5).backward()
+        assert features.grad is not None
+        found.add(features.grad.numpy().tobytes())
+    torch.set_num_threads(before)
+    assert len(found) == 1
+
+
 def test_no_cell_costs_nothing() -> None:
     features, predicted, counted = random_case(0)
     found = class_distance(features, predicted, counted & False, 0.5)
