@@ -200,7 +200,7 @@ def predictions(case: Case) -> Step:
     labels = read_mask(file) if stored else answer.labels
     about = f"{config['network']} on {config['encoder']['name']}"
     if case.picture.split == "train":
-        about += "; it was trained on this picture's pseudo-label"
+        about += "; it was trained on this picture"
     elif not stored:
         about += f"; computed now, for {file} is missing"
     step = case.step("predictions", about, labels)
