@@ -20,7 +20,7 @@ demo: install  ## Run the recipe (as shipped: on generated pictures) and print t
 	@$(IN) wsss ladder
 
 test: install  ## Run the tests
-	@$(IN) pytest -q -m "not storm" -n 3 --dist loadscope --no-loadscope-reorder
+	@$(IN) pytest -q -m "not storm" -n 4 --dist loadscope --no-loadscope-reorder
 
 storm: install  ## Run what `make test` leaves out: kills and full disks at every point drawn, S3
 	@$(IN) pytest -q -m storm -n 3 --dist loadscope --no-loadscope-reorder
