@@ -133,16 +133,16 @@ def test_killed_it_goes_on_to_the_same_bytes(monkeypatch, tmp_path, stop):
     whole = content(*trained("key"))
     (tmp_path / "second").mkdir()
     monkeypatch.chdir(tmp_path / "second")
-    sample, seen = scenes.MaskedSamples.sample, []
+    placed, seen = scenes.MaskedSamples.placed, []
 
     def killed(self, index, rng):
         seen.append(index)
         if len(seen) == stop:
             raise KeyboardInterrupt  # a kill, as far as the loop is concerned
-        return sample(self, index, rng)
+        return placed(self, index, rng)
 
-    monkeypatch.setattr(scenes.MaskedSamples, "sample", killed)
+    monkeypatch.setattr(scenes.MaskedSamples, "placed", killed)
     with pytest.raises(KeyboardInterrupt):
         trained("key")
-    monkeypatch.setattr(scenes.MaskedSamples, "sample", sample)
+    monkeypatch.setattr(scenes.MaskedSamples, "placed", placed)
     assert content(*trained("key")) == whole
