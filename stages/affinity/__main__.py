@@ -47,7 +47,8 @@ def main() -> str:
     NETWORKS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=NETWORKS) as network:  # of this process: .scratch may be shared
         store.write_network(Path(network), model, config, history)
-        line = save_maps(params, train, key, network)
+        weights = fingerprint.file_hash(Path(network) / "weights.safetensors")
+        line = save_maps(params, train, fingerprint.key(key, weights), network)
     items.remove_unused(NETWORKS)
     last = history[-1]
     return f"{line}; loss {last['loss']:.3f} (different {last['different']:.3f})"
