@@ -1,16 +1,21 @@
 """The maps that the step keeps: of a batch of one size on a GPU, one by one on a CPU."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 from stages.affinity import __main__ as step
 from stages.affinity.network import affinities, build_affinity_net
+from stages.affinity.params import Affinity
 from stages.common.networks import store
+from stages.common.params import read_yaml
 from stages.common.pictures import Loaded, Picture
 from stages.common.training.augment import normalise
+from stages.common.training.strategy import MAIN
 from tests.affinity.test_network import ENCODER
+from tests.segmenter.scenes import SHIPPED
 
 
 def test_a_batch_gives_what_single_pictures_give(tmp_path):
@@ -41,6 +46,29 @@ def test_a_batch_gives_what_single_pictures_give(tmp_path):
             wanted = affinities(model(x), step.offset_list(2))[0][0]
         np.testing.assert_allclose(found["affinities"].astype(float), wanted.numpy(), atol=1e-3)
         assert found["affinities"].dtype == np.float16 and found["affinities"].std() > 0.01
+
+
+def test_maps_are_kept_for_the_weights_that_made_them(monkeypatch, tmp_path):
+    """Not for the training's inputs alone: on another processor these give other weights."""
+    params = Affinity.model_validate(read_yaml(SHIPPED)["affinity"])
+    nothing = SimpleNamespace(split=lambda _: [], classes=("background", "a"))
+    keys = []
+
+    def kept(shift):
+        def fit(name, strategy, *_):
+            with torch.no_grad():
+                strategy.networks[MAIN].join.weight += shift
+            return [{"loss": 1.0, "different": 0.5}]
+
+        monkeypatch.setattr(step, "fit", fit)
+        step.main()
+        return keys[-1]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(step, "load", lambda *_: params)
+    monkeypatch.setattr(step, "load_pictures", lambda: nothing)
+    monkeypatch.setattr(step, "save_maps", lambda _, train, key, network: keys.append(key) or "done")
+    assert kept(0) == kept(0) != kept(1e-6)
 
 
 def unpack(files: dict[str, bytes]) -> dict[str, np.ndarray]:
