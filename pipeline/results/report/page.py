@@ -46,9 +46,7 @@ TRAININGS = {
     "one_step": "One-step network",
     "segmenter": "Segmenter",
 }
-NETWORKS = {
-    "one_step": "one_step/network"
-}  # where in data/ a training's network is, if not in its own folder
+NETWORKS = {"one_step": "one_step/network"}  # where in data/ it is, if not in the step's own folder
 
 
 def write(root: Path) -> Path:
