@@ -77,7 +77,7 @@ def both(inside: Tensor, offsets: Offsets) -> Tensor:
 def gaussian(rgb: Tensor, offsets: Offsets, sigma_xy: float, sigma_rgb: float) -> Tensor:
     """exp(-|x_i - x_j|^2 / 2 sigma_xy^2 - |rgb_i - rgb_j|^2 / 2 sigma_rgb^2) (ZHANG 4.13), [B, P, h, w].
 
-    `rgb` [B, 3, h, w] in grey levels, without a gradient; places in cells. 0 where there is no second cell.
+    `rgb` [B, 3, h, w] in grey values, without a gradient; places in cells. 0 where there is no second cell.
     """
     found = rgb.new_zeros(rgb.shape[0], len(offsets), *rgb.shape[2:])
     for at, (own, other) in enumerate(_windows(rgb.shape[2], rgb.shape[3], offsets)):

@@ -34,11 +34,13 @@ def main() -> str:
     history, key = rrm.train(params, network, train, classes, first)
     config = saved_config(params.encoder, params.heads, pictures.classes)
     shown = [picture for split in SPLITS for picture in pictures.split(split)]
-    base = fingerprint.key(fingerprint.code_hash("stages.one_step.infer"), key, used.model_dump())
-    work = [items.Item(p.id, fingerprint.key(base, p.split, p.content_hash()), p) for p in shown]
     NETWORKS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=NETWORKS) as folder:  # of this process: .scratch may be shared
         also = files_of(Path(folder), network, config, history, before)
+        weights = fingerprint.file_hash(Path(folder) / "weights.safetensors")
+        code = fingerprint.code_hash("stages.one_step.infer")
+        base = fingerprint.key(code, key, weights, used.model_dump())
+        work = [items.Item(p.id, fingerprint.key(base, p.split, p.content_hash()), p) for p in shown]
         pool.single_thread()
         place = device()
         compute = SplitMasks(OneStepLabeller(Path(folder), used, str(place), tiles_at_a_time(place.type)))

@@ -23,6 +23,7 @@ from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels
 from stages.saliency.params import Saliency
 from stages.seeds.params import Seeds
+from stages.segmenter.loss_params import wrong_number
 from stages.segmenter.params import Segmenter
 
 # Steps that leave labels or maps.
@@ -171,7 +172,7 @@ def _one_step(p: Recipe) -> list[str]:
     masks, rungs = ("one_step/train", "one_step/val"), p.evaluation.rungs or {}
     own = {f"evaluation.rungs.{name}": folder for name, folder in rungs.items()}
     own = {key: folder for key, folder in own.items() if folder.split("/")[0] == "one_step"}
-    readers = ["segmenter.labels"] * (p.segmenter.labels in masks) + list(own)
+    readers = ["segmenter.labels"] * (p.segmenter.labels == masks[0]) + list(own)
     checks = [
         (p.one_step.of is None, "one_step.of: missing"),
         (p.one_step.of == [] and bool(readers),
@@ -210,14 +211,10 @@ def _signs(p: Recipe) -> list[str]:
 
 def _balance(p: Recipe) -> list[str]:
     """A list of weights has one for each class; how many there are is known here of the generated set."""
-    weights = getattr(getattr(p.segmenter, p.segmenter.loss), "balance", None)
-    number = p.generate.classes + 1
-    if p.dataset.name != "synthetic" or not isinstance(weights, list) or len(weights) == number:
+    balance = getattr(getattr(p.segmenter, p.segmenter.loss), "balance", None)
+    if p.dataset.name != "synthetic" or not isinstance(balance, list):
         return []
-    return [
-        f"segmenter.{p.segmenter.loss}.balance: {len(weights)} weights, and there are {number} classes, the "
-        "background first"
-    ]
+    return wrong_number(p.segmenter.loss, balance, p.generate.classes + 1)
 
 
 def _dataset(p: Recipe) -> list[str]:

@@ -32,6 +32,14 @@ def _balance(value: Any) -> Any:
 Balance = Annotated[Literal["none", "inverse", "median", "sides"] | list[float], BeforeValidator(_balance)]
 
 
+def wrong_number(loss: str, weights: list[float], classes: int) -> list[str]:
+    """The problem of a list that has not one weight for each class; none where it has."""
+    if len(weights) == classes:
+        return []
+    found = f"{len(weights)} weights, and there are {classes} classes, the background first"
+    return [f"segmenter.{loss}.balance: {found}"]
+
+
 class CrossEntropy(Section):
     balance: Balance
 

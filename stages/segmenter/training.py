@@ -10,7 +10,7 @@ from stages.common.training.samples import MaskedSamples, PlacedSamples
 from stages.common.training.strategy import MAIN, Strategy
 from stages.segmenter import class_balance
 from stages.segmenter.headed import kept
-from stages.segmenter.loss_params import Balance
+from stages.segmenter.loss_params import Balance, wrong_number
 from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import built_terms, loss_module, strategy
 from stages.segmenter.terms import Task
@@ -45,11 +45,8 @@ def prepare(step: str, params: Segmenter, classes: int, samples: MaskedSamples) 
 def weights_of(balance: Balance, task: Task) -> list[float] | None:
     """Of each class, counted on all labels that are trained on; None where all weigh the same."""
     if isinstance(balance, list):
-        if len(balance) != task.classes:
-            raise ValueError(
-                f"segmenter.{task.params.loss}.balance: {len(balance)} weights, and there are {task.classes} "
-                "classes, the background first"
-            )
+        if problems := wrong_number(task.params.loss, balance, task.classes):
+            raise ValueError(*problems)
         return balance
     if balance in class_balance.COUNTED:
         return class_balance.class_weights(balance, class_balance.count(task.masks(), task.classes))

@@ -114,6 +114,22 @@ def test_what_a_training_does_not_read_does_not_train_it_again(monkeypatch: pyte
     step.main()
 
 
+def test_masks_are_kept_for_the_weights_that_made_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for the training's inputs alone: on another processor these give other weights."""
+    project()
+    step.main()
+    train = rrm.train
+
+    def elsewhere(params, network, *others):
+        made = train(params, network, *others)
+        with torch.no_grad():
+            next(network.parameters()).mul_(1.001)
+        return made
+
+    monkeypatch.setattr(rrm, "train", elsewhere)
+    assert "0 reused, 6 computed" in step.main()
+
+
 class KilledError(Exception):
     """As a kill, as far as the loop is concerned."""
 
