@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pipeline.memory.files import Files, Found, written_now
 from pipeline.memory.graph import Stage, nodes
 from pipeline.memory.runcache import RunCache, always_runs, as_stage, is_kept
 from pipeline.project.presets import leaves
+from stages.common.params import ParameterError, value_of
 
 UNCHANGED, RESTORABLE, WILL_RUN, MAY_RUN, BLOCKED, FROZEN = (
     "unchanged", "restorable", "will run", "may run", "blocked", "frozen",
@@ -72,6 +74,7 @@ class View:
         self.rows: dict[str, Row] = {}
         self.restored: dict[str, Any] = {}  # the result, as a stage of DVC's
         self.unseen: dict[str, dict[str, Any]] = {}  # what can be restored, and DVC alone would not
+        self.params: dict[str, dict[str, Any]] = {}  # of each file of parameters
         self.code = Code(repo)
 
     def look(self, stage: Stage, forced: bool, problem: str | None) -> Row:
@@ -167,7 +170,7 @@ class View:
         ran = any(item.hash_info for item in (*node.outs, *node.deps))
         for dep in node.deps:
             if isinstance(dep, ParamsDependency):
-                _parameters(dep, ran, inputs)
+                _parameters(dep, self._values(dep), ran, inputs)
                 continue
             below = self.files.unknown(dep.fs_path)
             if below:
@@ -186,6 +189,19 @@ class View:
             dep.hash_info, dep.meta = found.hash, found.meta
             inputs.known[dep.def_path] = found.hash
         return inputs
+
+    def _values(self, dep: Any) -> dict[str, Any]:
+        """What a stage reads of a file of parameters. DVC alone would parse the file for each stage anew."""
+        if not dep.exists:
+            return {}
+        if dep.fs_path not in self.params:
+            self.params[dep.fs_path] = type(dep)(dep.stage, dep.fs_path, (), dep.repo).read_params()
+        values = self.params[dep.fs_path]
+        found = {} if dep.params else values
+        for key in dep.params:
+            with suppress(ParameterError):  # it is not there
+                found[key] = value_of(values, key)
+        return found
 
     def _differs(self, out: Any) -> bool:
         found = self.files.now(out)
@@ -228,12 +244,12 @@ class View:
         return f"; or go on from the results of {node.name}: `wsss run --from {first}`"
 
 
-def _parameters(dep: Any, ran: bool, inputs: _Inputs) -> None:
-    """Compare what a stage reads of a file of parameters."""
+def _parameters(dep: Any, now: dict[str, Any], ran: bool, inputs: _Inputs) -> None:
+    """Compare what a stage reads of a file of parameters with what its last run read."""
     if not dep.exists:
         inputs.missing.append(f"{dep.def_path} is missing")
         return
-    before, now = dep.hash_info.value or {}, dep.read_params()
+    before = dep.hash_info.value or {}
     inputs.missing += [f"{dep.def_path} has no {key}, which it reads" for key in dep.params if key not in now]
     for key in [*now, *(key for key in before if key not in now)]:
         if key not in before:

@@ -124,16 +124,22 @@ class Looked(NamedTuple):
 
 @lru_cache(maxsize=1024)  # most files are in the closures of most steps
 def _look(content: bytes) -> Looked:
-    nodes = _nodes(content)
-    return Looked(_has_code(nodes), tuple(_imports(nodes)), tuple(_prefixes(nodes)))
-
-
-def _nodes(content: bytes) -> list[ast.AST]:
-    """None of what does not parse: the stage that imports it says so."""
     try:
-        return list(ast.walk(ast.parse(content)))
-    except (SyntaxError, ValueError):
-        return []
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError):  # the stage that imports it says so
+        return Looked(True, (), ())
+    built = any(quote + b"stages." in content for quote in (b'"', b"'"))  # few files; a walk takes a while
+    return Looked(
+        _has_code(tree), tuple(_imports(_statements(tree.body))), tuple(_prefixes(tree) if built else ())
+    )
+
+
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All statements, without the expressions in them."""
+    for node in body:
+        yield node
+        for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, inner, ()))
 
 
 def _imports(nodes: Iterable[ast.AST]) -> list[str]:
@@ -146,9 +152,9 @@ def _imports(nodes: Iterable[ast.AST]) -> list[str]:
     return [name for name in names if name.split(".")[0] in ("stages", "pipeline")]
 
 
-def _prefixes(nodes: Iterable[ast.AST]) -> list[str]:
+def _prefixes(tree: ast.AST) -> list[str]:
     found = []
-    for node in nodes:
+    for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr) and len(node.values) == 2:
             first = node.values[0]
             if isinstance(first, ast.Constant) and CHOSEN.fullmatch(str(first.value)):
@@ -169,8 +175,7 @@ def _choices(prefix: str, values: Mapping[str, Any]) -> list[str]:
     return [name for name in names if isinstance(name, str) and name.isidentifier()]
 
 
-def _has_code(nodes: Iterable[ast.AST]) -> bool:
-    body = next((node.body for node in nodes if isinstance(node, ast.Module)), None)
-    return body is None or any(
-        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body
+def _has_code(tree: ast.Module) -> bool:
+    return any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in tree.body
     )
