@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from stages.common.door import visible
 from stages.dataset.labels import spellings
@@ -70,6 +71,18 @@ def classes_line(counts: dict[str, tuple[int, int]]) -> str:
 def about(counts: dict[str, tuple[int, int]], warnings: Iterable[str]) -> list[str]:
     """Lines for a terminal: the classes, and what is odd."""
     return [f"  {classes_line(counts)}", *(f"  warning: {text}" for text in warnings)]
+
+
+def said(about: Mapping[str, Any]) -> str:
+    """What people drew, of data/annotations/about.json, in a line for a terminal."""
+    kind = about["kind"]
+    number = f"{about[kind]} {kind}" if kind in about else kind
+    share = (
+        f", {about['percent']:.2g} % of the pixels of {about['pictures']} pictures"
+        if "percent" in about
+        else ""
+    )
+    return f"annotations: {number}{share}"
 
 
 def class_warnings(counts: dict[str, tuple[int, int]]) -> list[str]:
