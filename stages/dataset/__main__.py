@@ -71,7 +71,9 @@ def main() -> str:
         warnings, of_masks = [*class_warnings(counts), *notes], [*of_files, *of_masks]
         written.finish(source, warnings, of_masks)
     odd = about(counts, [*warnings, *of_masks, *annotated.notes])
-    return "\n".join([summary(written, source), *([f"  {of_drawings}"] if of_drawings else []), *odd])
+    return "\n".join(
+        [summary(written, source), *([f"  annotations: {of_drawings}"] if of_drawings else []), *odd]
+    )
 
 
 @dataclass

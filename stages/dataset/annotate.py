@@ -52,7 +52,7 @@ class Annotated:
             adders[self.kind](record, found.facts)
 
     def finish(self, folder: Path, records: Mapping[str, Record]) -> str:
-        """The files in `folder`, if there is no problem. Returns a line of what there is, none of `none`."""
+        """The files in `folder`, if there is no problem. Returns what there is in words, none of `none`."""
         self.problems += self.drawn.problems
         about: dict[str, Any] = {"kind": self.kind}
         if self.kind in ("points", "scribbles"):

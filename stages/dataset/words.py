@@ -74,15 +74,14 @@ def about(counts: dict[str, tuple[int, int]], warnings: Iterable[str]) -> list[s
 
 
 def said(about: Mapping[str, Any]) -> str:
-    """What people drew, of data/annotations/about.json, in a line for a terminal."""
+    """What people drew, of data/annotations/about.json, in a few words; an empty text for nothing."""
     kind = about["kind"]
+    if kind == "none":
+        return ""
     number = f"{about[kind]} {kind}" if kind in about else kind
-    share = (
-        f", {about['percent']:.2g} % of the pixels of {about['pictures']} pictures"
-        if "percent" in about
-        else ""
-    )
-    return f"annotations: {number}{share}"
+    if "percent" not in about:
+        return number
+    return f"{number}, {about['percent']:.2g} % of the pixels of {about['pictures']} pictures"
 
 
 def class_warnings(counts: dict[str, tuple[int, int]]) -> list[str]:
