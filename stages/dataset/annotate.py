@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stages.common.annotations import BOX_COLUMNS, POINT_COLUMNS, Kind
 from stages.common.artifacts import UNKNOWN, csv_text, write_json
 from stages.common.door import visible
@@ -17,7 +19,7 @@ from stages.dataset import marks
 from stages.dataset.check import Problems
 from stages.dataset.convert import Converted, Facts
 from stages.dataset.decode_mask import TURNS
-from stages.dataset.drawn import BACKGROUND, Drawn, Spot
+from stages.dataset.drawn import BACKGROUND, Drawn, Spot, Stroke
 from stages.dataset.marks import Line, Marked, Marks
 from stages.dataset.records import Record
 from stages.dataset.source_files import Fault, File, hashed
@@ -41,7 +43,6 @@ class Annotated:
     work: dict[str, Marked] = field(default_factory=dict)
     unsure: list[str] = field(default_factory=list)
     clipped: list[str] = field(default_factory=list)
-    told: dict[str, set[str]] = field(default_factory=dict)  # the classes of strokes that lie outside
 
     def add(self, record: Record, found: Converted | Fault) -> None:
         """What is drawn on a picture of train that can be read."""
@@ -133,11 +134,10 @@ class Annotated:
             shown = f"stroke {place} ({stroke.name})"
             if self._foreign(record, stroke.name, str(path), shown, BACKGROUND):
                 continue
-            inside = [_inside(spot, facts) for spot in stroke.spots]
-            if not any(inside):
+            if not _reaches(stroke, facts):
                 self._outside(str(path), shown, facts)
-                self.told.setdefault(record.id, set()).add(stroke.name)
-            elif not all(inside):
+                self.drawn.tell(record.id, stroke.name)
+            elif not all(_inside(spot, facts) for spot in stroke.spots):
                 self.clipped.append(record.id)
             lines.append(Line(self._index(stroke.name), stroke.spots))
         if record.id in self.drawn.strokes:
@@ -184,7 +184,7 @@ class Annotated:
             text = "a scribble labels every pixel: write 255 where nobody drew, 0 is a stroke on background"
             self.problems.append((where, text))
         else:
-            self._complete(record, {*names, *self.told.get(record.id, ())})
+            self._complete(record, set(names))
 
     def _foreign(self, record: Record, name: str, where: str, shown: str, *also: str) -> bool:
         """Whether the class is none of the picture's, which is a problem."""
@@ -206,7 +206,8 @@ class Annotated:
         self.problems.append((where, text))
 
     def _complete(self, record: Record, found: set[str]) -> None:
-        """Each class of the picture is drawn at least once."""
+        """Each class of the picture is drawn at least once, or told of already."""
+        found |= self.drawn.told.get(record.id, set())
         if lacking := [name for name in record.labels if name not in found]:
             text = f"no {NOUNS[self.kind]} of {few(lacking, 10)}: draw one, or take the label out"
             self.problems.append((record.id, text))
@@ -225,6 +226,13 @@ class Annotated:
             )
             found.append(f"{text}, they are read as drawn on the turned ones. Look at {few(self.unsure)}")
         return found
+
+
+def _reaches(stroke: Stroke, facts: Facts) -> bool:
+    """Whether a stroke has a pixel inside of the picture, though its spots may all lie outside."""
+    layer = np.zeros((facts.height, facts.width), np.uint8)
+    marks.draw(layer, stroke.spots, marks.WIDE)
+    return bool(layer.any())
 
 
 def _inside(spot: Spot, facts: Facts) -> bool:

@@ -50,6 +50,10 @@ class Drawn:
     files: dict[str, Path] = field(default_factory=dict)  # of scribbles: masks, or XML of strokes
     sizes: dict[str, Size] = field(default_factory=dict)
     problems: Problems = field(default_factory=list)
+    told: dict[str, set[str]] = field(default_factory=dict)  # classes of which something is wrong already
+
+    def tell(self, identifier: str, name: str) -> None:
+        self.told.setdefault(identifier, set()).add(name)
 
 
 def read_drawn(root: Path, params: Dataset, source: Source) -> Drawn:

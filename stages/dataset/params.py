@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stages.common.annotations import Kind
 from stages.common.params import Positive, Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -19,4 +18,6 @@ class Dataset(Section):
     masks: Literal["SegmentationClass", "SegmentationClassAug"]  # voc only
     bad_pictures: Literal["fail", "skip"]
     max_megapixels: Positive
-    annotations: Kind  # what people drew on the pictures of train, beside their labels
+    annotations: Literal[
+        "none", "boxes", "points", "scribbles"
+    ]  # what people drew on the pictures of train, beside their labels

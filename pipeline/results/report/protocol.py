@@ -105,8 +105,9 @@ def annotations(found: Scores, trained: list[str]) -> str:
 def _first(found: Scores, trained: list[str]) -> list[str]:
     """What these stages take from the data set; annotations only where there are some."""
     lock = found.run.lock
-    made = hashes(lock.get("dataset", {}), "outs")
-    made = [path for path in made if path != ANNOTATIONS or kind_of(found) != "none"]
+    made = set(hashes(lock.get("dataset", {}), "outs")) - (
+        {ANNOTATIONS} if kind_of(found) == "none" else set()
+    )
     above = [name for stage in trained for name in found.standings.above(stage)]
     read = {dep for name in above for dep in hashes(lock[name], "deps") if dep in made}
     return sorted(read) or ["no data set"]

@@ -83,6 +83,7 @@ def _rows(
             yield where, known[picture], place, clean(cells.get("class", "")), numbers
         except ValueError as error:
             drawn.problems.append((where, str(error)))
+            drawn.tell(known[picture], clean(cells.get("class", "")))
 
 
 def _number(cells: dict[str, str], name: str) -> float:

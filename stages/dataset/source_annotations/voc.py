@@ -43,6 +43,7 @@ def boxes(root: Path, train: list[Record], source: Source) -> Drawn:
                 drawn.boxes.setdefault(record.id, []).append(box)
             except ValueError as error:
                 drawn.problems.append((str(path), f"no box of object {place} ({name}): {error}"))
+                drawn.tell(record.id, name)
     return drawn
 
 
