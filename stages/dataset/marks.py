@@ -97,10 +97,17 @@ def drawn_lines(marked: Marked) -> np.ndarray:
 
 
 def draw(layer: np.ndarray, spots: tuple[Spot, ...], wide: int) -> None:
-    """Ones along a line through the spots, whose pixels they lie in. Far outside is as good as outside."""
-    inside = [tuple(int(np.clip(np.floor(value), -9999, 65535)) for value in spot) for spot in spots]
-    for start, end in zip(inside, inside[1:] or inside, strict=False):
-        cv2.line(layer, start, end, 1, wide)
+    """Ones where a square of `wide` pixels, odd, is moved along the spots. Far outside is as good as outside.
+
+    OpenCV's own thick lines end in discs that are wider than the line.
+    """
+    edge = wide // 2
+    thin = np.pad(np.zeros_like(layer), edge)
+    way = [tuple(edge + int(np.clip(np.floor(value), -9999, 65535)) for value in spot) for spot in spots]
+    for start, end in zip(way, way[1:] or way, strict=False):
+        cv2.line(thin, start, end, 1)
+    height, width = layer.shape
+    layer |= cv2.dilate(thin, np.ones((wide, wide), np.uint8))[edge : edge + height, edge : edge + width]
 
 
 def compute(

@@ -29,9 +29,9 @@ def scribble(rng: np.random.Generator, scene: Scene, length: float) -> np.ndarra
         off = OBJECT if index else GROUND
         shares, places = rng.uniform(*SHARES[off]), rng.random(2)
         way = part(longest(skeletonize(inner(region, off))), shares, length, places)
-        layer = np.zeros_like(strokes)
-        cv2.polylines(layer, [np.array([(x, y) for y, x in way], np.int32)], False, 1, WIDE)
-        strokes[(layer > 0) & region] = index
+        thin = np.zeros_like(strokes)
+        thin[tuple(np.transpose(way))] = 1
+        strokes[(cv2.dilate(thin, np.ones((WIDE, WIDE), np.uint8)) > 0) & region] = index
     return strokes
 
 

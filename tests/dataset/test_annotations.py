@@ -212,22 +212,21 @@ def lined(voc):
 def test_strokes_are_three_pixels_wide(lined) -> None:
     lined.run()
     assert np.array_equal(loaded().marks("a"), A)
-    found = loaded().marks("b")
-    assert (found[0:3, 1:7] == 1).all() and (found[:3] == 1).sum() - 18 <= 6  # its ends are round
-    assert {tuple(at) for at in np.argwhere(found == 2)} >= {(4, 1), (3, 1), (5, 1), (4, 0), (4, 2)}
-    assert (found[4:6, 5:8] == 0).all() and (found[:, 4] == [1, 1, 1, 255, 255, 255]).all()
+    wanted = strokes("11111111", "11111111", "11111111", "222..000", "222..000", "222..000")
+    assert np.array_equal(loaded().marks("b"), wanted)
 
 
 def test_strokes_that_leave_the_picture_end_at_its_edge(lined) -> None:
     before = lined.spoil
     lined.spoil = lambda: (
         before(),
-        polygons(lined.root, "b", ("cat", [(-5, 1), (20, 1)]), ("dog", [(4, 5)])),
+        polygons(lined.root, "b", ("cat", [(-5, -1), (20, -1)]), ("dog", [(4, 6)])),
     )
     text = "strokes of 1 pictures leave the picture and end at its edge: b"
     assert f"warning: {text}" in lined.run()
-    assert (loaded().marks("b")[:3] == 1).all()
-    assert (OUT / "warnings.txt").read_text() == f"{text}\n"
+    wanted = strokes("11111111", "........", "........", "........", "........", "...222..")
+    assert np.array_equal(loaded().marks("b"), wanted)
+    assert f"{text}\n" in (OUT / "warnings.txt").read_text()
 
 
 def test_whole_masks_as_scribbles_are_warned_of(scribbled) -> None:

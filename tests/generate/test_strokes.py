@@ -33,14 +33,14 @@ def test_no_stroke_is_wrong_and_every_object_has_one() -> None:
 
 
 def test_as_many_pixels_as_measured() -> None:
-    """The strokes of 128-pixel scenes label about 6 %; of 0.3 of their length, 0.3 of that and the ends."""
+    """The strokes of 128-pixel scenes label about 4.4 %; of 0.3 of their length, 0.3 of that and the ends."""
     shares = {
         length: np.mean(
             [(scribble(rng(i), scene, length) != 255).mean() for i, scene in enumerate(scenes(40))]
         )
         for length in (1, 0.3)
     }
-    assert 0.045 < shares[1] < 0.07
+    assert 0.04 < shares[1] < 0.05
     assert 0.3 < shares[0.3] / shares[1] < 0.45
 
 
