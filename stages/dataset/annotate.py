@@ -173,6 +173,9 @@ class Annotated:
             self.notes.append(
                 f"{self.kind} cover {share:.0f} % of the pixels: are these masks of whole objects?"
             )
+        if not any(0 in one.counts for one in outcomes.values()):
+            what = "a segmenter that learns from them alone marks every pixel"
+            self.notes.append(f"none of the {self.kind} is on the background: {what}")
         return {"pictures": len(self.work), "percent": round(share, 3)}
 
     def _seen(self, record: Record, where: str, counts: dict[int, int]) -> None:

@@ -236,6 +236,13 @@ def test_whole_masks_as_scribbles_are_warned_of(scribbled) -> None:
     assert "warning: scribbles cover 45 % of the pixels: are these masks of whole objects?" in scribbled.run()
 
 
+def test_marks_without_background_are_warned_of(scribbled) -> None:
+    for name, values in {"a": A, "b": B}.items():
+        (scribbled.root / f"scribbles/{name}.png").write_bytes(mask_bytes(np.where(values == 0, 255, values)))
+    said = "none of the scribbles is on the background: a segmenter that learns from them alone marks every"
+    assert f"warning: {said}" in scribbled.run() and said in (OUT / "warnings.txt").read_text()
+
+
 # --- what is refused, in one line for each cause
 
 

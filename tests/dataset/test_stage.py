@@ -48,7 +48,7 @@ def test_scribbles_rerun_what_reads_them_alone(project) -> None:
     assert ran == {"code", "parameters", "segmenter", "predictions"}
     card = said(project)
     assert card["supervision"].startswith(
-        f"image labels, and scribbles for segmenter: {TRAINED} stem from data/annotations, data/dataset, none from"
+        f"image labels, and scribbles for segmenter: {TRAINED} stem from data/annotations, data/dataset, none"
     )
     assert ", annotations " in card["fingerprint"] and "gated_crf" in card["loss"]
 
