@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.dataset.check import Problems, unsafe
+from stages.dataset.files import stem
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
 
@@ -72,8 +73,8 @@ def identifiers(records: list[Record], pictures: Path) -> dict[str, str]:
     for record in records:
         if unsafe(record.id):
             continue
-        path = record.path.relative_to(pictures)
-        for name in (path.with_suffix("").as_posix(), path.as_posix(), record.id):
+        path = record.path.relative_to(pictures).as_posix()
+        for name in (stem(path), path, record.id):
             found[name] = record.id
     return found
 

@@ -380,7 +380,9 @@ def test_a_table_without_a_column(good) -> None:
         good.run(annotations="boxes")
 
 
-@pytest.mark.parametrize("content", ["[1]", "{", '{"a": [{"x": "left", "y": 1, "cls": 1}]}', '{"a": [3]}'])
+@pytest.mark.parametrize(
+    "content", ["[1]", "{", '{"a": 3}', '{"a": [{"x": "left", "y": 1, "cls": 1}]}', '{"a": [3]}']
+)
 def test_points_that_are_no_points(voc, content: str) -> None:
     voc.spoil = lambda: (voc.root / "points.json").write_text(content)
     with pytest.raises(ValueError, match=r"points\.json"):

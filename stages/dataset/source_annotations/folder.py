@@ -78,7 +78,7 @@ def _rows(
             continue
         count[known[picture]] += 1
         try:
-            place = int(cells.get("object") or count[known[picture]])
+            place = int(_number(cells, "object")) if cells.get("object") else count[known[picture]]
             numbers = [_number(cells, name) for name in needed if name != "class"]
             yield where, known[picture], place, clean(cells.get("class", "")), numbers
         except ValueError as error:

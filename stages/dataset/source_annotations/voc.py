@@ -53,7 +53,7 @@ def points(root: Path, train: list[Record], source: Source) -> Drawn:
         found = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is no JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not all(isinstance(entries, list) for entries in found.values()):
         raise ValueError(f"{path} must be {{ID: [{{x, y, cls}}, ...]}}")
     for record in train:
         where = f"{path}: {record.id}"
@@ -112,9 +112,10 @@ def _text(entry: ElementTree.Element, side: str) -> str:
 
 
 def _class(index: Any, source: Source) -> str:
-    if not 0 <= int(index) <= len(source.classes):
+    known = (BACKGROUND, *source.classes)
+    if not str(index).isdecimal() or int(index) >= len(known):
         raise ValueError(f"cls is {index}, and the classes are 1 to {len(source.classes)}, the background 0")
-    return (BACKGROUND, *source.classes)[int(index)]
+    return known[int(index)]
 
 
 def _at(entry: dict[str, Any], side: str) -> float:
