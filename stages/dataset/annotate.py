@@ -190,9 +190,10 @@ class Annotated:
             self._complete(record, set(names))
 
     def _foreign(self, record: Record, name: str, where: str, shown: str, *also: str) -> bool:
-        """Whether the class is none of the picture's, which is a problem."""
+        """Whether the class is none of the picture's, which is a problem; or none of the set's, as is said of
+        the label."""
         if name in (*record.labels, *also):
-            return False
+            return name not in (*self.classes, *also)
         labels = f"is labelled {few(record.labels, 10)}" if record.labels else "has no label"
         text = f"{shown} is of class {name!r}, and the picture {labels}: add the label, or take it out"
         self.problems.append((where, text))

@@ -358,6 +358,16 @@ def test_what_is_wrong_with_strokes(lined) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["boxes", "points"])
+def test_a_label_that_is_no_class_is_told_of_once(good, kind: str) -> None:
+    (good.root / "classes.txt").write_text("cat\ndog\n")
+    good.rows[0] = ("a.png", "train", "cat;zebra")
+    sides = {"boxes": ("left,top,right,bottom", "0,0,2,2"), "points": ("x,y", "0,0")}[kind]
+    rows = [f"{name},{sides[1]}" for name in ("a,cat", "a,zebra", "b,cat", "b,dog")]
+    (good.root / f"{kind}.csv").write_text("\n".join([f"id,class,{sides[0]}", *rows]))
+    refused(good, ["a: label 'zebra' is not in the class list"], annotations=kind)
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
