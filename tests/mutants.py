@@ -38,6 +38,8 @@ COMMON = (
     *(f"stages/common/training/{name}.py" for name in ("augment", "rand_augment", "samples")),
     "stages/classifier/head.py",
     "stages/common/reliable.py",
+    *("stages/common/annotations.py", "stages/generate/strokes.py"),
+    *("stages/dataset/annotate.py", "stages/dataset/marks.py"),
     *(f"stages/one_step/{name}.py" for name in ("attention", "losses", "maps", "network")),
 )
 STRATEGIES = ("loss", "tiles", "erasing", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "samples")
@@ -73,6 +75,7 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     **{f"stages/classifier/{name}.py": LOOKS for name in ("eader", "p_oc", "puzzle")},
     "stages/classifier/samples.py": "tests/classifier/test_strategies.py",
     "stages/common/bilateral.py": "tests/common/test_permutohedral.py",
+    **{f"stages/dataset/{name}.py": "tests/dataset/test_annotations.py" for name in ("annotate", "marks")},
     "stages/seeds/grid.py": "tests/seeds/test_offsets.py",
     **{
         f"stages/segmenter/networks/deeplabv{n}.py": "tests/segmenter/networks/test_deeplabs.py"

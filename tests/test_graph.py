@@ -191,6 +191,24 @@ def test_the_one_step_network_stands_beside_the_chain(
     assert set(own.meta) == set(stages["segmenter"].meta)
 
 
+@pytest.mark.parametrize("preset", ["scribbles", "points"])
+def test_what_people_drew_is_read_where_it_is_learnt_from(
+    tmp_path: Path, stages: dict[str, Stage], preset: str
+) -> None:
+    """It comes from the data set beside the masks, of which none is above what learns from it."""
+    found = resolve(tmp_path / "repo", {}, preset=preset)
+    assert set(found) == set(stages)
+    outs = [out.path for out in found["dataset"].outs]
+    assert outs == ["data/dataset", "data/masks", "data/annotations"]
+    for every, wanted in ((stages, set()), (found, {"segmenter"})):
+        readers = {one.step for one in every.values() if any(overlap(dep, outs[2]) for dep in one.deps)}
+        assert readers == wanted
+    assert "data/pseudo_labels" not in found["segmenter"].deps
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
+    needs = needed(found["segmenter"])
+    assert not [path for path in needs if path.startswith("stages/dataset/")]
+
+
 def test_real_pictures_generate_nothing(tmp_path: Path, stages: dict[str, Stage]) -> None:
     found = resolve(tmp_path / "repo", {}, preset="voc2012-mini")
     assert set(stages) - set(found) == {"generate@synthetic"}

@@ -2,7 +2,8 @@
 
 A recipe, presets/NAME.yaml, sets every section but `dataset` and `generate`: what it does not name is as
 in presets/demo.yaml, so the result never depends on what was there before. A data set,
-presets/data/NAME.yaml, sets what it names and nothing else.
+presets/data/NAME.yaml, sets what it names and nothing else. What is learnt from, `dataset.annotations`, is
+the recipe's.
 
 A block is merged key by key. What is written in one line, a value, a [list] or a {mapping}, replaces the
 old value whole: `options: {}` empties it.
@@ -29,7 +30,8 @@ from stages.parameters.params import Parameters
 
 Change = tuple[str, Any, Any]  # dotted key, old value, new value; None where there is none
 BASE = "demo"  # the recipe that has every key
-OF_DATA = ("generate", "dataset")  # sections that no recipe sets
+OF_DATA = ("generate", "dataset")  # sections that no recipe sets, but for one key
+OF_RECIPE = {"dataset": "annotations"}
 COLUMN = 24  # of comments in params.yaml
 
 
@@ -86,7 +88,7 @@ def _preset(root: Path, name: str) -> CommentedMap:
     file = _file(root, name)
     new = _read(file)
     if name in names(root):
-        if touched := [section for section in OF_DATA if section in new]:
+        if touched := [section for section in OF_DATA if {*new.get(section, ())} - {OF_RECIPE.get(section)}]:
             raise ValueError(f"{file}: a recipe sets no {', '.join(touched)}: that is for presets/data")
         new = merge(copy.deepcopy(_read(root / "presets" / f"{BASE}.yaml")), new)[0]
     return new

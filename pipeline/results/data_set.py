@@ -9,7 +9,7 @@ from statistics import median
 
 from pipeline.project import tables
 from pipeline.project.tables import Table, read_csv
-from stages.dataset.words import about, class_counts
+from stages.dataset.words import about, class_counts, said
 
 SPLITS = ("train", "val")
 PAIRS = 20  # of classes that occur together: the most frequent are shown
@@ -23,6 +23,7 @@ class DataSet:
     pictures: Table
     scored: dict[str, int]  # by split: pictures that have a mask
     warnings: list[str] = field(default_factory=list)  # what the step `dataset` found odd
+    drawn: str = ""  # what people drew on the pictures of train, in words
 
 
 def read(root: Path) -> DataSet:
@@ -32,14 +33,22 @@ def read(root: Path) -> DataSet:
         raise ValueError("data/dataset is missing: `wsss run dataset` makes it")
     classes = json.loads((folder / "classes.json").read_text())
     scored = Counter(row["split"] for row in read_csv(root / "data" / "masks" / "index.csv"))
-    odd = [place / "warnings.txt" for place in (folder, root / "data" / "masks")]
+    drawings = root / "data" / "annotations"
+    odd = [place / "warnings.txt" for place in (folder, root / "data" / "masks", drawings)]
     files = [file.read_text(encoding="utf-8") for file in odd if file.is_file()]
     warnings = [line for text in files for line in text.splitlines()]
-    return DataSet(classes, read_csv(folder / "index.csv"), dict(scored), warnings)
+    file = drawings / "about.json"
+    drawn = said(json.loads(file.read_text())) if file.is_file() else ""
+    return DataSet(classes, read_csv(folder / "index.csv"), dict(scored), warnings, drawn)
 
 
 def labels(picture: dict[str, str]) -> list[str]:
     return [name for name in picture["labels"].split(";") if name]
+
+
+def supervision(data: DataSet) -> str:
+    """What there is to learn from."""
+    return f"image labels and {data.drawn}" if data.drawn else "image labels alone"
 
 
 def counts(data: DataSet) -> Table:
@@ -97,4 +106,5 @@ def show(data: DataSet) -> None:
     if pairs := together(data):
         tables.show("Seen together, in training pictures", pairs, ("class", "with"))
     pictures = [(picture["split"], labels(picture)) for picture in data.pictures]
+    print(f"supervision: {supervision(data)}")
     print("\n".join(about(class_counts(data.classes[1:], pictures), data.warnings)))

@@ -1,6 +1,7 @@
 """Check a data set whole and write it in one canonical form: data/raw/NAME -> data/dataset, data/masks.
 
-Masks are an output of their own, so that the graph shows who sees them: the evaluation alone.
+Masks are an output of their own, so that the graph shows who sees them: the evaluation alone. So is what
+people drew on the pictures of train, data/annotations, that another kind of it reruns what reads it alone.
 """
 
 import importlib
@@ -13,9 +14,11 @@ from stages.common.params import load
 from stages.common.pictures import INDEX_COLUMNS
 from stages.common.progress import track
 from stages.dataset import mask_files
+from stages.dataset.annotate import Annotated
 from stages.dataset.check import Problems, check_coverage, check_labels, check_names, unsafe
 from stages.dataset.convert import Convert, Converted, convert, measure
 from stages.dataset.depth import White
+from stages.dataset.drawn import read_drawn
 from stages.dataset.mask_values import Masks
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record, Source
@@ -23,7 +26,7 @@ from stages.dataset.remarks import remarks
 from stages.dataset.source_files import Fault, Pair, read_pair
 from stages.dataset.words import about, class_counts, class_warnings, explain, lines
 
-RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
+RAW, OUT, MASKS, ANNOTATIONS = (Path("data") / name for name in ("raw", "dataset", "masks", "annotations"))
 WARNINGS = "warnings.txt"
 
 
@@ -38,6 +41,7 @@ def main() -> str:
     problems = [*source.problems, *check_names(source.records), *check_labels(source, source.records)]
     unfit, of_files = mask_files.fit(source, params)
     problems += unfit
+    drawn = read_drawn(root, params, source)
     by_id = {record.id: record for record in source.records if not unsafe(record.id)}
     records = sorted(by_id.values(), key=lambda record: (record.split, record.id))
     read = {record.id: read_pair(record, params) for record in track(records, len(records), "reading")}
@@ -45,11 +49,14 @@ def main() -> str:
     faults = {identifier: fault for identifier, fault in read.items() if isinstance(fault, Fault)}
     white, highest = measure(list(pairs.values()), params.max_megapixels)
     found = faults | convert(pairs, Convert(params.max_megapixels, len(source.classes), white))
-    with output_folder(OUT) as images, output_folder(MASKS) as masks:
+    annotated = Annotated(params.annotations, source.classes, drawn, params.max_megapixels)
+    with output_folder(OUT) as images, output_folder(MASKS) as masks, output_folder(ANNOTATIONS) as drawings:
         written = Written(images, masks, white, Masks(source.classes))
         for record in records:
             written.add(record, found[record.id], source)
-        problems += written.missing
+            annotated.add(record, found[record.id])
+        of_drawings = annotated.finish(drawings, by_id)
+        problems += [*written.missing, *annotated.problems]
         if params.bad_pictures == "fail":
             problems += written.bad
         problems += check_coverage(source, source.records if problems else written.kept)
@@ -63,7 +70,10 @@ def main() -> str:
         notes += remarks(source.classes, written.kept, written.pixels)
         warnings, of_masks = [*class_warnings(counts), *notes], [*of_files, *of_masks]
         written.finish(source, warnings, of_masks)
-    return "\n".join([summary(written, source), *about(counts, [*warnings, *of_masks])])
+    odd = about(counts, [*warnings, *of_masks, *annotated.notes])
+    return "\n".join(
+        [summary(written, source), *([f"  annotations: {of_drawings}"] if of_drawings else []), *odd]
+    )
 
 
 @dataclass

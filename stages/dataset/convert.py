@@ -34,6 +34,7 @@ class Facts:
     pixels: str
     notes: tuple[str, ...]
     mask: MaskFacts | None = None
+    orientation: int = 1  # EXIF's of the source's file: the canonical form is upright
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Convert:
 def _facts(picture: Decoded, mask: Mask | None) -> Facts:
     digest = hashlib.sha256(picture.content).hexdigest()
     size, seen = (picture.width, picture.height), picture.pixels
-    return Facts(digest, picture.suffix, *size, seen, picture.notes, mask.facts() if mask else None)
+    of_mask = mask.facts() if mask else None
+    return Facts(digest, picture.suffix, *size, seen, picture.notes, of_mask, picture.orientation)
 
 
 @dataclass(frozen=True)

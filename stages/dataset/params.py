@@ -18,3 +18,6 @@ class Dataset(Section):
     masks: Literal["SegmentationClass", "SegmentationClassAug"]  # voc only
     bad_pictures: Literal["fail", "skip"]
     max_megapixels: Positive
+    annotations: Literal[
+        "none", "boxes", "points", "scribbles"
+    ]  # what people drew on the pictures of train, beside their labels

@@ -51,6 +51,14 @@ def read_pair(record: Record, params: Dataset) -> Pair | Fault:
         return Fault(file, str(error))
 
 
+def hashed(path: Path, max_megapixels: float) -> File:
+    """ValueError saying what is wrong with a file that cannot be read."""
+    try:
+        return File(path, _hash(read_bytes(path, max_megapixels)))
+    except FileNotFoundError:
+        raise ValueError("is missing") from None
+
+
 def reread(file: File) -> bytes:
     """Its content, which is still what was hashed. RuntimeError if not: a result would get a false name."""
     content = file.path.read_bytes()

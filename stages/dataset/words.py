@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from stages.common.door import visible
 from stages.dataset.labels import spellings
@@ -70,6 +71,17 @@ def classes_line(counts: dict[str, tuple[int, int]]) -> str:
 def about(counts: dict[str, tuple[int, int]], warnings: Iterable[str]) -> list[str]:
     """Lines for a terminal: the classes, and what is odd."""
     return [f"  {classes_line(counts)}", *(f"  warning: {text}" for text in warnings)]
+
+
+def said(about: Mapping[str, Any]) -> str:
+    """What people drew, of data/annotations/about.json, in a few words; an empty text for nothing."""
+    kind = about["kind"]
+    if kind == "none":
+        return ""
+    number = f"{about[kind]} {kind}" if kind in about else kind
+    if "percent" not in about:
+        return number
+    return f"{number}, {about['percent']:.2g} % of the pixels of {about['pictures']} pictures"
 
 
 def class_warnings(counts: dict[str, tuple[int, int]]) -> list[str]:

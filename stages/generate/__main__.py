@@ -17,6 +17,9 @@ It is small enough for a laptop and hard in the ways that real pictures are:
   not the edges of objects;
 - a border of 255 around objects, where nobody can say what a pixel is, as in VOC.
 
+Scribbles/ and points.json are what a person would draw on them (ScribbleSup, What's the Point), from the
+scene and from random numbers of their own, as the boxes of Annotations/ are.
+
 Picture i depends on the seed, its split and i only: more pictures leave the first ones as they are.
 The class of the first object goes round, so that each class occurs in every run of C pictures.
 """
@@ -29,14 +32,16 @@ import cv2
 import numpy as np
 
 from stages.common import door
-from stages.common.artifacts import mask_bytes, output_folder
+from stages.common.artifacts import mask_bytes, output_folder, write_json
 from stages.common.params import load
 from stages.common.progress import track
 from stages.generate.params import Generate
 from stages.generate.patterns import NAMES
 from stages.generate.scene import Scene, boxes, draw, labels
+from stages.generate.strokes import clicks, scribble
 
 OUT = Path("data/raw/synthetic")
+FOLDERS = ("JPEGImages", "SegmentationClass", "Annotations", "Scribbles", "ImageSets/Segmentation")
 SPLITS = ("train", "val")
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 
@@ -46,10 +51,15 @@ def main() -> str:
     counts = (params.train, params.val)
     names = NAMES[: params.classes]
     with output_folder(OUT) as folder:
-        for name in ("JPEGImages", "SegmentationClass", "Annotations", "ImageSets/Segmentation"):
+        for name in FOLDERS:
             (folder / name).mkdir(parents=True)
-        for identifier, scene in track(_scenes(params), sum(counts), "generate"):
+        points = {}
+        for identifier, scene, rng in track(_scenes(params), sum(counts), "generate"):
             _write(folder, identifier, scene)
+            strokes = scribble(rng, scene, params.scribbles)
+            (folder / f"Scribbles/{identifier}.png").write_bytes(mask_bytes(strokes))
+            points[identifier] = clicks(rng, scene)
+        write_json(folder / "points.json", points)
         for split, count in zip(SPLITS, counts, strict=True):
             ids = "".join(f"{_identifier(split, index)}\n" for index in range(count))
             (folder / f"ImageSets/Segmentation/{split}.txt").write_text(ids)
@@ -61,13 +71,14 @@ def _identifier(split: str, index: int) -> str:
     return f"{split}_{index:05d}"
 
 
-def _scenes(params: Generate) -> Iterator[tuple[str, Scene]]:
+def _scenes(params: Generate) -> Iterator[tuple[str, Scene, np.random.Generator]]:
+    """Identifier and scene of each picture, and the random numbers of what is drawn on it."""
     for number, (split, count) in enumerate(zip(SPLITS, (params.train, params.val), strict=True)):
         for index in range(count):
             rng = np.random.default_rng((params.seed, number, index))
             first = index % params.classes
             scene = draw(rng, params.size, params.classes, params.objects, first, params.second_mark)
-            yield _identifier(split, index), scene
+            yield _identifier(split, index), scene, np.random.default_rng((params.seed, number, index, 1))
 
 
 def _write(folder: Path, identifier: str, scene: Scene) -> None:

@@ -16,6 +16,7 @@ class Generate(Section):
     classes: Annotated[int, Field(ge=1, le=8)]
     objects: Annotated[int, Field(ge=1, le=6)]  # at most, in a picture
     second_mark: Fraction  # contrast of the pattern on a body's far end; 0: none there
+    scribbles: Annotated[float, Field(gt=0, le=1)]  # of a stroke's length, what is kept
 
     @model_validator(mode="after")
     def _every_class_trains(self) -> "Generate":

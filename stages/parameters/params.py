@@ -29,6 +29,9 @@ from stages.segmenter.params import Segmenter
 # Steps that leave labels or maps.
 SCORED = ("seeds", "saliency", "affinity_labels", "pseudo_labels", "predictions", "one_step")
 
+ANNOTATED = ("voc", "folder")  # layouts that have what people drew
+DRAWN = ("scribbles", "points")  # annotations that are labels of pixels
+
 START = ("name", "mean", "std")  # of an encoder: what its weights go with
 
 
@@ -223,6 +226,16 @@ def _dataset(p: Recipe) -> list[str]:
         problems.append(f"dataset.val: must be another split than dataset.train, found {d.val!r} twice")
     if d.name == "synthetic" and (d.source, d.masks) != ("voc", "SegmentationClass"):
         problems.append("dataset: the generated set `synthetic` has source voc and masks SegmentationClass")
+    if d.annotations != "none" and d.source not in ANNOTATED:
+        problems.append(
+            f"dataset.annotations: must be none for dataset.source {d.source}, found {d.annotations!r}: what "
+            f"people drew is read of {' and '.join(ANNOTATED)}"
+        )
+    if p.segmenter.labels == "annotations" and d.annotations not in DRAWN:
+        problems.append(
+            f"segmenter.labels: must not be annotations for dataset.annotations {d.annotations}: "
+            f"{' and '.join(DRAWN)} alone label pixels"
+        )
     return problems
 
 

@@ -1,4 +1,4 @@
-"""Train the segmenter on the pseudo-labels: data/pseudo_labels -> data/segmenter.
+"""Train the segmenter on the labels that segmenter.labels names: data/pseudo_labels -> data/segmenter.
 
 The last epoch is kept: choosing an epoch by a mask would be supervision by pixels.
 """

@@ -17,7 +17,7 @@ from tests.dataset.test_bad_input import refused
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "your-own-pictures.md"
 PARAMS = Dataset(
     source="folder", name="mine", train="train", val="val", truth="none", masks="SegmentationClass",
-    bad_pictures="fail", max_megapixels=10,
+    bad_pictures="fail", annotations="none", max_megapixels=10,
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The step as a whole: a VOC layout that is the same every time."""
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -95,10 +96,11 @@ def test_a_second_mark_changes_pictures_alone(generate):
 
 def test_a_picture_does_not_depend_on_the_count(generate):
     generate(train=6, val=1)
-    few = hashes()
+    few, clicks = hashes(), json.loads((OUT / "points.json").read_text())
     generate(train=9, val=3)
-    many = hashes()
-    lists = {"ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt"}
+    many, more = hashes(), json.loads((OUT / "points.json").read_text())
+    assert all(more[name] == found for name, found in clicks.items())
+    lists = {"ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt", "points.json"}
     assert all(many[name] == few[name] for name in few.keys() - lists)
 
 

@@ -385,3 +385,34 @@ def test_an_oracle_needs_labels_and_masks() -> None:
     values["dataset"]["truth"] = "none"
     with pytest.raises(ParameterError, match=r"ceiling\.of: must be \{\}, for dataset\.truth is none"):
         check(Parameters, values, "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [("none", True), ("boxes", True), ("points", False), ("scribbles", False)],
+)
+def test_a_segmenter_learns_from_annotations_that_label_pixels(kind: str, wrong: bool) -> None:
+    values = changed("dataset.annotations", kind)
+    check(Parameters, values, "params.yaml")
+    values["segmenter"]["labels"] = "annotations"
+    if not wrong:
+        check(Parameters, values, "params.yaml")
+        return
+    with pytest.raises(ParameterError) as error:
+        check(Parameters, values, "params.yaml")
+    (line,) = [line for line in str(error.value).splitlines() if "annotations" in line]
+    wanted = f"segmenter.labels: must not be annotations for dataset.annotations {kind}: scribbles and points"
+    assert wanted in line
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("dataset.annotations", "box", "dataset.annotations: Input should be 'none', 'boxes', 'points' or"),
+        ("generate.scribbles", 0, "generate.scribbles: Input should be greater than 0"),
+        ("generate.scribbles", 1.1, "generate.scribbles: Input should be less than or equal to 1"),
+    ],
+)
+def test_bad_kinds_and_lengths(key: str, value: object, says: str) -> None:
+    with pytest.raises(ParameterError, match=says):
+        check(Parameters, changed(key, value), "params.yaml")

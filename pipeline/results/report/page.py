@@ -113,7 +113,8 @@ def values(root: Path) -> dict[str, Any]:
         "confusion_pictures": _pictures(root, found, "confusion.png") if scored else {},
         "gallery": gallery.read(root / "reports" / "gallery", shown(found), data.classes, found.merged),
         "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
-                 "together": data_set.together(data), "why_not": why_not},
+                 "together": data_set.together(data), "why_not": why_not,
+                 "supervision": data_set.supervision(data)},
         "card": protocol.card(root, found, data),
         "cost": protocol.cost(root, lock),
     }  # fmt: skip

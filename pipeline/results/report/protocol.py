@@ -15,7 +15,7 @@ from pipeline.results.snapshot import hashes
 from stages.common.artifacts import read_json
 
 PACKAGES = ("torch", "torchvision", "segmentation_models_pytorch", "timm", "numpy", "dvc")
-MASKS = "data/masks"
+MASKS, ANNOTATIONS = "data/masks", "data/annotations"
 TRAININGS = ("ordinary_classifier", "classifier", "saliency", "affinity", "one_step", "segmenter")
 Rows = list[tuple[str, str]]
 
@@ -31,7 +31,8 @@ def card(root: Path, found: Scores, data: DataSet) -> Rows:
     near = {name: presets.differences(root, name) for name in presets.names(root)}
     return [
         ("data set", f"{source['name']} (source {source['source']}): {pictures}"),
-        ("fingerprint", f"data/dataset {_hash(lock, 'data/dataset')}, masks {_hash(lock, 'data/masks')}"),
+        ("fingerprint", f"data/dataset {_hash(lock, 'data/dataset')}, masks {_hash(lock, 'data/masks')}"
+                        + (f", annotations {_hash(lock, ANNOTATIONS)}" if kind_of(found) != "none" else "")),
         ("scored", f"{scored or 'no rung in this run'}; the truth is {source.get('masks') or 'masks'}, "
                    f"read by {readers(lock)}"),
         ("resolution", "every picture at its own size; maps are brought to it bilinearly"),
@@ -77,13 +78,36 @@ def supervision(found: Scores) -> str:
     ]
     if saw:
         return f"masks are among what {', '.join(saw)} stem{'s' * (len(saw) == 1)} from"
-    return f"{', '.join(trained)} stem from {', '.join(_first(found, trained))}, none from masks"
+    said = f"{', '.join(trained)} stem from {', '.join(_first(found, trained))}, none from masks"
+    return f"{annotations(found, trained)}: {said}"
+
+
+def kind_of(found: Scores) -> str:
+    """What people drew on the pictures; `none` also for a run of an older version."""
+    return str(found.run.params["dataset"].get("annotations", "none"))
+
+
+def annotations(found: Scores, trained: list[str]) -> str:
+    """What these stages learn from besides image labels, and which of them."""
+    kind, lock = kind_of(found), found.run.lock
+    if kind == "none":
+        return "image labels alone"
+    saw = [
+        name
+        for name in trained
+        if any(ANNOTATIONS in hashes(lock[above], "deps") for above in found.standings.above(name))
+    ]
+    return (
+        f"image labels, and {kind} for {', '.join(saw)}" if saw else f"image labels alone, the {kind} unread"
+    )
 
 
 def _first(found: Scores, trained: list[str]) -> list[str]:
-    """What these stages take from the data set."""
+    """What these stages take from the data set; annotations only where there are some."""
     lock = found.run.lock
-    made = hashes(lock.get("dataset", {}), "outs")
+    made = set(hashes(lock.get("dataset", {}), "outs")) - (
+        {ANNOTATIONS} if kind_of(found) == "none" else set()
+    )
     above = [name for stage in trained for name in found.standings.above(stage)]
     read = {dep for name in above for dep in hashes(lock[name], "deps") if dep in made}
     return sorted(read) or ["no data set"]

@@ -13,9 +13,11 @@ import numpy as np
 from stages.affinity_labels.params import AffinityLabels
 from stages.commands.show.case import Case, Step, Tile
 from stages.commands.show.heat import boundaries, heat, heat_over
+from stages.common.annotations import ROOT as ANNOTATIONS
+from stages.common.annotations import load_annotations
 from stages.common.artifacts import UNKNOWN, read_mask, read_npz
 from stages.common.device import device
-from stages.common.drawing import sheet
+from stages.common.drawing import annotated, sheet
 from stages.common.labels import alpha_scores, as_objects, threshold_labels, to_classes, upsample
 from stages.common.params import load, read_yaml, value_of
 from stages.evaluation.names import OBJECTS
@@ -40,7 +42,8 @@ def all_steps(case: Case) -> list[Step]:
     """Every step of the recipe, in order, the truth last; those absent for one reason as one."""
     values = read_yaml(Path("params.yaml"))
     beside = [one_step] * bool(value_of(values, "one_step.of"))
-    steps = [seeds, *_between(values), pseudo_labels, *beside, predictions, truth]
+    drawn = [annotations] * (value_of(values, "dataset.annotations") != "none")
+    steps = [*drawn, seeds, *_between(values), pseudo_labels, *beside, predictions, truth]
     found: list[Step] = []
     for step in (make(case) for make in steps):
         if found and step.absent and step.absent == found[-1].absent:
@@ -59,6 +62,27 @@ def _between(values: dict[str, Any]) -> Iterator[Callable[[Case], Step]]:
         yield affinity
     if value_of(values, "pseudo_labels.method") == "random_walk":
         yield random_walk
+
+
+def annotations(case: Case) -> Step:
+    """What people drew on the picture, beside its labels."""
+    file = ANNOTATIONS / "about.json"
+    if why := case.missing(file, "dataset"):
+        return Step("annotations", absent=why)
+    found, identifier = load_annotations(case.classes), case.picture.id
+    if found.kind == "boxes":
+        number = len(boxes := found.boxes.get(identifier, []))
+        drawing, about = annotated.with_boxes(case.rgb, boxes), f"{number} boxes"
+    elif found.kind == "points":
+        number = len(points := found.points.get(identifier, []))
+        drawing, about = annotated.with_points(case.rgb, points), f"{number} points"
+    elif found.kind == "scribbles":
+        marks = found.marks(identifier)
+        share = 100 * float((marks != UNKNOWN).mean())
+        drawing, about = annotated.with_strokes(case.rgb, marks), f"scribbles on {share:.1f} % of the pixels"
+    else:
+        return Step("annotations", absent=f"{ANNOTATIONS} holds none: `wsss run dataset` makes them")
+    return Step("annotations", about, [Tile(found.kind, drawing)])
 
 
 def seeds(case: Case) -> Step:

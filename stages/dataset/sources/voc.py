@@ -124,13 +124,17 @@ class Annotations:
 
 def _names(content: bytes) -> list[str]:
     """The direct names of the objects; those of their parts do not count."""
+    return [entry.findtext("name") or "" for entry in parsed(content).iter("object")]
+
+
+def parsed(content: bytes) -> ElementTree.Element:
+    """The tree of an XML file. ParseError, ValueError or LookupError where it is none."""
     try:
-        tree = ElementTree.fromstring(content, ElementTree.XMLParser(target=Plain()))
+        return ElementTree.fromstring(content, ElementTree.XMLParser(target=Plain()))
     except ValueError as error:
         if "multi-byte" not in str(error):
             raise
-        tree = ElementTree.fromstring(_decoded(content), ElementTree.XMLParser(target=Plain()))
-    return [entry.findtext("name") or "" for entry in tree.iter("object")]
+        return ElementTree.fromstring(_decoded(content), ElementTree.XMLParser(target=Plain()))
 
 
 def _decoded(content: bytes) -> str:

@@ -68,7 +68,8 @@ def test_a_recipe_keeps_the_pictures(root: Path, name: str) -> None:
     before = read_yaml(root / "params.yaml")
     presets.apply(root, name)
     after = read_yaml(root / "params.yaml")
-    assert all(after[section] == before[section] for section in ("dataset", "generate"))
+    kept = before["dataset"] | {"annotations": after["dataset"]["annotations"]}  # the recipe's
+    assert after["dataset"] == kept and after["generate"] == before["generate"]
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -80,6 +81,15 @@ def test_a_data_set_keeps_the_recipe(root: Path, name: str) -> None:
     assert {key for key in after if after[key] != before[key]} <= {"dataset", "generate"}
     presets.apply(root, "synthetic")
     assert read_yaml(root / "params.yaml") == before
+
+
+def test_what_is_learnt_from_is_the_recipe_s(root: Path) -> None:
+    """And so a data set keeps it, and the next recipe does not."""
+    presets.apply(root, "scribbles")
+    presets.apply(root, "synthetic")
+    assert read_yaml(root / "params.yaml")["dataset"]["annotations"] == "scribbles"
+    presets.apply(root, "crf-only")
+    assert read_yaml(root / "params.yaml")["dataset"]["annotations"] == "none"
 
 
 def test_a_recipe_that_sets_a_data_set_is_refused(root: Path) -> None:

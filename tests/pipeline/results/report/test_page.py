@@ -125,6 +125,7 @@ def test_what_is_in_a_data_set() -> None:
     assert (train["pictures"], train["with a mask"], train["labels each"]) == ("3", "2", "2.00")
     assert (train["smallest"], train["median"], train["largest"]) == ("10x20", "20x20", "30x20")
     assert (val["labels each"], val["with a mask"]) == ("0.00", "0")
+    assert data_set.supervision(data) == "image labels alone"
 
 
 def test_the_legend_has_the_colours_of_the_drawings() -> None:
