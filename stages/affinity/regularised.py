@@ -24,7 +24,7 @@ def loss(
         rgb = F.avg_pool2d(grey_values(pictures, encoder), cell, ceil_mode=True)
         pairs = both(cells_inside(inside, cell), offsets)
         kernel = gaussian(rgb, offsets, options.sigma_xy, options.sigma_rgb) * pairs
-    apart, _ = distances(features.float(), offsets)
+    apart, _ = distances(features, offsets)
     return options.weight * (kernel * apart).sum() / pairs.sum().clamp_min(1)
 
 

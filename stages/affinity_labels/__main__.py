@@ -53,8 +53,9 @@ def _module(params: AffinityLabels) -> str:
 
 def key_of(drawn: Annotations, identifier: str) -> list[object]:
     """All that is read of a picture's annotations."""
-    marks = [fingerprint.file_hash(ANNOTATIONS / f"{identifier}.png")] * (drawn.kind in MARKED)
-    return [drawn.kind, *map(astuple, drawn.boxes.get(identifier, [])), *marks]
+    if drawn.kind in MARKED:
+        return [drawn.kind, fingerprint.file_hash(ANNOTATIONS / f"{identifier}.png")]
+    return [drawn.kind, *map(astuple, drawn.boxes.get(identifier, []))]
 
 
 @dataclass(frozen=True)
