@@ -25,8 +25,8 @@ def object_of(box: Box, picture: np.ndarray, params: GrabCut) -> np.ndarray:
 def _cut(box: Box, picture: np.ndarray, iterations: int) -> np.ndarray:
     """It starts from clusters that are drawn at random: by the seed, whatever was drawn before."""
     mask = np.zeros(picture.shape[:2], np.uint8)
-    ground, front = np.zeros((1, 65)), np.zeros((1, 65))  # of the colour models: none yet
+    models = np.zeros((2, 1, 65))  # of the colours of ground and object: none yet
     rectangle = (box.left, box.top, box.right - box.left, box.bottom - box.top)
     cv2.setRNGSeed(0)
-    cv2.grabCut(picture, mask, rectangle, ground, front, iterations, cv2.GC_INIT_WITH_RECT)
+    cv2.grabCut(picture, mask, rectangle, models[0], models[1], iterations, cv2.GC_INIT_WITH_RECT)
     return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)

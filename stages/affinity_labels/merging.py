@@ -47,9 +47,9 @@ def merged(boxed: Boxed, sure: np.ndarray) -> np.ndarray:
     is printed keeps all of Eq. 3.4 but where the objects of two boxes overlap, and its code is not public.
     """
     kept = (boxed.labels == 0) | (boxed.labels == sure) | boxed.alone
-    return np.where(kept, boxed.labels, UNKNOWN).astype(np.uint8)
+    return np.where(kept, boxed.labels, UNKNOWN)
 
 
 def first_known(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The first labels where they are known, else the second, uint8 [H, W] (ZHANG 3.6.1)."""
-    return np.where(first == UNKNOWN, second, first).astype(np.uint8)
+    return np.where(first == UNKNOWN, second, first)

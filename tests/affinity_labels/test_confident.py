@@ -119,8 +119,13 @@ def test_strokes_through_the_real_superpixels() -> None:
     """What is drawn of one class is in its label; it grows; and no superpixel is cut."""
     marks = np.full(SIZE, U, np.uint8)
     marks[10:14, 6:10], marks[2, 20:26] = 6, 0
-    affinity, nodes = combined(Drawn("scribbles", [], marks))
+    drawn = Drawn("scribbles", [], marks)
+    affinity, nodes = combined(drawn)
     assert (nodes[10:14, 6:10] == 6).any() and (nodes == 6).sum() > 16
     known = nodes != U
     np.testing.assert_array_equal(affinity[known], nodes[known])
     np.testing.assert_array_equal(affinity[~known], told()[1][~known])
+    maps, rgb = scene()
+    affinity, _, same = confident.labels(maps, CLASSES, rgb, PARAMS, CRF, drawn)
+    np.testing.assert_array_equal(same, nodes)
+    assert (affinity != nodes).any() and ((affinity == nodes) | (nodes == U)).all()

@@ -26,7 +26,7 @@ def scene(noise: float) -> np.ndarray:
     return np.clip(clean + rng.normal(0, noise, (*SIZE, 3)), 0, 255).astype(np.uint8)
 
 
-def patchwork(seed: int = 5) -> np.ndarray:
+def patchwork(seed: int = 1) -> np.ndarray:
     """A disc of patches on ground of patches, in 24 colours: here the clusters that are drawn matter."""
     rng = np.random.default_rng(seed)
     colours = rng.integers(0, 256, (24, 3))
@@ -46,6 +46,17 @@ def test_it_finds_the_disc_in_its_box() -> None:
     found = object_of(BOX, scene(10), PARAMS)
     assert found.dtype == bool and not found[~inside(BOX)].any()
     assert (found & disc()).sum() / (found | disc()).sum() > 0.97
+
+
+def test_what_is_alike_outside_of_the_box_is_not_the_object() -> None:
+    """The disc again, a box to the right of it and one below."""
+    picture = np.tile(scene(10), (2, 2, 1))
+    for left, top in ((0, 0), (60, 0), (0, 40)):
+        box = Box(1, 2, left + 12, top + 8, left + 42, top + 34)
+        wanted = np.zeros((80, 120), bool)
+        wanted[top : top + 40, left : left + 60] = disc()
+        found = object_of(box, picture, PARAMS)
+        assert (found & wanted).sum() / (found | wanted).sum() > 0.97
 
 
 def drawn_with(seed: int, picture: np.ndarray) -> np.ndarray:

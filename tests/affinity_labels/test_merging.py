@@ -83,6 +83,13 @@ def test_small_objects_lie_on_large_ones_whatever_the_order_of_the_boxes() -> No
     assert boxed.alone[0].tolist() == [True] * 6 + [False] * 2
 
 
+def test_large_is_an_area() -> None:
+    """Of 9, 8, 6 and 4 pixels; no side alone says so."""
+    boxes = [Box(1, 1, 0, 0, 3, 3), Box(2, 1, 5, 4, 13, 5), Box(3, 1, 7, 0, 9, 3), Box(4, 1, 9, 2, 10, 6)]
+    for order in itertools.permutations(boxes):
+        assert largest_first(list(order)) == boxes
+
+
 def test_the_seeds_have_a_class_in_the_box_or_they_do_not() -> None:
     """Elsewhere in the picture does not count."""
     boxes, cuts = [box(1, 1, 3)], [np.array([[False, True, False, False]])]
