@@ -1,4 +1,4 @@
-"""The object in a box: GrabCut (Rother, Kolmogorov and Blake, 2004), the same in every process."""
+"""The object in a box: GrabCut (Rother et al., 2004), the same in every process."""
 
 import cv2
 import numpy as np

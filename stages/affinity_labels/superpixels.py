@@ -1,4 +1,4 @@
-"""Strokes and points that grow to the superpixels that they lie in (ZHANG 3.6.1)."""
+"""Strokes and points grow to the superpixels that they lie in (ZHANG 3.6.1): SLIC (Achanta et al., 2012)."""
 
 import numpy as np
 from skimage.segmentation import slic

@@ -8,10 +8,15 @@ import torch
 from torch.nn import functional as F
 
 from stages.affinity.__main__ import batch_loss, colour_term
+from stages.affinity.network import build_affinity_net
 from stages.affinity.params import Affinity, Regularised
 from stages.affinity.regularised import loss
 from stages.common.params import check, read_yaml
+from stages.common.training.loop import fit
 from stages.common.training.params import Encoder
+from stages.common.training.samples import PlacedSamples
+from stages.common.training.strategy import one
+from tests.segmenter import scenes
 from tests.segmenter.scenes import SHIPPED
 
 ENCODER = Encoder(
@@ -122,3 +127,34 @@ def test_the_term_is_added_and_has_its_column():
 
 def test_without_a_weight_there_is_no_term():
     assert colour_term(shipped(0)) is None and read_yaml(SHIPPED)["affinity"]["regularised"]["weight"] == 0
+
+
+def trained(weight: float, folder) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+    """Two epochs on four pictures: the weights and the history."""
+    params = shipped(weight)
+    own = {"encoder": ENCODER.model_dump(), "grid_stride": 8, "batch": 2, "epochs": 2, "threads": 1}
+    params = check(
+        Affinity, params.model_dump() | own | {"augment": {**params.augment.model_dump(), "crop": 80}}, "x"
+    )
+    torch.manual_seed(0)
+    model = build_affinity_net(params.encoder, [2, 3], [4, 4], 8)
+    term = colour_term(params)
+    drawn = scenes.samples(folder, params, count=4)
+    step = functools.partial(batch_loss, [(0, 1), (1, 0)], 8, scenes.CLASSES, term=term)
+    history = fit(
+        "affinity", one(model, step), PlacedSamples(drawn) if term else drawn, params, f"key {weight}"
+    )
+    return model.state_dict(), history
+
+
+def test_a_training_with_it(monkeypatch, tmp_path):
+    """Views of 80 pixels of pictures of 72: a border, of which nothing is learned, comes along."""
+    monkeypatch.chdir(tmp_path)
+    without, plain = trained(0, tmp_path / "scenes")
+    weights, history = trained(12, tmp_path / "scenes")
+    assert "regularised" not in plain[0] and list(history[0]) == [*plain[0], "regularised"]
+    assert history[0]["regularised"] > history[1]["regularised"] > 0
+    for row in history:
+        total = row["foreground"] + row["background"] + 2 * row["different"] + row["regularised"]
+        assert row["loss"] == pytest.approx(total, rel=1e-3)
+    assert any(not torch.equal(weights[name], without[name]) for name in weights)

@@ -4,20 +4,24 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from stages.affinity_labels import __main__ as stage
 from stages.affinity_labels import confident, irn, saliency
 from stages.affinity_labels.drawn import Drawn
-from stages.affinity_labels.params import Confident, Irn, Saliency
+from stages.affinity_labels.grab_cut import object_of
+from stages.affinity_labels.params import Confident, GrabCut, Irn, Saliency
 from stages.common.annotations import Box
 from stages.common.artifacts import mask_bytes, npz_bytes, read_mask, read_picture, write_atomic, write_json
 from stages.common.crf_params import Crf
 from stages.common.labels import upsample
 from stages.common.params import read_yaml
+from tests.affinity_labels.test_grab_cut import BOX, patchwork
 
 ROOT = Path(__file__).resolve().parents[2]
 GRAPH = """
@@ -53,8 +57,6 @@ CRF = Crf(iterations=2, smooth_sxy=3.0, smooth_compat=3.0, color_sxy=50.0, color
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """Two training pictures and one of the other split, which has no seeds."""
-    import cv2
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WSSS_WORKERS", "1")
     rng = np.random.default_rng(0)
@@ -246,17 +248,26 @@ def test_a_method_that_reads_no_annotations_needs_none(project):
         stage.main()
 
 
-def test_any_number_of_processes_gives_the_same_objects(project):
+def test_any_number_of_processes_gives_the_same_objects(project, monkeypatch):
     """GrabCut draws random numbers: in one process after another picture's, in two after none."""
     use_confident()
-    annotate("boxes")
+    rows = "".join(f"{name},{name}.png,train,60,40,dog\n" for name in "ab")
+    write_atomic(Path("data/dataset/index.csv"), "id,file,split,width,height,labels\n" + rows)
+    for name, seed in (("a", 5), ("b", 1)):
+        cv2.imwrite(f"data/dataset/images/{name}.png", patchwork(seed)[..., ::-1])
+        seeds = npz_bytes(
+            maps=np.zeros((1, 5, 8), np.float16), classes=np.int16([2]), size=np.int32([40, 60])
+        )
+        write_atomic(Path(f"data/seeds/{name}.npz"), seeds)
+    annotate("boxes", [(name, 1, "dog", *astuple(BOX)[2:]) for name in "ab"])
     found = []
     for workers in ("1", "2"):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "WSSS_WORKERS": workers}
-        done = subprocess.run(
-            [sys.executable, "-m", "stages.affinity_labels"], env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
+        monkeypatch.setenv("WSSS_WORKERS", workers)
+        assert "0 reused, 2 computed" in stage.main()
         found.append(results())
         (project / ".scratch").rename(project / f"away{workers}")
     assert found[0] == found[1] and len(found[0]) == 6
+    for name, seed in (("a", 5), ("b", 1)):
+        labels = read_mask(Path(f"data/affinity_labels/nodes/{name}.png"))
+        cut = object_of(BOX, patchwork(seed), GrabCut(iterations=3, min_share=0.15))
+        np.testing.assert_array_equal(labels == 2, cut)  # the seeds have nothing there
