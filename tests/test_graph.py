@@ -167,6 +167,15 @@ def test_saliency_is_there_where_it_is_read(tmp_path: Path, stages: dict[str, St
     assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
 
 
+def test_the_confident_labels_read_what_people_drew(tmp_path: Path) -> None:
+    """No mask is above it: of the data set's outputs it reads the pictures and the annotations."""
+    found = resolve(tmp_path / "repo", {"affinity_labels": "confident"})
+    own = found["affinity_labels@seeds"]
+    made = {out.path for out in found["dataset"].outs}
+    assert made & set(own.deps) == {"data/dataset", "data/annotations"} and own.method == "confident"
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
+
+
 @pytest.mark.parametrize("preset", ["rrm", "rrm-two-step"])
 def test_the_one_step_network_stands_beside_the_chain(
     tmp_path: Path, stages: dict[str, Stage], preset: str

@@ -5,13 +5,16 @@ The walk's beta and number of steps come later (`pseudo_labels`), so they cost n
 
 import functools
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from stages.affinity import regularised
 from stages.affinity.labels import grid_labels
 from stages.affinity.network import AffinityNet, affinities, build_affinity_net, rebuild_affinity_net
 from stages.affinity.offsets import forward_offsets
@@ -26,10 +29,11 @@ from stages.common.pictures import Loaded, Picture, load_pictures, loaded
 from stages.common.pool import Files
 from stages.common.training.augment import normalise
 from stages.common.training.loop import fit
-from stages.common.training.samples import MaskedSamples
+from stages.common.training.samples import MaskedSamples, PlacedSamples
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks, one
 
 LABELS, OUT = Path("data/affinity_labels/affinity"), Path("data/affinity")
+Term = Callable[[Tensor, Tensor, Tensor], Tensor]  # of features, pictures, and where they are inside
 NETWORKS = items.SCRATCH / "affinity_network"  # trained networks, where worker processes find them
 
 
@@ -41,8 +45,11 @@ def main() -> str:
     torch.manual_seed(params.seed)
     model = build_affinity_net(params.encoder, params.levels, params.channels, params.grid_stride)
     offsets = offset_list(params.radius)
-    loss = functools.partial(batch_loss, offsets, params.grid_stride, classes)
-    history = fit("affinity", one(model, loss), MaskedSamples(train, params, LABELS), params, key)
+    term = colour_term(params)
+    loss = functools.partial(batch_loss, offsets, params.grid_stride, classes, term=term)
+    labelled = MaskedSamples(train, params, LABELS)
+    samples = PlacedSamples(labelled) if term else labelled
+    history = fit("affinity", one(model, loss), samples, params, key)
     config = params.model_dump(include={"encoder", "levels", "channels", "grid_stride", "radius"})
     NETWORKS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=NETWORKS) as network:  # of this process: .scratch may be shared
@@ -55,11 +62,32 @@ def main() -> str:
 
 
 def batch_loss(
-    offsets: list[tuple[int, int]], cell: int, classes: int, called: Networks, batch: Batch, _: float
+    offsets: list[tuple[int, int]],
+    cell: int,
+    classes: int,
+    called: Networks,
+    batch: Batch,
+    _: float,
+    term: Term | None = None,
 ) -> Losses:
-    pictures, labels = batch
-    values, inside = affinities(called[MAIN](pictures), offsets)
-    return affinity_loss(values, pair_kinds(grid_labels(labels, cell, classes), offsets, inside))
+    """What the labels say of the pairs, and with a term what colours say; `batch` then ends with `inside`."""
+    pictures, labels = batch[:2]
+    features = called[MAIN](pictures)
+    values, inside = affinities(features, offsets)
+    losses = affinity_loss(values, pair_kinds(grid_labels(labels, cell, classes), offsets, inside))
+    if term is None:
+        return losses
+    share = term(features, pictures, batch[2])
+    return losses | {"loss": losses["loss"] + share, "regularised": share}
+
+
+def colour_term(params: Affinity) -> Term | None:
+    """The term of `regularised`, if it weighs anything."""
+    if not params.regularised.weight:
+        return None
+    return functools.partial(
+        regularised.loss, cell=params.grid_stride, options=params.regularised, encoder=params.encoder
+    )
 
 
 def offset_list(radius: int) -> list[tuple[int, int]]:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from stages.common.crf_params import Crf
-from stages.common.params import Fraction, Positive, Section
+from stages.common.params import Count, Fraction, Positive, Section
+from stages.common.reliable_params import Share, TwoAlphas
 
 
 class Psa(Section):
@@ -45,11 +46,43 @@ class Saliency(Section):
     gt_prob: Annotated[float, Field(gt=0, lt=1)]
 
 
+class GrabCut(Section):
+    """The object in a box."""
+
+    iterations: Annotated[int, Field(ge=1, le=100)]
+    min_share: Fraction  # of the box: where less is found, it is all of the box
+
+
+class Superpixels(Section):
+    """SLIC: what strokes and points grow to."""
+
+    segments: Count  # of a picture, about
+    compactness: Positive  # more: squares, whatever the colours
+    sigma: Annotated[float, Field(ge=0)]  # pixels, of a blur before
+
+
+class Confident(TwoAlphas):
+    """The reliable regions of the seeds, and what people drew (ZHANG's chapter 3)."""
+
+    alpha_plain: Positive  # of the plain CRF labels, which say where the seeds lack a box's class
+    share: Share  # of each class's pixels: those where its map is highest
+    floor: Fraction  # where a map is no higher, its class is not counted on
+    grabcut: GrabCut
+    superpixels: Superpixels
+
+    @model_validator(mode="after")
+    def _plain_between(self) -> "Confident":
+        if not self.alpha_foreground <= self.alpha_plain <= self.alpha_background:
+            raise ValueError("alpha_foreground <= alpha_plain <= alpha_background must hold")
+        return self
+
+
 class AffinityLabels(Section):
     of: Annotated[list[Literal["seeds"]], Field(max_length=1)] | None = None  # empty: no such stage
     hints: Literal["nothing", "saliency"]  # the folder of data/ that tells object from ground
-    method: Literal["psa", "irn", "saliency"]
+    method: Literal["psa", "irn", "saliency", "confident"]
     psa: Psa | None = None  # dvc.yaml declares the chosen method's keys only
     irn: Irn | None = None
     saliency: Saliency | None = None
+    confident: Confident | None = None
     crf: Crf

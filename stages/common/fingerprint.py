@@ -15,7 +15,7 @@ from stages.common import stamps
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("numpy", "scipy", "opencv-python", "opencv-python-headless", "pydensecrf2", "torch",
-             "segmentation_models_pytorch", "timm")  # fmt: skip
+             "scikit-image", "segmentation_models_pytorch", "timm")  # fmt: skip
 
 
 def file_hash(path: Path) -> str:

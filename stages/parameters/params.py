@@ -61,7 +61,7 @@ class Recipe(Section):
         problems = [
             *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
             *_edges(self), *_further(self), *_one_step(self), *_ceiling(self),
-            *_balance(self)
+            *_balance(self), *_nodes(self)
         ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
@@ -187,6 +187,17 @@ def _one_step(p: Recipe) -> list[str]:
         f"{key}: must be {' or '.join(masks)}, found {folder!r}"
         for key, folder in own.items()
         if folder not in masks
+    ]
+
+
+def _nodes(p: Recipe) -> list[str]:
+    """One method makes labels for the nodes of a graph, which a rung may score."""
+    own, folder = p.affinity_labels, "affinity_labels/nodes"
+    return [
+        f"evaluation.rungs.{name}: affinity_labels.method must be confident, which makes {folder}, "
+        f"found {own.method!r}"
+        for name, read in (p.evaluation.rungs or {}).items()
+        if read == folder and own.of and own.method != "confident"
     ]
 
 

@@ -4,6 +4,7 @@ import io
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from stages.affinity import __main__ as step
@@ -13,6 +14,7 @@ from stages.common.networks import store
 from stages.common.params import read_yaml
 from stages.common.pictures import Loaded, Picture
 from stages.common.training.augment import normalise
+from stages.common.training.samples import MaskedSamples, PlacedSamples
 from stages.common.training.strategy import MAIN
 from tests.affinity.test_network import ENCODER
 from tests.segmenter.scenes import SHIPPED
@@ -69,6 +71,28 @@ def test_maps_are_kept_for_the_weights_that_made_them(monkeypatch, tmp_path):
     monkeypatch.setattr(step, "load_pictures", lambda: nothing)
     monkeypatch.setattr(step, "save_maps", lambda _, train, key, network: keys.append(key) or "done")
     assert kept(0) == kept(0) != kept(1e-6)
+
+
+@pytest.mark.parametrize(("weight", "samples"), [(0, MaskedSamples), (12, PlacedSamples)])
+def test_where_a_view_lies_is_asked_for_by_the_term_alone(monkeypatch, tmp_path, weight, samples):
+    """Without it the batches, the loss and the history are those of a training that knows no term."""
+    values = read_yaml(SHIPPED)["affinity"]
+    params = Affinity.model_validate(values | {"regularised": values["regularised"] | {"weight": weight}})
+    nothing = SimpleNamespace(split=lambda _: [], classes=("background", "a"))
+    seen = []
+
+    def fit(name, strategy, drawn, *_):
+        seen.append((type(drawn), strategy.turns[0].loss.keywords["term"]))
+        return [{"loss": 1.0, "different": 0.5}]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(step, "fit", fit)
+    monkeypatch.setattr(step, "load", lambda *_: params)
+    monkeypatch.setattr(step, "load_pictures", lambda: nothing)
+    monkeypatch.setattr(step, "save_maps", lambda *_: "done")
+    step.main()
+    ((kind, term),) = seen
+    assert kind is samples and (term is None) == (weight == 0)
 
 
 def unpack(files: dict[str, bytes]) -> dict[str, np.ndarray]:

@@ -55,6 +55,44 @@ def test_nothing_is_aliased() -> None:
             0.2,
             "threshold_plain <= threshold_foreground must hold",
         ),
+        (
+            "affinity_labels.confident.alpha_plain",
+            3,
+            "affinity_labels.confident: alpha_foreground <= alpha_plain <= alpha_background must hold",
+        ),
+        (
+            "affinity_labels.confident.alpha_foreground",
+            24,
+            "affinity_labels.confident: alpha_foreground < alpha_background must hold",
+        ),
+        ("affinity_labels.confident.share", 0, "confident.share: Input should be greater than 0, found 0"),
+        (
+            "affinity_labels.confident.grabcut.iterations",
+            0,
+            "grabcut.iterations: Input should be greater tha",
+        ),
+        (
+            "affinity_labels.confident.grabcut.min_share",
+            1.5,
+            "grabcut.min_share: Input should be less than o",
+        ),
+        (
+            "affinity_labels.confident.superpixels.segments",
+            0,
+            "superpixels.segments: Input should be greater",
+        ),
+        (
+            "affinity_labels.confident.superpixels.sigma",
+            -1,
+            "superpixels.sigma: Input should be greater than",
+        ),
+        ("affinity.regularised.weight", -1, "affinity.regularised.weight: Input should be greater than or"),
+        ("affinity.regularised.sigma_rgb", 0, "affinity.regularised.sigma_rgb: Input should be greater than"),
+        (
+            "affinity.regularised.radius",
+            11,
+            "affinity.regularised.radius: Input should be less than or equal",
+        ),
         ("affinity_labels.irn", None, "affinity_labels.irn: missing, and affinity_labels.method chooses it"),
         ("pseudo_labels.random_walk", None, "pseudo_labels.random_walk: missing"),
         (
@@ -275,6 +313,18 @@ SALIENCY = {
             {"affinity_labels.hints": "saliency", "saliency.of": ["c2am"]},
             "affinity_labels.hints: must be nothing for method irn, which reads none",
         ),
+        (
+            {"affinity_labels.hints": "saliency", "affinity_labels.method": "confident"},
+            "affinity_labels.hints: must be nothing for method confident, which reads none",
+        ),
+        (
+            {"affinity_labels.method": "confident", "affinity_labels.confident": None},
+            "affinity_labels.confident: missing, and affinity_labels.method chooses it",
+        ),
+        (
+            {"evaluation.rungs": {"crf": "affinity_labels/crf", "mine": "affinity_labels/nodes"}},
+            "evaluation.rungs.mine: affinity_labels.method must be confident, which makes affinity_labels/",
+        ),
         ({"saliency.of": ["c2am"]}, "saliency.of: must be [], for no affinity_labels.hints and no rung"),
         ({"saliency.of": ["c2am", "c2am_h"]}, "saliency.of: List should have at most 1 item"),
         ({"saliency.batch": 1}, "saliency: batch: must be 2 or more, for the loss compares the pictures"),
@@ -339,6 +389,12 @@ def test_a_saliency_that_starts_from_the_classifier_has_its_encoder() -> None:
     with pytest.raises(ParameterError, match="name, mean, std must be those of classifier"):
         check(Parameters, values, "params.yaml")
     values["saliency"]["start"] = "nothing"
+    check(Parameters, values, "params.yaml")
+
+
+def test_the_labels_of_nodes_may_be_a_rung() -> None:
+    values = changed("evaluation.rungs", {"crf": "affinity_labels/crf", "mine": "affinity_labels/nodes"})
+    values["affinity_labels"]["method"] = "confident"
     check(Parameters, values, "params.yaml")
 
 

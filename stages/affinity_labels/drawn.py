@@ -1,0 +1,15 @@
+"""What people drew on one picture, as a method gets it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.common.annotations import Box, Kind
+
+MARKED: tuple[Kind, ...] = ("scribbles", "points")  # the kinds that have a picture of class indices
+
+
+class Drawn(NamedTuple):
+    kind: Kind
+    boxes: list[Box]  # of `boxes`
+    marks: np.ndarray | None  # of the kinds MARKED: class indices uint8 [H, W], 255 nothing drawn
