@@ -24,6 +24,7 @@ from stages.dataset.source_files import Fault, Pair, read_pair
 from stages.dataset.words import about, class_counts, class_warnings, explain, lines
 
 RAW, OUT, MASKS = Path("data/raw"), Path("data/dataset"), Path("data/masks")
+ANNOTATIONS = Path("data/annotations")
 WARNINGS = "warnings.txt"
 
 
@@ -63,6 +64,7 @@ def main() -> str:
         notes += remarks(source.classes, written.kept, written.pixels)
         warnings, of_masks = [*class_warnings(counts), *notes], [*of_files, *of_masks]
         written.finish(source, warnings, of_masks)
+        write_json(ANNOTATIONS / "about.json", {"kind": "none"})
     return "\n".join([summary(written, source), *about(counts, [*warnings, *of_masks])])
 
 

@@ -11,7 +11,7 @@ from stages.segmenter.network_params import Network, check_network, check_terms,
 
 class Segmenter(MaskedTraining):
     # The folder of data/ whose masks it learns from. The ceiling learns from the truth, and does not see it.
-    labels: Literal["pseudo_labels", "affinity_labels/crf", "one_step/train"] | None = None
+    labels: Literal["pseudo_labels", "affinity_labels/crf", "one_step/train", "graph"] | None = None
     loss: Literal["cross_entropy", "focal", "edge_weighted", "dice", "lovasz"]
     cross_entropy: CrossEntropy | None = None  # dvc.yaml declares the chosen loss's keys only
     focal: Focal | None = None
