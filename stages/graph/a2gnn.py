@@ -11,7 +11,7 @@ from stages.common.artifacts import UNKNOWN
 from stages.common.pairs import gaussian, square_offsets
 from stages.graph.losses import consistent, cross_entropy, multi_point, regularised, touched
 from stages.graph.network import A2gnn
-from stages.graph.nodes import PictureGraph, interpolation
+from stages.graph.nodes import PictureGraph, both_ways, interpolation
 from stages.graph.params import Graph
 
 
@@ -56,8 +56,10 @@ class Training:
             for cells, pixels in zip(graph.grid, known.labels.shape, strict=True)
         )
         own = params.regularised
-        self.offsets = square_offsets(own.radius)
-        self.kernel = gaussian(known.colours[None], self.offsets, own.sigma_xy, own.sigma_rgb)
+        offsets = square_offsets(own.radius)
+        self.kernel = both_ways(
+            gaussian(known.colours[None], offsets, own.sigma_xy, own.sigma_rgb)[0], offsets
+        )
 
     def step(self, late: bool) -> None:
         shape = len(self.graph.nodes), self.params.hidden
@@ -83,8 +85,7 @@ class Training:
                 alike = self.alike(features.detach(), chosen.detach().mean(0))
                 labels = consistent(labels, box, at, alike, params.consistent_above)
         if late and params.regularised.weight:
-            on_grid = scores.T.unflatten(1, self.graph.grid)
-            total = total + params.regularised.weight * regularised(on_grid, self.kernel, self.offsets)
+            total = total + params.regularised.weight * regularised(scores, self.kernel)
         return total + cross_entropy(full, labels)
 
     def full_size(self, scores: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from torch.nn import functional as F
 
 from stages.common.annotations import Box
 from stages.common.artifacts import UNKNOWN
-from stages.common.pairs import Offsets, disagreement, per_cell
 
 
 def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
@@ -52,13 +51,14 @@ def multi_point(scores: list[Tensor], features: list[Tensor], positions: list[in
     return -torch.cat(of_class).mean() + apart / pairs
 
 
-def regularised(scores: Tensor, kernel: Tensor, offsets: Offsets) -> Tensor:
-    """1/N of the sum over the pairs, both ways, of G_ij (1 - <o_i, o_j>) on the grid, of scores [C, h, w].
+def regularised(scores: Tensor, kernel: Tensor) -> Tensor:
+    """1/N of the sum over i and j of G_ij (1 - <o_i, o_j>), of scores [N, C] and G [N, N] without a diagonal.
 
-    ZHANG 3.22 prints the sum of G_ij o_i o_j over all classes, which without c_i != c_j is that of G.
+    ZHANG 3.22 prints the sum of G_ij o_i o_j over all pairs of classes, which is that of G; with c_i != c_j
+    it is this.
     """
-    total = disagreement(scores.softmax(0)[None], kernel, offsets)
-    return per_cell(total, torch.ones_like(scores[:1], dtype=torch.bool))
+    shares = scores.softmax(1)
+    return (kernel.sum() - (shares * (kernel @ shares)).sum()) / len(scores)
 
 
 def consistent(labels: Tensor, box: Box, position: int, cosines: Tensor, above: float) -> Tensor:

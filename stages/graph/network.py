@@ -38,16 +38,19 @@ class A2gnn(nn.Module):
         hidden = (nodes @ self.embed).relu()
         if keep is not None:
             hidden = hidden * keep / (1 - self.dropout)
+        pull, far = self.edge_weight * edges, edges == 0
         for weight in self.attention:
-            hidden = propagation(hidden, edges, weight, self.edge_weight) @ hidden
+            hidden = propagation(hidden, pull, far, weight) @ hidden
         return hidden @ self.out, hidden
 
 
-def propagation(hidden: Tensor, edges: Tensor, weight: Tensor, edge_weight: float) -> Tensor:
+def propagation(hidden: Tensor, pull: Tensor, far: Tensor, weight: Tensor) -> Tensor:
     """P [N, N] (ZHANG 3.18): the softmax over S(i), the nodes with an edge to i, and i itself, of
     w cos(h_i, h_j) + beta [cos(h_i, h_j) > 0] E_ij.
+
+    `pull` is beta E, `far` is true of nodes without an edge; both [N, N].
     """
     unit = F.normalize(hidden, dim=1)
     cosines = unit @ unit.T
-    scores = weight * cosines + edge_weight * (cosines > 0) * edges
-    return scores.masked_fill(edges == 0, -torch.inf).softmax(1)
+    scores = weight * cosines + torch.where(cosines > 0, pull, 0)
+    return scores.masked_fill(far, -torch.inf).softmax(1)

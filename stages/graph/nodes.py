@@ -65,6 +65,12 @@ def edges(values: Tensor, offsets: Offsets) -> Tensor:
     Symmetric, 1 of each node with itself, 0 beyond the window and where an affinity is 1e-3 or less
     (ZHANG 3.14).
     """
+    found = both_ways(values.float(), offsets).fill_diagonal_(1)
+    return torch.where(found > LEAST, found, 0)
+
+
+def both_ways(values: Tensor, offsets: Offsets) -> Tensor:
+    """Values [P, h, w] of pairs (stages/common/pairs.py) as a symmetric matrix [N, N]; 0 of no pair."""
     height, width = values.shape[1:]
     rows = torch.arange(height, device=values.device)[:, None]
     columns = torch.arange(width, device=values.device)
@@ -72,9 +78,9 @@ def edges(values: Tensor, offsets: Offsets) -> Tensor:
     y, x = rows + steps[:, 0, None, None], columns + steps[:, 1, None, None]
     inside = (y < height) & (x >= 0) & (x < width)
     own, other = (rows * width + columns).expand_as(inside)[inside], (y * width + x)[inside]
-    found = torch.eye(height * width, device=values.device)
-    found[own, other] = found[other, own] = values[inside].float()
-    return torch.where(found > LEAST, found, 0)
+    found = values.new_zeros(height * width, height * width)
+    found[own, other] = found[other, own] = values[inside]
+    return found
 
 
 def interpolation(cells: int, cell: int, pixels: int) -> Tensor:

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,16 +46,6 @@ def test_a_mask_for_every_picture_of_train() -> None:
     assert labels.shape == (SIDE - 7, SIDE) and set(np.unique(labels)) <= {0, 1, 2}
     assert not read_mask(Path("data/graph/d.png")).any()  # it shows no class
     assert split_of("graph", rung("graph"), load_pictures()) == "train"
-
-
-def test_the_network_learns_what_its_node_labels_say() -> None:
-    """Without walk and CRF's say: nearly all of the labelled pixels come out as they are labelled."""
-    project(epochs=[40, 40], hidden=16, walk__share=0, pool=1, crf__color_compat=0.001, crf__smooth_compat=0.001)
-    step.main()
-    for name in ("a", "b", "c"):
-        wanted, found = read_mask(NODES / f"{name}.png"), read_mask(Path(f"data/graph/{name}.png"))
-        known = wanted != 255
-        assert (wanted == found)[known].mean() > 0.9 and len(np.unique(wanted)) == len(np.unique(found)) + 1
 
 
 @pytest.mark.parametrize("pool", [1, 2])
@@ -120,13 +111,13 @@ def test_what_makes_a_mask_anew() -> None:
     assert computed() == 4
     write_atomic(NODES / "a.png", mask_bytes(np.zeros((SIDE - 7, SIDE), np.uint8)))
     assert computed() == 1
-    for folder, name in (("seeds", "a"), ("affinity/maps", "b")):  # of the walk
-        shutil.copy(f"data/{folder}/c.npz", f"data/{folder}/{name}.npz")
+    for folder, name in (("seeds", "a"), ("affinity/maps", "c")):  # of the walk
+        shutil.copy(f"data/{folder}/b.npz", f"data/{folder}/{name}.npz")
         assert computed() == 1
     change(walk__share=0)
     assert computed() == 4
-    for folder, name in (("seeds", "b"), ("affinity/maps", "a")):
-        shutil.copy(f"data/{folder}/c.npz", f"data/{folder}/{name}.npz")
+    for folder, name in (("seeds", "c"), ("affinity/maps", "a")):
+        shutil.copy(f"data/{folder}/b.npz", f"data/{folder}/{name}.npz")
     assert computed() == 0
     change(walk__share=0, seed=1)
     assert computed() == 4
@@ -135,17 +126,18 @@ def test_what_makes_a_mask_anew() -> None:
 
 
 def test_boxes_are_read_where_a_loss_or_a_check_asks_for_them() -> None:
-    project(boxes=True)
-    before = step.main(), written()
-    file = Path("data/annotations/boxes.csv")
+    alone: dict[str, Any] = {"walk__share": 0.0, "epochs": [15, 15], "crf__color_compat": 0.1}
+    project(boxes=True, **alone)
+    step.main()
+    before, file = written(), Path("data/annotations/boxes.csv")
     file.write_text(file.read_text().replace("25,4,46,38", "25,5,46,38"))
-    assert computed() == 0 and before[1] == written()
-    change(multi_point=1.0)
-    assert computed() == 2  # the others have none: they read nothing more
-    assert written()["c"] != before[1]["c"]
+    assert computed() == 0
+    change(multi_point=1.0, **alone)
+    assert computed() == 4
+    assert written()["c"] != before["c"] and written()["b"] == before["b"]  # b has none
     file.write_text(file.read_text().replace("25,5,46,38", "25,6,46,38"))
     assert computed() == 1
-    change(consistent_above=0.5)
+    change(consistent_above=0.5, **alone)
     assert computed() == 4
 
 

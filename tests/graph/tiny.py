@@ -50,9 +50,7 @@ def project(boxes: bool = False, **changes: Any) -> None:
         height, width = picture.height, picture.width
         maps = rng.random((len(picture.labels), -(-height // 4), -(-width // 4))).astype(np.float16)
         size, classes = np.array([height, width], np.int32), np.array(picture.labels, np.int16)
-        write_atomic(
-            Path(f"data/seeds/{picture.id}.npz"), npz_bytes(maps=maps, classes=classes, size=size)
-        )
+        write_atomic(Path(f"data/seeds/{picture.id}.npz"), npz_bytes(maps=maps, classes=classes, size=size))
         labels = node_labels(read_picture(picture.path), picture.labels)
         write_atomic(Path(f"data/affinity_labels/nodes/{picture.id}.png"), mask_bytes(labels))
         (files,) = AffinityMaps(5, "cpu", "data/affinity")([loaded(picture)])
