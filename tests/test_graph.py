@@ -62,6 +62,8 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "affinity_labels.hints": "saliency",
     "one_step.of": ["rrm"],
     "segmenter.labels": "one_step/train",
+    "graph.of": ["a2gnn"],
+    "evaluation.rungs": {**read_yaml(ROOT / "params.yaml")["evaluation"]["rungs"], "graph": "graph"},
     "ceiling.of": {"segmenter": "nothing", "only_true": "pseudo_labels", "all_corrected": "pseudo_labels"},
 }
 
@@ -189,6 +191,25 @@ def test_the_one_step_network_stands_beside_the_chain(
     assert {"stages/common/reliable.py", "stages/common/dense_energy.py"} <= run
     assert not [path for path in run if path.startswith("stages/segmenter/")]
     assert set(own.meta) == set(stages["segmenter"].meta)
+
+
+def test_the_graph_networks_stand_beside_the_pseudo_labels(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """They read affinities and what these came from; the segmenter may learn from their masks."""
+    rungs = read_yaml(ROOT / "params.yaml")["evaluation"]["rungs"] | {"graph": "graph"}
+    also = {"graph.of": ["a2gnn"], "segmenter.labels": "graph", "evaluation.rungs": rungs}
+    found = resolve(tmp_path / "repo", {}, also=also)
+    assert set(found) - set(stages) == {"graph@a2gnn", "evaluation@graph", "gallery@graph"}
+    own = found["graph@a2gnn"]
+    read = {"dataset", "annotations", "seeds", "affinity_labels", "affinity"}
+    assert set(own.deps) == {CHECK, "data/code/graph", *(f"data/{name}" for name in read)}
+    assert [(out.path, out.cached) for out in own.outs] == [("data/graph", True)]
+    readers = {one.step for one in found.values() if any(overlap(dep, "data/graph") for dep in one.deps)}
+    assert readers == {"evaluation", "gallery", "segmenter"}
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
+    run = needed(own)
+    assert {"stages/common/annotations.py", "stages/affinity/network.py", "stages/common/crf.py"} <= run
+    assert not [path for path in run if path.startswith(("stages/segmenter/", "stages/common/training/loop"))]
+    assert set(own.meta) == {"gpu", "timeout", "retries"}
 
 
 def test_real_pictures_generate_nothing(tmp_path: Path, stages: dict[str, Stage]) -> None:

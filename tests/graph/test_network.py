@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks import graph as benchmark
 from stages.affinity.offsets import forward_offsets
 from stages.graph.network import A2gnn, propagation
 from stages.graph.nodes import edges
@@ -71,6 +72,18 @@ def test_rows_sum_to_one_and_without_weights_are_the_window_s_mean() -> None:
     assert (found.sum(1) - 1).abs().max() < 1e-6 and not found[far].any() and (found[~far] > 0).all()
     flat = propagation(hidden, 0 * near, far, torch.tensor(0.0))
     torch.testing.assert_close(flat, (~far).float() / (~far).sum(1, keepdim=True))
+
+
+def test_gathering_neighbours_and_shifting_the_grid_say_the_same() -> None:
+    """Two other ways to the same features and their gradient, of a grid that cuts the window."""
+    near = [(int(dy), int(dx)) for dy, dx in forward_offsets(benchmark.RADIUS)]
+    values = torch.rand(len(near), *GRID, generator=torch.Generator().manual_seed(3))
+    values[values < 0.3] = 0
+    nodes = torch.rand(GRID[0] * GRID[1], 6, generator=torch.Generator().manual_seed(4))
+    found = {name: benchmark.epoch(layer, nodes) for name, layer in benchmark.ways(values, near).items()}
+    for name in ("gathers", "shifts"):
+        for one, other in zip(found[name], found["dense"], strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_other_numbers_of_the_nodes_permute_what_comes_out() -> None:
