@@ -74,7 +74,7 @@ class Training:
         params, known = self.params, self.known
         full, labels = self.full_size(scores), known.labels
         total = full.new_zeros(())
-        places = [touched(full[at].detach(), box) for box, at in known.boxes]
+        places = [touched(full[at], box) for box, at in known.boxes]
         read = [self.read(features, *place) for place in places]
         if params.multi_point and places:
             of_places = [full[:, y, x].T for y, x in places]
@@ -82,7 +82,7 @@ class Training:
             total = total + params.multi_point * own
         if late and params.consistent_above is not None:
             for (box, at), chosen in zip(known.boxes, read, strict=True):
-                alike = self.alike(features.detach(), chosen.detach().mean(0))
+                alike = self.alike(features, chosen.mean(0))
                 labels = consistent(labels, box, at, alike, params.consistent_above)
         if late and params.regularised.weight:
             total = total + params.regularised.weight * regularised(scores, self.kernel)

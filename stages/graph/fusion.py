@@ -12,12 +12,13 @@ def fused(
 ) -> np.ndarray:
     """p + share * m over its sum, float32 [K + 1, H, W].
 
-    m are the seeds' `maps` [K, h', w'] and their background after the walk, at full size. As published, they
-    need not sum to 1 where p does. `affinity` holds `affinities` and `offsets`.
+    m are the seeds' `maps` [K, h', w'], of which what is negative counts as 0, and their background after the
+    walk, at full size. As published, they need not sum to 1 where p does. `affinity` holds `affinities` and
+    `offsets`.
     """
     matrix = transition(affinity["affinities"], affinity["offsets"], params.beta)
-    seeds = np.maximum(resize(maps, affinity["affinities"].shape[1:]), 0)
-    walked = walk(matrix, alpha_scores(seeds, params.alpha), params.steps)
+    seeds = alpha_scores(resize(maps, affinity["affinities"].shape[1:]), params.alpha)
+    walked = walk(matrix, seeds, params.steps)
     height, width = probabilities.shape[1:]
     total = probabilities + np.float32(params.share) * upsample(walked, (height, width))
     return np.asarray(total / total.sum(0), np.float32)

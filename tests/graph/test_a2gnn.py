@@ -78,12 +78,28 @@ def test_nothing_to_learn_from_leaves_all_alike() -> None:
     nothing = torch.full(SIZE, 255)
     own = params(multi_point=0.0)
     assert (probabilities(graph(), known(nothing), own, 0) == 0.5).all()
+    assert (probabilities(graph(), known(nothing), params(multi_point=1.0), 0) == 0.5).all()
+    box = [(Box(0, 1, 14, 0, 32, 23), 1)]
+    assert (probabilities(graph(), known(nothing, box), own, 0) == 0.5).all()  # its weight is 0
     one = known(torch.zeros(SIZE, dtype=torch.int64))._replace(classes=1)
     assert (probabilities(graph(), one, own, 0) == 1).all()
-    box = [(Box(0, 1, 14, 0, 32, 23), 1)]
     own = params(multi_point=1.0, epochs=[20, 0], regularised__weight=0.0)
     found = probabilities(graph(), known(nothing, box), own, 0)
     assert found[1, :, 16:].mean() > 0.7
+
+
+def test_the_second_phase_follows_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    phases: list[bool] = []
+    monkeypatch.setattr(Training, "step", lambda _, late: phases.append(late))
+    probabilities(graph(), known(scribbles()), params(epochs=[2, 3]), 0)
+    assert phases == [False, False, True, True, True]
+
+
+def test_a_picture_without_a_box_has_no_multi_point_loss() -> None:
+    own = Training(graph(), known(scribbles()), params(multi_point=1.0), 0)
+    scores, features = own.network(own.graph.nodes, own.graph.edges)
+    wanted = cross_entropy(own.full_size(scores), own.known.labels)
+    assert own.loss(scores, features, late=False).item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
 def trained(**changes: object) -> Training:

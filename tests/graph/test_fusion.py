@@ -14,7 +14,7 @@ def test_the_walk_is_added_by_its_share() -> None:
     height, width = 3, 4
     offsets = forward_offsets(2)
     values = rng.random((len(offsets), height, width)).astype(np.float16)
-    maps = rng.random((2, height, width)).astype(np.float32)
+    maps = rng.uniform(-0.5, 1, (2, height, width)).astype(np.float32)
     weights = np.eye(height * width)
     for at, (dy, dx) in enumerate(offsets):
         for y in range(height):
@@ -23,7 +23,8 @@ def test_the_walk_is_added_by_its_share() -> None:
                     i, j = y * width + x, (y + dy) * width + x + dx
                     weights[i, j] = weights[j, i] = float(values[at, y, x]) ** 8
     step = np.linalg.matrix_power(weights / weights.sum(1, keepdims=True), 5)
-    scores = np.concatenate([(1 - maps.max(0, keepdims=True)) ** 6, maps]).reshape(3, -1)
+    high = np.maximum(maps, 0)
+    scores = np.concatenate([(1 - high.max(0, keepdims=True)) ** 6, high]).reshape(3, -1)
     walked = upsample((scores @ step.T).reshape(3, height, width), (12, 15))
     own = rng.dirichlet(np.ones(3), (12, 15)).transpose(2, 0, 1).astype(np.float32)
     walk = params(walk__share=3.0, walk__alpha=6.0, walk__beta=8.0, walk__steps=5).walk
