@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = (
     *("seeds", "explanation", "diagnosis", "diagnosis/methods", "saliency", "affinity", "affinity_labels"),
-    *("pseudo_labels", "evaluation"),
+    *("pseudo_labels", "evaluation", "graph"),
 )
 COMMON = (
     *("stages/common/crf.py", "stages/common/edges.py", "stages/common/labels.py", "stages/common/pairs.py"),

@@ -62,6 +62,8 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "affinity_labels.hints": "saliency",
     "one_step.of": ["rrm"],
     "segmenter.labels": "one_step/train",
+    "graph.of": ["a2gnn"],
+    "evaluation.rungs": {**read_yaml(ROOT / "params.yaml")["evaluation"]["rungs"], "graph": "graph"},
     "ceiling.of": {"segmenter": "nothing", "only_true": "pseudo_labels", "all_corrected": "pseudo_labels"},
 }
 
@@ -209,13 +211,32 @@ def test_what_people_drew_is_read_where_it_is_learnt_from(
     assert set(found) == set(stages)
     outs = [out.path for out in found["dataset"].outs]
     assert outs == ["data/dataset", "data/masks", "data/annotations"]
-    for every, wanted in ((stages, set()), (found, {"segmenter"})):
+    for every, wanted in ((stages, {"affinity_labels"}), (found, {"affinity_labels", "segmenter"})):
         readers = {one.step for one in every.values() if any(overlap(dep, outs[2]) for dep in one.deps)}
         assert readers == wanted
     assert "data/pseudo_labels" not in found["segmenter"].deps
     assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
     needs = needed(found["segmenter"])
     assert not [path for path in needs if path.startswith("stages/dataset/")]
+
+
+def test_the_graph_networks_stand_beside_the_pseudo_labels(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """They read affinities and what these came from; the segmenter may learn from their masks."""
+    rungs = read_yaml(ROOT / "params.yaml")["evaluation"]["rungs"] | {"graph": "graph"}
+    also = {"graph.of": ["a2gnn"], "segmenter.labels": "graph", "evaluation.rungs": rungs}
+    found = resolve(tmp_path / "repo", {}, also=also)
+    assert set(found) - set(stages) == {"graph@a2gnn", "evaluation@graph", "gallery@graph"}
+    own = found["graph@a2gnn"]
+    read = {"dataset", "annotations", "seeds", "affinity_labels", "affinity"}
+    assert set(own.deps) == {CHECK, "data/code/graph", *(f"data/{name}" for name in read)}
+    assert [(out.path, out.cached) for out in own.outs] == [("data/graph", True)]
+    readers = {one.step for one in found.values() if any(overlap(dep, "data/graph") for dep in one.deps)}
+    assert readers == {"evaluation", "gallery", "segmenter"}
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
+    run = needed(own)
+    assert {"stages/common/annotations.py", "stages/affinity/network.py", "stages/common/crf.py"} <= run
+    assert not [path for path in run if path.startswith(("stages/segmenter/", "stages/common/training/loop"))]
+    assert set(own.meta) == {"gpu", "timeout", "retries"}
 
 
 def test_real_pictures_generate_nothing(tmp_path: Path, stages: dict[str, Stage]) -> None:

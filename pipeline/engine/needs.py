@@ -99,7 +99,8 @@ def _idle(values: dict[str, Any], chosen: dict[str, Any]) -> list[str]:
     lines = []
     if "generate" in chosen and chosen["generate"].get("of") and name != "synthetic":
         lines.append(f"generate: dataset.name is {name}: generate.of: [] leaves out what nobody reads")
-    if "affinity" in chosen and reads == "affinity" and method != "random_walk":
+    graph = _value(values, "graph", "of")
+    if "affinity" in chosen and reads == "affinity" and method != "random_walk" and not graph:
         lines.append(
             f"affinity: pseudo_labels.method {method} reads no affinities: affinity.of: [] and "
             "pseudo_labels.affinity: nothing leave AffinityNet out"

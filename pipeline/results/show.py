@@ -18,7 +18,7 @@ from pipeline.results.scores import text
 STAGES = {  # by step, the one whose output it shows
     "seeds": "seeds", "saliency": "saliency", "crf": "affinity_labels", "affinity_labels": "affinity_labels",
     "affinity": "affinity", "random_walk": "affinity", "pseudo_labels": "pseudo_labels",
-    "predictions": "predictions", "one_step": "one_step", "annotations": "dataset",
+    "predictions": "predictions", "one_step": "one_step", "graph": "graph", "annotations": "dataset",
 }  # fmt: skip
 FOLDER = Path("reports/show")  # git-ignored
 

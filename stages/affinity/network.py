@@ -27,10 +27,17 @@ class AffinityNet(nn.Module):
         nn.init.xavier_uniform_(self.join.weight, gain=4)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        height, width = (-(-side // self.grid) for side in pictures.shape[2:])
-        levels = self.encoder(pictures)
+        height, width = pictures.shape[2:]
+        return self.compared(self.encoder(pictures), self.cells(height, width))
+
+    def cells(self, height: int, width: int) -> tuple[int, int]:
+        """The grid of a picture of so many pixels."""
+        return -(-height // self.grid), -(-width // self.grid)
+
+    def compared(self, levels: list[Tensor], cells: tuple[int, int]) -> Tensor:
+        """The features that are compared, [B, D, *cells], of the encoder's levels."""
         reduced = [
-            F.interpolate(F.elu(conv(levels[level])), (height, width), mode="bilinear", align_corners=False)
+            F.interpolate(F.elu(conv(levels[level])), cells, mode="bilinear", align_corners=False)
             for level, conv in zip(self.levels, self.reduce, strict=True)
         ]
         return F.elu(self.join(torch.cat(reduced, 1)))

@@ -17,6 +17,7 @@ from stages.evaluation.params import Evaluation
 from stages.explanation.params import Explanation
 from stages.gallery.params import Gallery
 from stages.generate.params import Generate
+from stages.graph.params import Graph
 from stages.one_step.params import OneStep
 from stages.ordinary_classifier.params import OrdinaryClassifier
 from stages.predictions.params import Predictions
@@ -27,7 +28,7 @@ from stages.segmenter.loss_params import wrong_number
 from stages.segmenter.params import Segmenter
 
 # Steps that leave labels or maps.
-SCORED = ("seeds", "saliency", "affinity_labels", "pseudo_labels", "predictions", "one_step")
+SCORED = ("seeds", "saliency", "affinity_labels", "graph", "pseudo_labels", "predictions", "one_step")
 
 ANNOTATED = ("voc", "folder")  # layouts that have what people drew
 DRAWN = ("scribbles", "points")  # annotations that are labels of pixels
@@ -48,6 +49,7 @@ class Recipe(Section):
     saliency: Saliency
     affinity_labels: AffinityLabels
     affinity: Affinity
+    graph: Graph
     pseudo_labels: PseudoLabels
     segmenter: Segmenter
     predictions: Predictions
@@ -60,8 +62,8 @@ class Recipe(Section):
     def _together(self) -> "Recipe":
         problems = [
             *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
-            *_edges(self), *_further(self), *_one_step(self), *_ceiling(self),
-            *_balance(self), *_nodes(self)
+            *_edges(self), *_further(self), *_one_step(self), *_graph(self),
+            *_ceiling(self), *_balance(self), *_nodes(self),
         ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
@@ -93,7 +95,7 @@ def _edges(p: Recipe) -> list[str]:
          "pseudo_labels.affinity: must be affinity for pseudo_labels.method random_walk, found 'nothing'"),
         (p.pseudo_labels.affinity == "affinity" and not affinity,
          "affinity.of: must be [affinity_labels], for pseudo_labels.affinity reads it"),
-        (affinity and p.pseudo_labels.affinity == "nothing",
+        (affinity and p.pseudo_labels.affinity == "nothing" and not p.graph.of,
          "affinity.of: must be [], for pseudo_labels.affinity is nothing, so nobody reads it"),
         (affinity and not labels, "affinity_labels.of: must be [seeds], for affinity learns from it"),
         (from_labels and not labels, "affinity_labels.of: must be [seeds], for segmenter.labels reads it"),
@@ -198,6 +200,33 @@ def _nodes(p: Recipe) -> list[str]:
         f"found {own.method!r}"
         for name, read in (p.evaluation.rungs or {}).items()
         if read == folder and own.of and own.method != "confident"
+    ]
+
+
+def _graph(p: Recipe) -> list[str]:
+    """The graph networks are there where their masks are read, and have what they read."""
+    own, rungs, method = p.graph, p.evaluation.rungs or {}, str(p.affinity_labels.method)
+    drawn = p.dataset.annotations
+    readers = ["segmenter.labels"] * (p.segmenter.labels == "graph")
+    readers += [f"evaluation.rungs.{name}" for name, folder in rungs.items() if folder == "graph"]
+    made, boxes = bool(own.of), drawn == "boxes"
+    checks = [
+        (own.of is None, "graph.of: missing"),
+        (own.of == [] and bool(readers),
+         f"graph.of: must be [a2gnn], for it is read by {', '.join(readers)}"),
+        (made and not readers, "graph.of: must be [], for neither segmenter.labels nor a rung reads it"),
+        (made and not p.affinity.of, "affinity.of: must be [affinity_labels], for graph reads it"),
+        (made and method != "confident",
+         f"affinity_labels.method: must be confident, whose node labels graph reads, found {method!r}"),
+        (made and bool(own.multi_point) and not boxes,
+         f"graph.multi_point: must be 0, for dataset.annotations is {drawn}: there are no boxes"),
+        (made and own.consistent_above is not None and not boxes,
+         f"graph.consistent_above: must be null, for dataset.annotations is {drawn}: there are no boxes"),
+    ]  # fmt: skip
+    return [problem for wrong, problem in checks if wrong] + [
+        f"evaluation.rungs.{name}: must be graph, found {folder!r}"
+        for name, folder in rungs.items()
+        if folder.startswith("graph/")
     ]
 
 

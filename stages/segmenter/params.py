@@ -8,11 +8,13 @@ from stages.common.training.params import MaskedTraining
 from stages.segmenter.loss_params import CrossEntropy, Dice, EdgeWeighted, Focal, Lovasz, Terms
 from stages.segmenter.network_params import Network, check_network, check_terms, normalises_pooled
 
+# The folder of data/ whose masks it learns from.
+Labels = Literal["pseudo_labels", "affinity_labels/crf", "one_step/train", "graph", "annotations"]
+
 
 class Segmenter(MaskedTraining):
-    # The folder of data/ whose masks it learns from. The ceiling learns from the truth, and does not see it.
-    labels: Literal["pseudo_labels", "affinity_labels/crf", "one_step/train",
-                    "annotations"] | None = None  # fmt: skip
+    # The ceiling learns from the truth, and does not see it.
+    labels: Labels | None = None
     loss: Literal["cross_entropy", "focal", "edge_weighted", "dice", "lovasz"]
     cross_entropy: CrossEntropy | None = None  # dvc.yaml declares the chosen loss's keys only
     focal: Focal | None = None

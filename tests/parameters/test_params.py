@@ -251,6 +251,7 @@ def test_an_option_of_the_network_is_finite_too() -> None:
         check(Parameters, changed("segmenter.options", {"upsampling": float("inf")}), "x")
 
 
+GRAPH: dict[str, object] = {"graph.of": ["a2gnn"], "segmenter.labels": "graph"}
 SALIENCY = {
     "saliency.of": ["c2am_h"],
     "affinity_labels.hints": "saliency",
@@ -282,7 +283,7 @@ SALIENCY = {
             },
             "affinity_labels.of: must be [], for no affinity, no segmenter.labels and no rung reads it",
         ),
-        ({"evaluation.rungs": {"mine": "graph"}}, "evaluation.rungs.mine: no step leaves graph; there are"),
+        ({"evaluation.rungs": {"mine": "walks"}}, "evaluation.rungs.mine: no step leaves walks; there are"),
         ({"evaluation.rungs": {"x": "explanation"}}, "evaluation.rungs.x: no step leaves explanation"),
         ({"explanation.of": ["pseudo_labels"]}, "explanation.of.0: Input should be 'seeds', found 'pseudo_l"),
         ({"explanation.precision": "fp16"}, "explanation.precision: Input should be 'fp32' or 'bf16', found"),
@@ -357,6 +358,32 @@ SALIENCY = {
         ({"segmenter.labels": "one_step/val"}, "segmenter.labels: Input should be 'pseudo_labels',"),
         ({"one_step.distance": {"weight": -1.0, "between": 0.5}}, "one_step.distance.weight: Input should"),
         ({"generate.of": []}, "generate.of: must be [synthetic], which dataset.name asks for"),
+        ({"segmenter.labels": "graph"}, "graph.of: must be [a2gnn], for it is read by segmenter.labels"),
+        (
+            {"evaluation.rungs": {"crf": "affinity_labels/crf", "mine": "graph"}},
+            "graph.of: must be [a2gnn], for it is read by evaluation.rungs.mine",
+        ),
+        (GRAPH | {"segmenter.labels": "pseudo_labels"}, "graph.of: must be [], for neither segmenter.labels"),
+        (GRAPH, "affinity_labels.method: must be confident, whose node labels graph reads, found 'irn'"),
+        (
+            GRAPH | {"affinity.of": [], "pseudo_labels.affinity": "nothing", "pseudo_labels.method": "crf"},
+            "affinity.of: must be [affinity_labels], for graph reads it",
+        ),
+        (
+            GRAPH | {"graph.multi_point": 1.0},
+            "graph.multi_point: must be 0, for dataset.annotations is none: there are no boxes",
+        ),
+        (
+            GRAPH | {"graph.consistent_above": 0.98},
+            "graph.consistent_above: must be null, for dataset.annotations is none: there are no boxes",
+        ),
+        (GRAPH | {"evaluation.rungs": {"mine": "graph/a"}}, "evaluation.rungs.mine: must be graph, found"),
+        ({"graph.of": ["gcn"]}, "graph.of.0: Input should be 'a2gnn', found 'gcn'"),
+        ({"graph.epochs": [0, 0]}, "graph: epochs: [0, 0] trains nothing"),
+        (
+            {"graph.epochs": [50, 0]},
+            "graph: epochs: the second must be 1 or more, for regularised.weight 0.3 acts there alone",
+        ),
     ],
 )  # fmt: skip
 def test_what_a_step_reads_must_be_made_and_what_is_made_read(changes: dict[str, object], says: str) -> None:
@@ -428,6 +455,15 @@ def test_reliable_regions_have_the_keys_of_their_rule() -> None:
     check(Parameters, values, "params.yaml")
     values["one_step"]["labels"]["agreement"] = None
     with pytest.raises(ParameterError, match=r"one_step\.labels: agreement: missing, and rule chooses it"):
+        check(Parameters, values, "params.yaml")
+
+
+def test_the_graph_networks_keep_affinities_that_no_walk_reads() -> None:
+    """What stands in the way of the shipped recipe is the method of its labels alone."""
+    values = changed("graph.of", ["a2gnn"])
+    values["segmenter"]["labels"] = "graph"
+    values["pseudo_labels"] |= {"method": "crf", "affinity": "nothing"}
+    with pytest.raises(ParameterError, match=r"1 problem\(s\)\n  affinity_labels\.method: must be confident"):
         check(Parameters, values, "params.yaml")
 
 

@@ -16,7 +16,7 @@ from stages.common.artifacts import read_json
 
 PACKAGES = ("torch", "torchvision", "segmentation_models_pytorch", "timm", "numpy", "dvc")
 MASKS, ANNOTATIONS = "data/masks", "data/annotations"
-TRAININGS = ("ordinary_classifier", "classifier", "saliency", "affinity", "one_step", "segmenter")
+TRAININGS = ("ordinary_classifier", "classifier", "saliency", "affinity", "graph", "one_step", "segmenter")
 Rows = list[tuple[str, str]]
 
 

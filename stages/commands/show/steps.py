@@ -24,6 +24,7 @@ from stages.evaluation.names import OBJECTS
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_maps
 from stages.evaluation.rungs import Rung
+from stages.graph.params import Graph
 from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from stages.pseudo_labels.params import PseudoLabels, RandomWalk
@@ -35,7 +36,9 @@ AFFINITY, CONFIDENT = Path("data/affinity/maps"), Path("data/affinity_labels/aff
 ONE_STEP = Path("data/one_step")
 SEEDS, CRF = Rung(Path("data/seeds"), True), Rung(Path("data/affinity_labels/crf"), False)
 SALIENCY = Rung(Path("data/saliency"), True, merged=True)
-PSEUDO_LABELS, PREDICTIONS = (Rung(Path(f"data/{step}"), False) for step in ("pseudo_labels", "predictions"))
+PSEUDO_LABELS, PREDICTIONS, GRAPH = (
+    Rung(Path(f"data/{step}"), False) for step in ("pseudo_labels", "predictions", "graph")
+)
 
 
 def all_steps(case: Case) -> list[Step]:
@@ -60,6 +63,8 @@ def _between(values: dict[str, Any]) -> Iterator[Callable[[Case], Step]]:
         yield from (crf, affinity_labels)
     if value_of(values, "affinity.of"):
         yield affinity
+    if value_of(values, "graph.of"):
+        yield graph
     if value_of(values, "pseudo_labels.method") == "random_walk":
         yield random_walk
 
@@ -148,6 +153,17 @@ def affinity(case: Case) -> Step:
         field = (field - field.min()) / max(np.ptp(field), 1e-6)
         tiles.append(Tile(f"the same of affinity ^ {params.beta:g}, stretched", heat(field, case.size)))
     return Step("affinity", about, tiles)
+
+
+def graph(case: Case) -> Step:
+    """The mask of the picture's own graph network."""
+    file = GRAPH.file(case.picture.id)
+    if why := case.missing(file, "graph"):
+        return Step("graph", absent=why)
+    params = load("graph", Graph)
+    cells = f"nodes of {params.pool} x {params.pool} cells"
+    about = f"a network of this picture's own, {cells}, then a dense CRF"
+    return case.step("graph", about, read_mask(file))
 
 
 def random_walk(case: Case) -> Step:

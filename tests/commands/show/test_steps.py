@@ -177,6 +177,17 @@ def test_the_one_step_network_s_mask_of_either_split(small: Project, identifier:
     assert ("trained on this picture" in steps["one_step"].about) == (split == "train")
 
 
+def test_the_mask_of_a_graph_network_stands_before_the_walk(small: Project) -> None:
+    assert "graph" not in by_name(all_steps(read_case("train_00001")))
+    small.change(graph__of=["a2gnn"])
+    assert "`wsss run graph` makes it" in by_name(all_steps(read_case("train_00001")))["graph"].absent
+    truth = read_mask(Path("data/masks/train_00001.png"))
+    write_atomic(Path("data/graph/train_00001.png"), mask_bytes(truth))
+    steps = by_name(all_steps(read_case("train_00001")))
+    assert steps["graph"].iou == 100 and "nodes of 2 x 2 cells" in steps["graph"].about
+    assert list(steps)[3:6] == ["affinity", "graph", "random_walk"]
+
+
 def test_an_unknown_id_names_the_nearest(small: Project):
     with pytest.raises(
         ValueError, match=r"no picture train_0001 in data/dataset; did you mean .*train_00001"

@@ -35,7 +35,7 @@ def test_a_point_with_seeds_is_a_run_each():
 def test_the_recipe_s_seeds():
     assert definition.seed_keys(read_yaml(ROOT / "params.yaml")) == [
         "classifier.seed", "ordinary_classifier.seed", "diagnosis.seed", "saliency.seed",
-        "saliency.network.seed", "affinity.seed", "segmenter.seed", "one_step.seed",
+        "saliency.network.seed", "affinity.seed", "graph.seed", "segmenter.seed", "one_step.seed",
     ]  # fmt: skip
 
 

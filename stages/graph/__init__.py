@@ -1,0 +1,1 @@
+"""The step `graph`: `python -m stages.graph`."""
