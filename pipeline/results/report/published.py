@@ -24,6 +24,8 @@ CLASSES = (
 
 
 def bands(classes: list[str], params: dict[str, Any]) -> dict[str, Band]:
-    """By rung, where the data set is VOC's: its format alone is not enough, the generated set has it too."""
-    is_voc = params["dataset"]["source"] == "voc" and tuple(classes[1:]) == CLASSES
-    return VOC if is_voc else {}
+    """By rung, where the data set is VOC's, its format alone is not enough, the generated set has it too; and
+    where nobody drew anything, for these numbers are of image labels."""
+    source = params["dataset"]
+    is_voc = source["source"] == "voc" and tuple(classes[1:]) == CLASSES
+    return VOC if is_voc and source.get("annotations", "none") == "none" else {}

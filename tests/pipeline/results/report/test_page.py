@@ -102,6 +102,8 @@ def test_published_numbers_stand_beside_voc_only() -> None:
     voc: dict[str, Any] = {"dataset": {"source": "voc"}}
     assert published.bands(["background", *published.CLASSES], voc) == published.VOC
     assert published.bands(["background", "striped"], voc) == {}
+    drawn = {"dataset": {"source": "voc", "annotations": "boxes"}}
+    assert published.bands(["background", *published.CLASSES], drawn) == {}
     assert published.bands(["background", *published.CLASSES], {"dataset": {"source": "folder"}}) == {}
 
 
