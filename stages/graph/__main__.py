@@ -90,11 +90,11 @@ class PictureMasks:
     @torch.no_grad()
     def _graph(self, pixels: np.ndarray, affinity: dict[str, np.ndarray]) -> PictureGraph:
         net, config = _network(self.place, self.network)
-        encoder, pool_ = config["encoder"], self.params.pool
+        encoder, single = config["encoder"], self.params.pool == 1
         x = torch.from_numpy(normalise(pixels, encoder["mean"], encoder["std"]))[None].to(self.place)
-        stored = torch.from_numpy(affinity["affinities"]).to(self.place) if pool_ == 1 else None
+        stored = torch.from_numpy(affinity["affinities"]).to(self.place) if single else None
         offsets = [(int(dy), int(dx)) for dy, dx in forward_offsets(config["radius"])]
-        return picture_graph(net, x, offsets, pool_, stored)
+        return picture_graph(net, x, offsets, self.params.pool, stored)
 
     def _known(self, picture: Picture, pixels: np.ndarray, graph: PictureGraph) -> Known:
         """ValueError for a node label that is not among the picture's."""

@@ -51,7 +51,7 @@ def picture_graph(
 
 def pooled(values: Tensor, pool: int) -> Tensor:
     """The mean over pool x pool cells, [B, D, ceil(h / pool), ceil(w / pool)]; the last may be cut."""
-    return values if pool == 1 else F.avg_pool2d(values, pool, ceil_mode=True)
+    return F.avg_pool2d(values, pool, ceil_mode=True)
 
 
 def shares(features: Tensor) -> Tensor:

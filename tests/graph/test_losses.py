@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from stages.common.annotations import Box
 from stages.common.pairs import disagreement, gaussian, per_cell, square_offsets
+from stages.generate.scene import boxes, draw
 from stages.graph import losses
 from stages.graph.nodes import both_ways
 
@@ -37,6 +39,20 @@ def test_the_places_of_a_box_of_two_rows_and_three_columns() -> None:
     scores[0], scores[:, 0] = 9, 9  # outside
     y, x = losses.touched(scores, Box(0, 1, 2, 1, 5, 3))
     assert list(zip(y.tolist(), x.tolist(), strict=True)) == [(1, 3), (2, 2), (2, 2), (1, 3), (2, 4)]
+
+
+def test_the_places_of_a_tight_box_lie_on_its_object() -> None:
+    """Of generated scenes, hidden parts and all: each row and column of a box meets the object, so that the
+    highest places of its own mask are all on it, as many as the box has rows and columns."""
+    seen = 0
+    for index in range(6):
+        scene = draw(np.random.default_rng((7, index)), 96, 6, 3, index % 6, 0.0)
+        for number, (kind, left, top, right, bottom) in enumerate(boxes(scene), 1):
+            own = torch.from_numpy(scene.instances == number).float()
+            y, x = losses.touched(own, Box(0, kind + 1, left - 1, top - 1, right, bottom))
+            assert len(y) == right - left + bottom - top + 2 and own[y, x].all()
+            seen += 1
+    assert seen > 6
 
 
 def test_the_multi_point_loss_by_hand() -> None:

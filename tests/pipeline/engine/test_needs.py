@@ -61,6 +61,8 @@ def test_a_step_that_nobody_needs_is_named(root: Path) -> None:
     generated, affinity = needs.of(root, ["generate@synthetic", "affinity@affinity_labels", "report"])
     assert generated == "generate: dataset.name is mine: generate.of: [] leaves out what nobody reads"
     assert affinity.startswith("affinity: pseudo_labels.method crf reads no affinities: affinity.of: []")
+    presets.set_values(root, {"graph.of": ["a2gnn"]})  # which reads affinities
+    assert needs.of(root, ["affinity@affinity_labels"]) == []
     presets.set_values(root, {"generate.of": [], "dataset.name": "synthetic"})
     assert needs.of(root, ["generate@synthetic", "report"]) == []
 
