@@ -202,7 +202,7 @@ def test_the_one_step_network_stands_beside_the_chain(
     assert set(own.meta) == set(stages["segmenter"].meta)
 
 
-@pytest.mark.parametrize("preset", ["scribbles", "points"])
+@pytest.mark.parametrize("preset", ["scribbles-direct", "points-direct"])
 def test_what_people_drew_is_read_where_it_is_learnt_from(
     tmp_path: Path, stages: dict[str, Stage], preset: str
 ) -> None:
@@ -218,6 +218,14 @@ def test_what_people_drew_is_read_where_it_is_learnt_from(
     assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
     needs = needed(found["segmenter"])
     assert not [path for path in needs if path.startswith("stages/dataset/")]
+
+
+@pytest.mark.parametrize("preset", ["a2gnn", "boxes", "scribbles", "points"])
+def test_no_mask_is_above_what_learns_from_graph_networks(tmp_path: Path, preset: str) -> None:
+    found = resolve(tmp_path / "repo", {}, preset=preset)
+    assert "data/graph" in found["segmenter"].deps and "data/annotations" in found["graph@a2gnn"].deps
+    assert {"evaluation@nodes", "evaluation@graph"} <= tainted(found)
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
 
 
 def test_the_graph_networks_stand_beside_the_pseudo_labels(tmp_path: Path, stages: dict[str, Stage]) -> None:

@@ -153,7 +153,7 @@ def test_an_invalid_result_is_not_written(root: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known(root: Path) -> None:
-    with pytest.raises(ValueError, match=r"no preset .*psa.; there are chen, crf-only, deeplabv2, demo"):
+    with pytest.raises(ValueError, match=r"no preset .*psa.; there are a2gnn, boxes, chen, crf-only"):
         presets.apply(root, "../psa")
 
 
