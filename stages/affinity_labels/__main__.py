@@ -35,9 +35,9 @@ def main() -> str:
     code = fingerprint.code_hash("stages.affinity_labels.__main__", _module(params))
     base = (code, params.model_dump())
     hashed = fingerprint.file_hash
-    read = [SEEDS] if params.hints == "nothing" else [SEEDS, DATA / params.hints]
+    read = [SEEDS, DATA / "saliency"] if params.hints == "saliency" else [SEEDS]
     pictures = load_pictures()
-    drawn = load_annotations(pictures.classes) if params.method == "confident" else None
+    drawn = load_annotations(pictures.classes) if params.hints == "annotations" else None
     work = []
     for p in pictures.split("train"):
         files = [hashed(folder / f"{p.id}.npz") for folder in read]
@@ -63,7 +63,7 @@ class PictureLabels:
     """The label pictures of each training picture."""
 
     params: AffinityLabels
-    kind: Kind | None  # of the annotations; None: the method reads none
+    kind: Kind | None  # of the annotations; None: they are not read
 
     def __call__(self, tasks: list[Task]) -> list[Files]:
         return [self._one(task) for task in tasks]
@@ -82,9 +82,9 @@ class PictureLabels:
 
     def _hints(self, picture: Picture, size: tuple[int, int]) -> list[np.ndarray]:
         """The saliency map [H, W], where one is read."""
-        if self.params.hints == "nothing":
+        if self.params.hints != "saliency":
             return []
-        return [upsample(read_npz(DATA / self.params.hints / f"{picture.id}.npz")["maps"], size)[0]]
+        return [upsample(read_npz(DATA / "saliency" / f"{picture.id}.npz")["maps"], size)[0]]
 
     def _drawn(self, task: Task) -> list[Drawn]:
         """What people drew on the picture, where it is read."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.affinity_labels.drawn import Drawn
+from stages.affinity_labels.drawn import NOTHING, Drawn
 from stages.affinity_labels.grab_cut import object_of
 from stages.affinity_labels.merging import first_known, largest_first, merged, painted
 from stages.affinity_labels.params import Confident
@@ -15,7 +15,12 @@ from stages.common.reliable_params import Reliable
 
 
 def labels(
-    maps: np.ndarray, classes: np.ndarray, picture: np.ndarray, params: Confident, crf: Crf, drawn: Drawn
+    maps: np.ndarray,
+    classes: np.ndarray,
+    picture: np.ndarray,
+    params: Confident,
+    crf: Crf,
+    drawn: Drawn = NOTHING,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Affinity labels, plain CRF labels (M_I) and labels for the nodes of a graph, uint8 [H, W] each.
 

@@ -13,3 +13,6 @@ class Drawn(NamedTuple):
     kind: Kind
     boxes: list[Box]  # of `boxes`
     marks: np.ndarray | None  # of the kinds MARKED: class indices uint8 [H, W], 255 nothing drawn
+
+
+NOTHING = Drawn("none", [], None)

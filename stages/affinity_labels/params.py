@@ -79,7 +79,8 @@ class Confident(TwoAlphas):
 
 class AffinityLabels(Section):
     of: Annotated[list[Literal["seeds"]], Field(max_length=1)] | None = None  # empty: no such stage
-    hints: Literal["nothing", "saliency"]  # the folder of data/ that tells object from ground
+    # The folder of data/ that a method reads beside the seeds: object and ground, or what people drew.
+    hints: Literal["nothing", "saliency", "annotations"]
     method: Literal["psa", "irn", "saliency", "confident"]
     psa: Psa | None = None  # dvc.yaml declares the chosen method's keys only
     irn: Irn | None = None

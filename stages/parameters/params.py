@@ -32,7 +32,6 @@ SCORED = ("seeds", "saliency", "affinity_labels", "graph", "pseudo_labels", "pre
 
 ANNOTATED = ("voc", "folder")  # layouts that have what people drew
 DRAWN = ("scribbles", "points")  # annotations that are labels of pixels
-
 START = ("name", "mean", "std")  # of an encoder: what its weights go with
 
 
@@ -63,7 +62,7 @@ class Recipe(Section):
         problems = [
             *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
             *_edges(self), *_further(self), *_one_step(self), *_graph(self),
-            *_ceiling(self), *_balance(self), *_nodes(self),
+            *_ceiling(self), *_balance(self), *_confident(self),
         ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
@@ -157,7 +156,7 @@ def _saliency(p: Recipe) -> list[str]:
         (own.of is None, "saliency.of: missing"),
         (method and not hinted, "affinity_labels.hints: must be saliency for method saliency"),
         (hinted and not method,
-         f"affinity_labels.hints: must be nothing for method {labels.method}, which reads none"),
+         f"affinity_labels.hints: must be nothing for method {labels.method}, which reads no saliency"),
         (not made and bool(readers),
          f"saliency.of: must be [c2am] or [c2am_h], for it is read by {', '.join(readers)}"),
         (made and not readers, "saliency.of: must be [], for no affinity_labels.hints and no rung reads it"),
@@ -192,21 +191,29 @@ def _one_step(p: Recipe) -> list[str]:
     ]
 
 
-def _nodes(p: Recipe) -> list[str]:
-    """One method makes labels for the nodes of a graph, which a rung may score."""
-    own, folder = p.affinity_labels, "affinity_labels/nodes"
-    return [
+def _confident(p: Recipe) -> list[str]:
+    """One method reads what people drew, and makes labels for the nodes of graphs, which a rung may score."""
+    own, kind, folder = p.affinity_labels, p.dataset.annotations, "affinity_labels/nodes"
+    reads, sure = own.hints == "annotations", own.method == "confident"
+    checks = [
+        (reads and not sure,
+         f"affinity_labels.hints: must not be annotations for method {own.method}, which reads none"),
+        (reads and kind == "none", "affinity_labels.hints: must be nothing, for dataset.annotations is none"),
+        (bool(p.graph.of) and sure and kind != "none" and not reads,
+         f"affinity_labels.hints: must be annotations, for dataset.annotations is {kind} and there is graph"),
+    ]  # fmt: skip
+    return [problem for wrong, problem in checks if wrong] + [
         f"evaluation.rungs.{name}: affinity_labels.method must be confident, which makes {folder}, "
         f"found {own.method!r}"
         for name, read in (p.evaluation.rungs or {}).items()
-        if read == folder and own.of and own.method != "confident"
+        if read == folder and own.of and not sure
     ]
 
 
 def _graph(p: Recipe) -> list[str]:
     """The graph networks are there where their masks are read, and have what they read."""
-    own, rungs, method = p.graph, p.evaluation.rungs or {}, str(p.affinity_labels.method)
-    drawn = p.dataset.annotations
+    own, drawn, method = p.graph, p.dataset.annotations, p.affinity_labels.method
+    rungs = p.evaluation.rungs or {}
     readers = ["segmenter.labels"] * (p.segmenter.labels == "graph")
     readers += [f"evaluation.rungs.{name}" for name, folder in rungs.items() if folder == "graph"]
     made, boxes = bool(own.of), drawn == "boxes"

@@ -183,8 +183,9 @@ def mark(name: str, size: tuple[int, int], at: int) -> None:
     write_atomic(Path(f"data/annotations/{name}.png"), mask_bytes(marks))
 
 
-def use_confident() -> None:
-    Path("params.yaml").write_text(PARAMS.replace("method: irn", "method: confident"))
+def use_confident(hints: str = "annotations") -> None:
+    text = PARAMS.replace("method: irn", "method: confident")
+    Path("params.yaml").write_text(text.replace("hints: nothing", f"hints: {hints}"))
 
 
 @pytest.mark.parametrize("kind", ["none", "boxes", "scribbles", "points"])
@@ -246,6 +247,17 @@ def test_a_method_that_reads_no_annotations_needs_none(project):
     use_confident()
     with pytest.raises(ValueError, match=r"data/annotations is missing or not whole: `wsss run dataset`"):
         stage.main()
+
+
+def test_what_people_drew_is_read_where_it_is_asked_for(project):
+    use_confident()
+    annotate("none")
+    stage.main()
+    found = results()
+    use_confident(hints="nothing")
+    annotate("boxes")
+    assert "2 computed" in stage.main()  # another key, the same labels
+    assert results() == found
 
 
 def test_any_number_of_processes_gives_the_same_objects(project, monkeypatch):

@@ -312,11 +312,23 @@ SALIENCY = {
         ({"affinity_labels.method": "saliency"}, "affinity_labels.hints: must be saliency for method"),
         (
             {"affinity_labels.hints": "saliency", "saliency.of": ["c2am"]},
-            "affinity_labels.hints: must be nothing for method irn, which reads none",
+            "affinity_labels.hints: must be nothing for method irn, which reads no saliency",
         ),
         (
             {"affinity_labels.hints": "saliency", "affinity_labels.method": "confident"},
-            "affinity_labels.hints: must be nothing for method confident, which reads none",
+            "affinity_labels.hints: must be nothing for method confident, which reads no saliency",
+        ),
+        (
+            {"affinity_labels.hints": "annotations", "dataset.annotations": "boxes"},
+            "affinity_labels.hints: must not be annotations for method irn, which reads none",
+        ),
+        (
+            {"affinity_labels.hints": "annotations", "affinity_labels.method": "confident"},
+            "affinity_labels.hints: must be nothing, for dataset.annotations is none",
+        ),
+        (
+            GRAPH | {"affinity_labels.method": "confident", "dataset.annotations": "boxes"},
+            "affinity_labels.hints: must be annotations, for dataset.annotations is boxes and there",
         ),
         (
             {"affinity_labels.method": "confident", "affinity_labels.confident": None},
