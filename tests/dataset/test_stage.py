@@ -42,10 +42,12 @@ def test_scribbles_rerun_what_reads_them_alone(project) -> None:
     assert ran == {"code", "parameters", "dataset"}
     assert (project.hashes("data/dataset"), project.hashes("data/masks")) == before
     assert said(project)["supervision"].startswith("image labels alone, the scribbles unread: classifier,")
+    assert protocol.learnt_from(ladder.read(project.root)) == "image-level labels"
 
     project.change(segmenter__labels="annotations", segmenter__terms={"gated_crf": GATED})
     ran = project.stages_that_ran(project.run("dvc", "repro", "predictions").stdout)
     assert ran == {"code", "parameters", "segmenter", "predictions"}
+    assert protocol.learnt_from(ladder.read(project.root)) == "image-level labels and scribbles"
     card = said(project)
     assert card["supervision"].startswith(
         f"image labels, and scribbles for segmenter: {TRAINED} stem from data/annotations, data/dataset, none"

@@ -115,6 +115,7 @@ def values(root: Path) -> dict[str, Any]:
         "data": {"splits": data_set.splits(data), "counts": data_set.counts(data),
                  "together": data_set.together(data), "why_not": why_not,
                  "supervision": data_set.supervision(data)},
+        "learnt_from": protocol.learnt_from(found),
         "card": protocol.card(root, found, data),
         "cost": protocol.cost(root, lock),
     }  # fmt: skip

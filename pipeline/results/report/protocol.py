@@ -67,8 +67,7 @@ def readers(lock: dict[str, Any]) -> str:
 
 def supervision(found: Scores) -> str:
     """What the networks of the recipe were trained on, as dvc.lock tells it."""
-    lock, standings = found.run.lock, found.standings
-    trained = [name for name in map(standings.known, TRAININGS) if name in lock]
+    lock, standings, trained = found.run.lock, found.standings, trainings(found)
     if not trained:
         return "nothing is trained yet"
     saw = [
@@ -82,6 +81,17 @@ def supervision(found: Scores) -> str:
     return f"{annotations(found, trained)}: {said}"
 
 
+def trainings(found: Scores) -> list[str]:
+    """The stages that have trained a network."""
+    return [name for name in map(found.standings.known, TRAININGS) if name in found.run.lock]
+
+
+def learnt_from(found: Scores) -> str:
+    """What goes in, for the first line of the page."""
+    drawn = [kind_of(found)] if learnt_by(found, trainings(found)) else []
+    return " and ".join(["image-level labels", *drawn])
+
+
 def kind_of(found: Scores) -> str:
     """What people drew on the pictures; `none` also for a run of an older version."""
     return str(found.run.params["dataset"].get("annotations", "none"))
@@ -89,17 +99,21 @@ def kind_of(found: Scores) -> str:
 
 def annotations(found: Scores, trained: list[str]) -> str:
     """What these stages learn from besides image labels, and which of them."""
-    kind, lock = kind_of(found), found.run.lock
+    kind = kind_of(found)
     if kind == "none":
         return "image labels alone"
-    saw = [
-        name
-        for name in trained
-        if any(ANNOTATIONS in hashes(lock[above], "deps") for above in found.standings.above(name))
-    ]
+    saw = learnt_by(found, trained)
     return (
         f"image labels, and {kind} for {', '.join(saw)}" if saw else f"image labels alone, the {kind} unread"
     )
+
+
+def learnt_by(found: Scores, trained: list[str]) -> list[str]:
+    """Those of these stages that learn from what people drew."""
+    lock, above = found.run.lock, found.standings.above
+    if kind_of(found) == "none":
+        return []
+    return [name for name in trained if any(ANNOTATIONS in hashes(lock[of], "deps") for of in above(name))]
 
 
 def _first(found: Scores, trained: list[str]) -> list[str]:
