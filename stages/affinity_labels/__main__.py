@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.affinity_labels.drawn import MARKED, Drawn
+from stages.affinity_labels.drawn import Drawn
 from stages.affinity_labels.params import AffinityLabels
 from stages.common import door, fingerprint, items
 from stages.common.annotations import ROOT as ANNOTATIONS
-from stages.common.annotations import Annotations, Box, Kind, load_annotations
+from stages.common.annotations import Annotations, Box, load_annotations
+from stages.common.annotations_params import MARKED, Kind
 from stages.common.artifacts import mask_bytes, read_mask, read_npz, read_picture
 from stages.common.labels import upsample
 from stages.common.params import load

@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.common.annotations import Box, Kind
-
-MARKED: tuple[Kind, ...] = ("scribbles", "points")  # the kinds that have a picture of class indices
+from stages.common.annotations import Box
+from stages.common.annotations_params import Kind
 
 
 class Drawn(NamedTuple):

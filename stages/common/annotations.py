@@ -7,15 +7,14 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
+from stages.common.annotations_params import Kind
 from stages.common.artifacts import read_json, read_mask
 
 ROOT = Path("data/annotations")
-Kind = Literal["none", "boxes", "points", "scribbles"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 BOX_COLUMNS = ("id", "object", "class", "left", "top", "right", "bottom")
 POINT_COLUMNS = ("id", "object", "class", "x", "y")
 
@@ -44,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Annotations:
-    """Of the pictures of train, by identifier. `marks` reads ID.png of `points` and `scribbles`."""
+    """Of the pictures of train, by identifier. `marks` reads ID.png of the kinds MARKED."""
 
     kind: Kind
     boxes: dict[str, list[Box]]

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.annotations import BOX_COLUMNS, POINT_COLUMNS, Kind
+from stages.common.annotations import BOX_COLUMNS, POINT_COLUMNS
+from stages.common.annotations_params import MARKED, Kind
 from stages.common.artifacts import UNKNOWN, csv_text, write_json
 from stages.common.door import visible
 from stages.dataset import marks
@@ -56,7 +57,7 @@ class Annotated:
         """The files in `folder`, if there is no problem. Returns what there is in words, none of `none`."""
         self.problems += self.drawn.problems
         about: dict[str, Any] = {"kind": self.kind}
-        if self.kind in ("points", "scribbles"):
+        if self.kind in MARKED:
             about |= self._masks(folder, records)
         if self.problems:
             return ""

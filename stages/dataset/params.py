@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stages.common.annotations_params import Kind
 from stages.common.params import Positive, Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -18,6 +19,4 @@ class Dataset(Section):
     masks: Literal["SegmentationClass", "SegmentationClassAug"]  # voc only
     bad_pictures: Literal["fail", "skip"]
     max_megapixels: Positive
-    annotations: Literal[
-        "none", "boxes", "points", "scribbles"
-    ]  # what people drew on the pictures of train, beside their labels
+    annotations: Kind  # what people drew on the pictures of train, beside their labels

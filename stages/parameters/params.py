@@ -10,6 +10,7 @@ from stages.affinity.params import Affinity
 from stages.affinity_labels.params import AffinityLabels
 from stages.ceiling.params import ORACLES, Ceiling
 from stages.classifier.params import Classifier
+from stages.common.annotations_params import MARKED
 from stages.common.params import Section
 from stages.dataset.params import Dataset
 from stages.diagnosis.params import Diagnosis
@@ -31,7 +32,6 @@ from stages.segmenter.params import Segmenter
 SCORED = ("seeds", "saliency", "affinity_labels", "graph", "pseudo_labels", "predictions", "one_step")
 
 ANNOTATED = ("voc", "folder")  # layouts that have what people drew
-DRAWN = ("scribbles", "points")  # annotations that are labels of pixels
 START = ("name", "mean", "std")  # of an encoder: what its weights go with
 
 
@@ -278,10 +278,10 @@ def _dataset(p: Recipe) -> list[str]:
             f"dataset.annotations: must be none for dataset.source {d.source}, found {d.annotations!r}: what "
             f"people drew is read of {' and '.join(ANNOTATED)}"
         )
-    if p.segmenter.labels == "annotations" and d.annotations not in DRAWN:
+    if p.segmenter.labels == "annotations" and d.annotations not in MARKED:
         problems.append(
             f"segmenter.labels: must not be annotations for dataset.annotations {d.annotations}: "
-            f"{' and '.join(DRAWN)} alone label pixels"
+            f"{' and '.join(MARKED)} alone label pixels"
         )
     return problems
 

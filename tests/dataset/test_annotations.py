@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.common.annotations import KINDS, Annotations, Box, Point, load_annotations
+from stages.common.annotations import Annotations, Box, Point, load_annotations
+from stages.common.annotations_params import Kind
 from stages.common.artifacts import mask_bytes, read_mask
 from stages.common.pictures import load_pictures
 from stages.dataset import marks
-from stages.dataset.params import Dataset
 
 FOREIGN = "and the picture is labelled cat: add the label, or take it out"
 EXIF = 0x0112
@@ -87,10 +87,6 @@ def scribbled(good):
 
 
 # --- what is there
-
-
-def test_the_kinds_are_those_that_are_read() -> None:
-    assert get_args(Dataset.model_fields["annotations"].annotation) == KINDS
 
 
 def test_none_is_constant_and_no_line_is_said_of_it(good) -> None:
@@ -486,12 +482,13 @@ def test_another_kind_leaves_pictures_and_masks_as_they_are(boxed, monkeypatch) 
 
     boxed.spoil = spoil
     seen = {}
-    for kind in KINDS:
+    kinds = get_args(Kind)
+    for kind in kinds:
         boxed.run(annotations=kind)
         assert loaded().kind == kind
         seen[kind] = tree("data/dataset", "data/masks"), tree("data/annotations")
     assert len({str(sorted(one.items())) for one, _ in seen.values()}) == 1
-    assert len({str(sorted(other.items())) for _, other in seen.values()}) == len(KINDS)
+    assert len({str(sorted(other.items())) for _, other in seen.values()}) == len(kinds)
     boxed.run(annotations="none")
     assert tree("data/annotations") == seen["none"][1]
 

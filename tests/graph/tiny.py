@@ -25,14 +25,7 @@ def section(**changes: Any) -> dict[str, Any]:
     """The shipped section for tiny trainings; `changes` by keys, with __ for a dot."""
     own = read_yaml(ROOT / "params.yaml")["graph"] | {"hidden": 8, "epochs": [3, 3]}
     own["crf"]["iterations"] = 2
-    for key, value in changes.items():
-        *parents, last = key.split("__")
-        place = own
-        for parent in parents:
-            place = place[parent]
-        assert last in place, key
-        place[last] = value
-    return own
+    return tiny.put(own, **changes)
 
 
 def params(**changes: Any) -> Graph:

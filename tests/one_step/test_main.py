@@ -20,7 +20,7 @@ from stages.evaluation.rungs import rung, split_of
 from stages.one_step import __main__ as step
 from stages.one_step import classification, rrm
 from tests.common.conftest import wait_for
-from tests.one_step.tiny import SIDE, TRAIN, VAL, project
+from tests.one_step.tiny import SIDE, TRAIN, VAL, project, put
 
 CURVE = "epoch,lr,loss,classes,cross_entropy,energy,distance,labelled"
 
@@ -63,15 +63,7 @@ def test_the_network_and_a_mask_for_every_picture() -> None:
 
 
 def change(**values: object) -> None:
-    found = read_yaml(Path("params.yaml"))
-    for key, value in values.items():
-        *parents, last = key.split("__")
-        section = found
-        for parent in parents:
-            section = section[parent]
-        assert last in section
-        section[last] = value
-    YAML().dump(found, Path("params.yaml"))
+    YAML().dump(put(read_yaml(Path("params.yaml")), **values), Path("params.yaml"))
 
 
 def test_equal_inputs_give_equal_bytes_in_any_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:

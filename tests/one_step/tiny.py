@@ -25,14 +25,19 @@ def section(**changes: Any) -> dict[str, Any]:
     own["augment"] |= {"crop": 40, "scale": [0.7, 1.2]}
     own["energy"] |= {"scale": 0.25}
     own["labels"]["crf"]["iterations"] = 3
+    return put(own, **changes)
+
+
+def put(values: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Set values in place, by keys with __ for a dot, which must be there."""
     for key, value in changes.items():
         *parents, last = key.split("__")
-        place = own
+        place = values
         for parent in parents:
             place = place[parent]
         assert last in place, key
         place[last] = value
-    return own
+    return values
 
 
 def params(**changes: Any) -> OneStep:
