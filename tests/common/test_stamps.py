@@ -114,3 +114,37 @@ def test_the_stamps_of_this_project_name_methods_that_are_chosen() -> None:
     for step in ("segmenter", "predictions", "ceiling"):
         networks = {path for path in stamps.files(found[step]) if "/segmenter/networks/" in path}
         assert networks == {"stages/segmenter/networks/deeplabv3plus.py"}, step
+
+
+EVERYWHERE = b"""
+if a:
+    import stages.a
+elif b:
+    import stages.b
+else:
+    import stages.c
+try:
+    import stages.d
+except E:
+    from stages import e
+else:
+    import stages.f
+finally:
+    import stages.g
+for x in y:
+    import stages.h
+else:
+    import stages.i
+with z:
+    async def f():
+        class K:
+            import stages.j
+match x:
+    case 1:
+        import stages.k
+"""
+
+
+def test_an_import_counts_wherever_it_stands() -> None:
+    found = {name for name in stamps._look(EVERYWHERE).imports if name.count(".") == 1}
+    assert found == {f"stages.{letter}" for letter in "abcdefghijk"}
