@@ -186,6 +186,7 @@ class TestEditOfDvcYaml:
         assert stub.wsss(project, "run").returncode == 0
         assert_right(project)
 
+    @pytest.mark.storm
     def test_a_stage_that_comes_later_is_run_as_it_is_now(self, project):
         behave(project, "segmenter", value=5, seconds=2)
         old = "python work.py predictions data/predictions"
@@ -210,6 +211,7 @@ class TestEditOfDvcYaml:
         assert bad and all("dvc.yaml" in rest for rest in bad) and "Traceback" not in output
         self.again(project)
 
+    @pytest.mark.storm
     def test_a_stage_that_is_gone(self, project):
         behave(project, "segmenter", value=5, seconds=2)
         text = (project.root / "dvc.yaml").read_text()

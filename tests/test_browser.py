@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests import browser
-from tests.conftest import Project
+from tests.conftest import Project, warm_environment
 from tests.test_recipe import ALL
 
 DONE = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -34,7 +35,10 @@ def served(recipe: Project, tmp_path: Path) -> Iterator[tuple[Project, str]]:
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     command = [sys.executable, "-m", "pipeline.cli", "serve", "--port", url.rpartition(":")[2]]
     log = (tmp_path / "serve.log").open("wb")
-    process = subprocess.Popen(command, cwd=project.root, stdout=log, stderr=log, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=project.root, stdout=log, stderr=log, start_new_session=True,
+        env={**os.environ, **warm_environment()},
+    )  # fmt: skip
     LOGIN["file"] = project.root / ".dvc" / "tmp" / "wsss" / "prefect" / "password"
     try:
         wait_until(lambda: any(d["name"] == "on-demand" for d in ask(url, "deployments/filter")), 2 * MINUTES)

@@ -144,10 +144,9 @@ def test_code_of_a_method_reruns_only_what_uses_it(project):
 
 def test_methods_switch_and_come_back_from_the_cache(project):
     before = project.hashes("data/seeds")
-    for method, layer in (("vgatt", "encoder.levels.1"), ("smooth_grad", "input")):
-        project.change(seeds__method=method, seeds__layer=layer)
-        project.run("dvc", "repro", "seeds")
-        assert project.hashes("data/seeds") != before
+    project.change(seeds__method="vgatt", seeds__layer="encoder.levels.1")
+    project.run("dvc", "repro", "seeds")
+    assert project.hashes("data/seeds") != before
     project.change(seeds__method="cam", seeds__layer="last")
     output = project.run("dvc", "repro", "seeds").stdout
     assert "is cached" in output and project.hashes("data/seeds") == before
@@ -213,7 +212,7 @@ def test_diffs_say_what_changed(project):
     project.run("git", "add", "-A")
     project.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "run")
     project.change(evaluation__threshold=0.6)
-    project.run("dvc", "repro")
+    project.run("dvc", "repro", "evaluation@seeds")
     assert "evaluation.threshold" in project.run("dvc", "params", "diff").stdout
     metrics = project.run("dvc", "metrics", "diff").stdout
     changed = ["reports/rungs/seeds/metrics.json", "threshold", "0.35", "0.6"]
@@ -229,7 +228,7 @@ def test_diffs_say_what_changed(project):
             ("predictions__flip", False, {"predictions"}),
             ("evaluation__threshold", 0.5, {*GALLERIES, *(f"evaluation@{rung}" for rung in ORDER)}),
         ],
-        1,
+        0,
     ),
 )
 def test_a_run_keeps_the_plan_s_word(project, key, value, stages):

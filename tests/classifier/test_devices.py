@@ -60,6 +60,7 @@ def test_p_noc_trains_on_two_devices_what_it_trains_on_one(tmp_path):
             torch.testing.assert_close(both[0][name], tensor, rtol=1e-3, atol=1e-4, msg=name)
 
 
+@pytest.mark.storm
 def test_both_devices_have_eader_s_networks_in_the_end(tmp_path):
     """Its losses are means over the pairs of each share, of which one may have none."""
     both = trained(tmp_path / "of2", "eader", 2)

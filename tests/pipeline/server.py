@@ -21,14 +21,14 @@ MARK = "WSSS_TEST_MARK"  # in the environment of all that a server and its worke
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 
-def until(look: Callable[[], T], seconds: float, what: str) -> T:
+def until(look: Callable[[], T], seconds: float, what: str, pause: float = 0.1) -> T:
     """The first true value of `look`."""
     deadline = time.monotonic() + seconds
     while True:
         if found := look():
             return found
         assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def free_port() -> int:
@@ -168,7 +168,7 @@ class Server:
             return state if state["type"] in types else None
 
         try:
-            return until(look, seconds, f"flow run in {types}")
+            return until(look, seconds, f"flow run in {types}", pause=0.3)
         except AssertionError as error:
             log = (self.home / "worker.log").read_text()[-3000:]
             raise AssertionError(f"{error}: {self.state(run)}\n{log}") from None

@@ -297,7 +297,7 @@ KILLS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("victim", "sign", "delay"), drawn(KILLS, 2))
+@pytest.mark.parametrize(("victim", "sign", "delay"), drawn(KILLS, 1))
 def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
     server: Server, project: Project, victim: str, sign: str, delay: float
 ) -> None:
@@ -369,6 +369,7 @@ def add(project: Project, **sections: dict[str, Any]) -> None:
     YAML().dump(values, path)
 
 
+@pytest.mark.storm
 def test_the_server_is_gone_in_the_middle(server: Server, project: Project) -> None:
     """The last of all, since it ends the server.
 

@@ -217,6 +217,7 @@ def test_it_ends_with_the_terminal_and_keeps_what_it_knew(serving: Serving) -> N
     assert schedule["active"]  # a new deployment would have paused it
 
 
+@pytest.mark.storm
 def test_kill_9_leaves_nothing_and_the_next_one_goes_on(serving: Serving) -> None:
     if sys.platform != "linux":
         pytest.skip("nothing tells a process that its parent is dead")
