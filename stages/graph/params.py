@@ -1,6 +1,6 @@
 """Parameters of the step `graph`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,3 +58,29 @@ class Graph(Section):
                     f"epochs: the second must be 1 or more, for {key} {value:g} acts there alone"
                 )
         return self
+
+    def together(self, p: Any) -> list[str]:
+        """The graph networks are there where their masks are read, and have what they read."""
+        own, drawn, method = self, p.dataset.annotations, p.affinity_labels.method
+        rungs = p.evaluation.rungs or {}
+        readers = ["segmenter.labels"] * (p.segmenter.labels == "graph")
+        readers += [f"evaluation.rungs.{name}" for name, folder in rungs.items() if folder == "graph"]
+        made, boxes = bool(own.of), drawn == "boxes"
+        checks = [
+            (own.of is None, "graph.of: missing"),
+            (own.of == [] and bool(readers),
+             f"graph.of: must be [a2gnn], for it is read by {', '.join(readers)}"),
+            (made and not readers, "graph.of: must be [], for neither segmenter.labels nor a rung reads it"),
+            (made and not p.affinity.of, "affinity.of: must be [affinity_labels], for graph reads it"),
+            (made and method != "confident",
+             f"affinity_labels.method: must be confident, whose node labels graph reads, found {method!r}"),
+            (made and bool(own.multi_point) and not boxes,
+             f"graph.multi_point: must be 0, for dataset.annotations is {drawn}: there are no boxes"),
+            (made and own.consistent_above is not None and not boxes,
+             f"graph.consistent_above: must be null, for dataset.annotations is {drawn}: there are no boxes"),
+        ]  # fmt: skip
+        return [problem for wrong, problem in checks if wrong] + [
+            f"evaluation.rungs.{name}: must be graph, found {folder!r}"
+            for name, folder in rungs.items()
+            if folder.startswith("graph/")
+        ]

@@ -14,8 +14,11 @@ from stages.common.annotations_params import MARKED
 from stages.common.params import Section
 from stages.dataset.params import Dataset
 from stages.diagnosis.params import Diagnosis
+from stages.episodes.params import Episodes
 from stages.evaluation.params import Evaluation
 from stages.explanation.params import Explanation
+from stages.few_shot.params import FewShot
+from stages.fold_masks.params import FoldMasks
 from stages.gallery.params import Gallery
 from stages.generate.params import Generate
 from stages.graph.params import Graph
@@ -56,13 +59,16 @@ class Recipe(Section):
     evaluation: Evaluation
     gallery: Gallery
     ceiling: Ceiling
+    fold_masks: FoldMasks
+    few_shot: FewShot
+    episodes: Episodes
 
     @model_validator(mode="after")
     def _together(self) -> "Recipe":
         problems = [
             *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
-            *_edges(self), *_further(self), *_one_step(self), *_graph(self),
-            *_ceiling(self), *_balance(self), *_confident(self),
+            *_edges(self), *_further(self), *_one_step(self), *_ceiling(self), *_balance(self),
+            *_confident(self), *_own(self),
         ]  # fmt: skip
         if problems:
             raise ValueError("\n  ".join(problems))
@@ -109,6 +115,11 @@ def _edges(p: Recipe) -> list[str]:
         elif step == "affinity_labels" and not labels:
             problems.append(f"evaluation.rungs.{name}: affinity_labels.of is [], so nothing makes it")
     return problems
+
+
+def _own(p: Recipe) -> list[str]:
+    """What a section asks of others, where its params.py says so."""
+    return [problem for _, section in p if hasattr(section, "together") for problem in section.together(p)]
 
 
 def _more(p: Recipe) -> dict[str, Any]:
@@ -207,33 +218,6 @@ def _confident(p: Recipe) -> list[str]:
         f"found {own.method!r}"
         for name, read in (p.evaluation.rungs or {}).items()
         if read == folder and own.of and not sure
-    ]
-
-
-def _graph(p: Recipe) -> list[str]:
-    """The graph networks are there where their masks are read, and have what they read."""
-    own, drawn, method = p.graph, p.dataset.annotations, p.affinity_labels.method
-    rungs = p.evaluation.rungs or {}
-    readers = ["segmenter.labels"] * (p.segmenter.labels == "graph")
-    readers += [f"evaluation.rungs.{name}" for name, folder in rungs.items() if folder == "graph"]
-    made, boxes = bool(own.of), drawn == "boxes"
-    checks = [
-        (own.of is None, "graph.of: missing"),
-        (own.of == [] and bool(readers),
-         f"graph.of: must be [a2gnn], for it is read by {', '.join(readers)}"),
-        (made and not readers, "graph.of: must be [], for neither segmenter.labels nor a rung reads it"),
-        (made and not p.affinity.of, "affinity.of: must be [affinity_labels], for graph reads it"),
-        (made and method != "confident",
-         f"affinity_labels.method: must be confident, whose node labels graph reads, found {method!r}"),
-        (made and bool(own.multi_point) and not boxes,
-         f"graph.multi_point: must be 0, for dataset.annotations is {drawn}: there are no boxes"),
-        (made and own.consistent_above is not None and not boxes,
-         f"graph.consistent_above: must be null, for dataset.annotations is {drawn}: there are no boxes"),
-    ]  # fmt: skip
-    return [problem for wrong, problem in checks if wrong] + [
-        f"evaluation.rungs.{name}: must be graph, found {folder!r}"
-        for name, folder in rungs.items()
-        if folder.startswith("graph/")
     ]
 
 

@@ -1,0 +1,1 @@
+"""How well a few-shot network segments the classes that it never learnt."""

@@ -1,0 +1,172 @@
+"""The step as a whole: numbers against a plain loop, processes, kills, other shots."""
+
+import csv
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from stages.common.artifacts import read_mask, read_picture
+from stages.episodes import __main__ as step
+from stages.few_shot import __main__ as few_shot
+from stages.few_shot.segment import FewShotSegmenter
+from stages.fold_masks import __main__ as fold_masks
+from tests.conftest import once
+from tests.few_shot import tiny
+
+OUT = Path("reports/few_shot/0")
+
+
+@pytest.fixture
+def trained(tmp_path_factory, tmp_path, monkeypatch):
+    """A project with a trained network, whose scores are shifted so that it finds something."""
+    monkeypatch.setenv("WSSS_WORKERS", "1")
+    monkeypatch.setenv("WSSS_DEVICE", "cpu")
+    monkeypatch.setattr(sys, "argv", ["step", "0"])
+
+    def make(place: Path) -> None:
+        place.mkdir(parents=True)
+        monkeypatch.chdir(place)
+        tiny.project(epochs=12)
+        fold_masks.main()
+        few_shot.main()
+        shifted(Path("data/few_shot/0"))
+
+    shutil.copytree(once(tmp_path_factory, "few-shot", make), tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+
+
+def shifted(folder: Path) -> None:
+    """Give the object so much that most of a query's pixels are of it."""
+    net = FewShotSegmenter.load(folder, "cpu", False)
+    pictures = [read_picture(Path(f"data/dataset/images/val{at}.png")) for at in (0, 1)]
+    mask = (read_mask(Path("data/masks/val0.png")) == 1).astype(np.uint8)
+    scores = net.by_each(pictures[1], net.guides(pictures[:1], [mask]))[0]
+    tensors = load_file(folder / "weights.safetensors")
+    (name,) = (name for name in tensors if name.startswith("decoder.whole") and name.endswith("bias"))
+    tensors[name][1] += (scores[0] - scores[1]).quantile(0.8)
+    save_file(tensors, folder / "weights.safetensors")
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (OUT / name).open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def files() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(OUT.iterdir())}
+
+
+@pytest.mark.usefixtures("trained")
+def test_numbers_are_those_of_a_plain_loop():
+    assert "episodes@0: 8 episodes, 8 computed; mIoU 1 " in step.main()
+    values, found = json.loads((OUT / "metrics.json").read_text()), {"1": [], "2": [], "2_average": []}
+    net = FewShotSegmenter.load(Path("data/few_shot/0"), "cpu", False)
+    for row in rows("per_episode.csv"):
+        label = tiny.CLASSES.index(row["class"])
+        names = row["supports"].split(";")
+        pictures = [read_picture(Path(f"data/dataset/images/{name}.png")) for name in names]
+        masks = [(read_mask(Path(f"data/masks/{name}.png"))) for name in names]
+        masks = [np.where(mask == 255, 255, mask == label).astype(np.uint8) for mask in masks]
+        query = read_picture(Path(f"data/dataset/images/{row['query']}.png"))
+        truth = read_mask(Path(f"data/masks/{row['query']}.png"))
+        one = [net.guides([picture], [mask]) for picture, mask in zip(pictures, masks, strict=True)]
+        by = [net.by_each(query, guide)[0] for guide in one]
+        weights = []
+        for guide in one:
+            ious = []
+            for picture, mask in zip(pictures, masks, strict=True):
+                seen = net.by_each(picture, guide)[0]
+                guess = np.where(mask == 255, 255, seen.argmax(0).numpy())
+                both, either = (guess == 1) & (mask == 1), (guess == 1) | (mask == 1)
+                ious.append(both.sum() / max(1, either.sum()))
+            weights.append(np.mean(ious))
+        weighed = by[0] * weights[0] + by[1] * weights[1] if any(weights) else by[0] + by[1]
+        for kind, scores in (("1", by[0]), ("2_average", by[0] + by[1]), ("2", weighed)):
+            guess = np.where(truth == 255, 0, scores.argmax(0).numpy())
+            there = truth == label
+            both, either = (guess == 1) & there, (guess == 1) | there
+            found[kind].append((int(row["run"]), label, both.sum(), either.sum()))
+            if kind != "2":  # weights are of the square's masks, which differ from these by a pixel's edge
+                assert float(row[f"iou_{kind}"]) == pytest.approx(100 * both.sum() / either.sum(), abs=0.006)
+    for kind in ("1", "2_average"):
+        of_runs = []
+        for run in (0, 1):
+            of_classes = []
+            for label in {one[1] for one in found[kind]}:
+                own = [one for one in found[kind] if one[:2] == (run, label)]
+                if own:
+                    of_classes.append(sum(one[2] for one in own) / sum(one[3] for one in own))
+            of_runs.append(np.mean(of_classes))
+        assert values[f"miou_{kind}"] == pytest.approx(100 * np.mean(of_runs), abs=0.006)
+        assert values[f"miou_{kind}_std"] == pytest.approx(100 * np.std(of_runs, ddof=1), abs=0.006)
+    assert values["miou_1"] > 5  # it finds something, or nothing is compared
+    assert (values["fold"], values["episodes"], values["runs"], values["split"]) == (0, 8, 2, "val")
+    assert values["classes"] == ["red", "green"] == [row["class"] for row in rows("per_class.csv")]
+
+
+@pytest.mark.usefixtures("trained")
+def test_equal_bytes_in_processes_and_after_a_kill(monkeypatch):
+    step.main()
+    before = files()
+    assert sorted(before) == ["metrics.json", "per_class.csv", "per_episode.csv", "sheet.png"]
+    assert "8 episodes, 0 computed" in step.main() and files() == before
+    for name in ("reports", ".scratch"):
+        shutil.rmtree(name)
+    found, calls = step.Guesses.found, []
+
+    def killed(self, one):
+        calls.append(one)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return found(self, one)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step.Guesses, "found", killed)
+        with pytest.raises(KeyboardInterrupt):
+            step.main()
+    monkeypatch.setenv("WSSS_WORKERS", "2")
+    assert "8 episodes, 5 computed" in step.main() and files() == before
+
+
+@pytest.mark.usefixtures("trained")
+def test_what_makes_an_episode_anew():
+    step.main()
+    tiny.change(epochs=12, episodes={"shown": 1})
+    assert "0 computed" in step.main()
+    assert Image.open(OUT / "sheet.png").height < 250
+    tiny.change(epochs=12, episodes={"shots": [1]})
+    assert "8 computed" in step.main()
+    assert list(rows("per_class.csv")[0]) == ["class", "episodes", "iou_1"]
+    query = rows("per_episode.csv")[0]["query"]
+    file = Path(f"data/masks/{query}.png")
+    step._hash.cache_clear()
+    file.write_bytes(Path("data/masks/val0.png").read_bytes() + b"\0")
+    again = step.main()
+    assert "0 computed" not in again and "8 computed" not in again
+
+
+@pytest.mark.usefixtures("trained")
+def test_more_shots_than_supports():
+    tiny.change(episodes={"shots": [1, 3]})
+    with pytest.raises(
+        ValueError, match=r"episodes\.shots: 3 supports .* fold_masks\.supports is 2: raise it"
+    ):
+        step.main()
+
+
+@pytest.mark.usefixtures("trained")
+def test_one_support_is_enough_and_several_equal_ones_change_nothing():
+    net = FewShotSegmenter.load(Path("data/few_shot/0"), "cpu", False)
+    pictures = [read_picture(Path(f"data/dataset/images/val{at}.png")) for at in (0, 1)]
+    mask = (read_mask(Path("data/masks/val0.png")) == 1).astype(np.uint8)
+    alone = net.segmented(pictures[1], net.guides(pictures[:1], [mask]))
+    thrice = net.segmented(pictures[1], net.guides(pictures[:1] * 3, [mask] * 3))
+    assert alone.shape == pictures[1].shape[:2] and alone.any() and np.array_equal(alone, thrice)
+    assert torch.equal(*(net.by_each(pictures[1], net.guides(pictures[:1], [mask])) for _ in range(2)))
