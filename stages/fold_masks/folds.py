@@ -41,8 +41,8 @@ def draw(
     """
     if short := [f"{label} ({len(ids)})" for label, ids in pools.items() if len(ids) <= supports]:
         raise ValueError(
-            f"fold_masks.supports: {supports} and a query need {supports + 1} pictures of val for each class; too "
-            f"few have the classes {', '.join(short)}: lower supports or min_area"
+            f"fold_masks.supports: {supports} and a query need {supports + 1} pictures of val for each "
+            f"class; too few have the classes {', '.join(short)}: lower supports or min_area"
         )
     found, labels = [], sorted(pools)
     for run in range(runs):
