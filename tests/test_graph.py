@@ -65,7 +65,9 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "graph.of": ["a2gnn"],
     "evaluation.rungs": {**read_yaml(ROOT / "params.yaml")["evaluation"]["rungs"], "graph": "graph"},
     "ceiling.of": {"segmenter": "nothing", "only_true": "pseudo_labels", "all_corrected": "pseudo_labels"},
+    "few_shot.folds": [0, 2],
 }
+FEW_SHOT = ("fold_masks", "few_shot", "episodes")
 
 
 def resolve(
@@ -277,8 +279,30 @@ def test_no_training_sees_a_pixel_label(tmp_path: Path, also: dict[str, Any]) ->
     found = resolve(tmp_path / "repo", {}, also=also)
     seen = tainted(found)
     assert seen, "nothing reads data/masks: then nothing is evaluated"
-    outside = {"ceiling"} if "ceiling.of" in also else set()
-    assert {found[name].step for name in seen} - outside <= set(READS_MASKS)
+    outside = {"ceiling", *FEW_SHOT} if also else set()
+    assert {found[name].step for name in seen} == {*READS_MASKS, *outside}
+
+
+def test_a_few_shot_training_reads_masks_through_base_alone(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """Where its fold's classes are background; the recipe reads nothing of it, nor it of the recipe."""
+    found = resolve(tmp_path / "repo", {}, also={"few_shot.folds": [0, 2]})
+    added = {f"{step}@{fold}" for step in FEW_SHOT for fold in (0, 2)}
+    assert set(found) - set(stages) == added and {name: found[name] for name in stages} == stages
+    for fold in (0, 2):
+        masks, own, episodes = (found[f"{step}@{fold}"] for step in FEW_SHOT)
+        base, novel = f"data/fold_masks/{fold}/base", f"data/fold_masks/{fold}/novel"
+        assert [out.path for out in masks.outs] == [base, novel]
+        assert set(own.deps) == {CHECK, "data/code/few_shot", "data/dataset", base}
+        read = {"data/dataset", "data/masks", f"data/few_shot/{fold}", novel}
+        assert set(episodes.deps) == {CHECK, "data/code/episodes", *read}
+        assert not [out.path for out in episodes.outs if not out.path.startswith("reports/few_shot/")]
+        assert not [
+            path for path in needed(own) if path.startswith(("stages/classifier/", "stages/episodes/"))
+        ]
+    outs = [out.path for name in added for out in found[name].outs]
+    for name, stage in found.items():
+        reads = [dep for dep in stage.deps if any(overlap(dep, out) for out in outs)]
+        assert name in added or not reads, name
 
 
 def test_the_ceiling_is_outside_the_recipe(tmp_path: Path, stages: dict[str, Stage]) -> None:

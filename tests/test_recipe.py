@@ -76,6 +76,17 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         one_step__of=["rrm"],
         one_step__classification__epochs=1,
         one_step__energy__scale=0.25,
+        few_shot__folds=[0],
+        few_shot__epochs=1,
+        few_shot__batch=4,
+        few_shot__augment__crop=64,
+        few_shot__threads=1,
+        fold_masks__fold_classes=1,
+        fold_masks__min_area=4,
+        fold_masks__supports=1,
+        fold_masks__episodes=2,
+        fold_masks__runs=1,
+        episodes__shots=[1],
         evaluation__rungs={
             "seeds": "seeds",
             "saliency": "saliency",
@@ -92,6 +103,7 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         "evaluation@one_step",
         "explanation@seeds",
         "diagnosis@classifier",
+        "episodes@0",
         "affinity",
     )
     ran = project.stages_that_ran(project.run("dvc", "repro", *targets).stdout)
@@ -103,6 +115,7 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         "explanation@seeds",
         "diagnosis@classifier",
         "evaluation@saliency",
+        *(f"{step}@0" for step in ("fold_masks", "few_shot", "episodes")),
     }
     assert ran >= optional | {"classifier", "seeds", "affinity_labels@seeds", "affinity@affinity_labels"}
     assert not ran & {"generate@synthetic", "dataset"}
@@ -110,6 +123,8 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
     assert values["classes"] == "merged" and 0 < values["miou"] < 100 and values["images"] == 8
     values = read_json(project.root / "reports/rungs/one_step/metrics.json")
     assert values["images"] == 4 and values["split"] == "val"
+    values = read_json(project.root / "reports/few_shot/0/metrics.json")
+    assert values["episodes"] == 2 and 0 <= values["miou_1"] <= 100
     history = next(csv.DictReader((project.root / "data/classifier/history.csv").open()))
     assert {"reconstruction", "suppression", "ordinary.loss"} <= set(history)
     assert (project.root / "reports/classifier/inputs.png").stat().st_size > 1000

@@ -390,6 +390,17 @@ SALIENCY = {
             "graph.consistent_above: must be null, for dataset.annotations is none: there are no boxes",
         ),
         (GRAPH | {"evaluation.rungs": {"mine": "graph/a"}}, "evaluation.rungs.mine: must be graph, found"),
+        ({"few_shot.folds": [3]}, "few_shot.folds: there is no fold 3 of 2 classes (fold_masks"),
+        ({"few_shot.folds": [0], "fold_masks.fold_classes": 6}, "fold_masks.fold_classes: 6 are all classes"),
+        (
+            {"few_shot.folds": [0], "dataset.truth": "none"},
+            "few_shot.folds: must be [], for dataset.truth is none: there are no masks",
+        ),
+        (
+            {"few_shot.folds": [0], "episodes.shots": [1, 6]},
+            "episodes.shots: must be at most 5, which fold_masks.supports is, found 6",
+        ),
+        ({"episodes.shots": [5, 1]}, "episodes.shots: must rise, found [5, 1]"),
         ({"graph.of": ["gcn"]}, "graph.of.0: Input should be 'a2gnn', found 'gcn'"),
         ({"graph.epochs": [0, 0]}, "graph: epochs: [0, 0] trains nothing"),
         (

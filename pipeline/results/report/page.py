@@ -20,6 +20,7 @@ from pipeline.results.report import (
     ceilings,
     diagnosed,
     explained,
+    few_shot,
     gallery,
     head,
     paste,
@@ -89,6 +90,7 @@ def values(root: Path) -> dict[str, Any]:
         "classifier": {} if found.why_not("classifier") else recogniser.read(root),
         "explanation": explained.part(found),
         "diagnosis": diagnosed.part(found),
+        "few_shot": few_shot.part(found),
         "paste": _paste(found, ious, like) if scored else [],
         "name": params["dataset"]["name"],
         "ladder": [
