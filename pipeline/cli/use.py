@@ -13,7 +13,14 @@ def predict(
     pictures: Annotated[list[str], typer.Argument(help="pictures, and folders of them")],
     out: Annotated[Path, typer.Option(help="a new folder for masks, overlays, areas.csv")],
     model: Annotated[
-        Path | None, typer.Option(help="of a trained segmenter; without: data/segmenter")
+        Path | None,
+        typer.Option(help="of a trained network; without: data/segmenter, with --like that of data/few_shot"),
+    ] = None,
+    like: Annotated[
+        list[Path] | None, typer.Option(help="a picture that shows what to find; several times for more")
+    ] = None,
+    mask: Annotated[
+        list[Path] | None, typer.Option(help="where it shows it: its mask, as often as --like")
     ] = None,
     tile: Annotated[
         int | None,
@@ -36,6 +43,8 @@ def predict(
     options = [f"--out={out.absolute()}"]
     if model:
         options.append(f"--model={model.absolute()}")
+    options += [f"--like={path.absolute()}" for path in like or []]
+    options += [f"--mask={path.absolute()}" for path in mask or []]
     numbers = {"tile": tile, "overlap": overlap, "batch": batch}
     options += [f"--{name}={number}" for name, number in numbers.items() if number is not None]
     paths = [text if ":/" in text else str(Path(text).absolute()) for text in pictures]

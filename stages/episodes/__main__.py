@@ -30,6 +30,7 @@ from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.pool import Files
 from stages.episodes import scores, tables
+from stages.episodes.names import AVERAGE, kinds
 from stages.episodes.params import Episodes
 from stages.few_shot.fusion import fused, usefulness
 from stages.few_shot.segment import FewShotSegmenter
@@ -67,7 +68,7 @@ def main() -> str:
     processes = None if place.type == "cpu" else 0
     results = items.compute_items("episodes", work, compute, read=read, processes=processes)
     found = np.array([npz_arrays(results.read(item, COUNTS))["counts"] for item in work])
-    names = tables.kinds(params.shots)
+    names = kinds(params.shots)
     values = tables.write(fold, episodes, found, names, pictures.classes)
     shown = spread(work, params.shown)
     rows = [(item.task, read(item.task), [_found(results, item, name) for name in names]) for item in shown]
@@ -153,7 +154,7 @@ class Guesses:
         return {COUNTS: npz_bytes(counts=counts), **pictures}
 
     def found(self, one: Asked) -> dict[str, np.ndarray]:
-        """Where the query shows the object, uint8 [H, W], by each kind of `tables.kinds`."""
+        """Where the query shows the object, uint8 [H, W], by each of `names.kinds`."""
         most, net = max(self.params.shots), self._network()
         supports = net.guides(one.supports[:most], one.masks[:most])
         scores_by, several = net.by_each(one.query, supports), most > 1
@@ -165,7 +166,7 @@ class Guesses:
             if shots > 1 and useful is not None:
                 weights = usefulness(useful[:shots, :shots], supports.labels[:shots])
                 found[str(shots)] = fused(by, weights)
-                found[f"{shots}_average"] = fused(by, alike)
+                found[f"{shots}_{AVERAGE}"] = fused(by, alike)
             else:
                 found[str(shots)] = fused(by, alike)
         return {name: mask.argmax(0).cpu().numpy().astype(np.uint8) for name, mask in found.items()}

@@ -12,16 +12,12 @@ from stages.common.artifacts import as_text, csv_text, write_atomic, write_json
 from stages.common.drawing.canvas import FAINT, INK, canvas, png, shorten
 from stages.common.drawing.canvas import write as text
 from stages.episodes import scores
+from stages.episodes.names import heading
 from stages.fold_masks.folds import Episode
 
 REPORTS = Path("reports/few_shot")
 CELL, GAP, MARGIN, HEAD = 128, 8, 16, 20  # pixels
 OBJECT, VOID = (214, 73, 51), (190, 190, 190)
-
-
-def kinds(shots: Sequence[int]) -> list[str]:
-    """How supports guide: by their number, and where there are several also with all of them alike."""
-    return [name for one in shots for name in ([str(one)] if one == 1 else [str(one), f"{one}_average"])]
 
 
 def write(
@@ -100,12 +96,6 @@ def draw(fold: int, rows: Sequence[Any], names: Sequence[str], classes: Sequence
         for column, pixels in enumerate(shown):
             image.paste(Image.fromarray(small(pixels)), (MARGIN + column * (CELL + GAP), y + HEAD))
     write_atomic(REPORTS / str(fold) / "sheet.png", png(image))
-
-
-def heading(name: str) -> str:
-    """As a person says a kind: "5 shots, average"."""
-    number, _, how = name.partition("_")
-    return f"{number} shot{'s' * (number != '1')}" + (f", {how}" if how else "")
 
 
 def marked(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.results import pages, scores
 from pipeline.results.scores import Rung, Scores, text
+from stages.episodes.names import heading
 
 STAGE = "episodes"  # a foreach over the folds
 
@@ -23,12 +24,6 @@ def part(found: Scores) -> dict[str, Any]:
         "folds": [_fold(found, fold, rung, kinds) for fold, rung in rungs.items()],
         "means": _means(good, kinds) if len(good) == len(rungs) > 1 else [],
     }
-
-
-def heading(kind: str) -> str:
-    """As a person says a kind of the tables: "5 shots, average"."""
-    number, _, how = kind.partition("_")
-    return f"{number} shot{'s' * (number != '1')}" + (f", {how}" if how else "")
 
 
 def _read(found: Scores, fold: int) -> Rung | None:

@@ -1,5 +1,6 @@
 """Label anybody's pictures with the trained segmenter: `python -m stages.commands.predict A B --out DIR`.
 
+With --like PICTURE --mask MASK, once or several times, the few-shot network labels: 1 is what these show.
 DIR gets masks/NAME.png (palette, as data/predictions), overlays/NAME.jpg, areas.csv (how much of each picture
 is of which class) and pictures.csv (which file is which NAME, and what is wrong with those without a mask).
 It appears when all is done. A killed run goes on where it was: results are kept by what they were made from.
@@ -40,17 +41,27 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="wsss predict")
     parser.add_argument("pictures", nargs="+")
     parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--model", default=MODEL, type=Path)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--like", action="append", default=[], type=Path)
+    parser.add_argument("--mask", action="append", default=[], type=Path)
     parser.add_argument("--tile", type=int)
     parser.add_argument("--overlap", type=int)
     parser.add_argument("--batch", default=0, type=int)
     asked = parser.parse_args(arguments)
     if asked.out.exists() and (not asked.out.is_dir() or any(asked.out.iterdir())):
         raise ValueError(f"{asked.out} is there already: name a new folder, results are never mixed")
-    missing = [name for name in ("config.json", "weights.safetensors") if not (asked.model / name).is_file()]
-    if missing:
+    if len(asked.like) != len(asked.mask):
+        found = f"{len(asked.like)} --like and {len(asked.mask)} --mask"
+        raise ValueError(f"each --like needs its --mask, in the same order; found {found}")
+    if asked.like and (asked.tile or asked.overlap is not None or asked.batch):
         raise ValueError(
-            f"{asked.model} holds no trained segmenter (no {missing[0]}): `wsss run segmenter` makes "
+            "--tile, --overlap and --batch are of the segmenter: --like takes each picture whole"
+        )
+    folder = asked.model or MODEL
+    missing = [name for name in ("config.json", "weights.safetensors") if not (folder / name).is_file()]
+    if missing and not asked.like:
+        raise ValueError(
+            f"{folder} holds no trained segmenter (no {missing[0]}): `wsss run segmenter` makes "
             "data/segmenter, `dvc checkout` takes it from the cache"
         )
     return asked

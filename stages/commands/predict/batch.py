@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -16,7 +17,19 @@ from stages.common.artifacts import mask_bytes
 from stages.common.pool import Files
 from stages.dataset.decode import ORIENTATION, decode_picture, read_bytes
 from stages.dataset.depth import SIXTEEN, White
-from stages.predictions.labeller import Labeller
+
+
+class Labels(Protocol):
+    """What labels pictures, as stages/predictions/any_labeller.py does."""
+
+    @property
+    def place(self) -> str: ...
+    @property
+    def batch(self) -> int: ...
+    def prepare(self) -> None: ...
+    def takes_whole(self, size: tuple[int, ...]) -> bool: ...
+    def labels(self, pictures: list[np.ndarray]) -> list[np.ndarray]: ...
+
 
 FACTS = "facts"  # a JSON a picture: its size and areas, or what is wrong with its file
 
@@ -25,7 +38,7 @@ FACTS = "facts"  # a JSON a picture: its size and areas, or what is wrong with i
 class LabelPictures:
     """The files of each picture: mask, overlay, and its facts or what is wrong with it."""
 
-    labeller: Labeller
+    labeller: Labels
     classes: tuple[str, ...]
     max_megapixels: float
     white: White = SIXTEEN

@@ -6,8 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from stages.commands.predict.batch import FACTS, LabelPictures, shares
 from stages.commands.predict.found import names
+from stages.commands.predict.like import finder
 from stages.common import fingerprint, items, pool
 from stages.common.artifacts import as_text, csv_text, output_folder, read_json
 from stages.common.device import device
@@ -21,7 +24,7 @@ from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions, wrong_tiles
 from stages.segmenter.network import network_module
 from stages.segmenter.params import Segmenter
-from stages.segmenter.trained import read_config
+from stages.segmenter.trained import MODEL, read_config
 
 AREAS = ("picture", "class", "pixels", "percent")
 PICTURES = ("picture", "file", "width", "height", "problem", "note")
@@ -29,12 +32,15 @@ PICTURES = ("picture", "file", "width", "height", "problem", "note")
 
 def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) -> int:
     """Label `files`, and list those of them that are `wrong` as they are; the exit status."""
-    config, place = read_config(asked.model), device()
-    params = tiled(load("predictions", Predictions), asked.tile, asked.overlap)
-    labeller = Labeller(asked.model, params, str(place), asked.batch or tiles_at_a_time(place.type))
-    most, white = load("dataset", Dataset).max_megapixels, read_white(ROOT)
-    compute = LabelPictures(labeller, tuple(config["classes"]), most, white)
-    work = _work(files, wrong, compute, config)
+    place = device()
+    if asked.like:
+        compute, key = finder(asked.like, asked.mask, asked.model, str(place))
+    else:
+        compute, key = segmenter(asked, place)
+    work = [
+        items.Item(name, fingerprint.key(key, wrong.get(file) or _content(file)), file)
+        for name, file in zip(names(files), files, strict=True)
+    ]
     pool.single_thread()  # the processes are the parallelism
     compute.prepare()
     with output_folder(asked.out) as folder:
@@ -47,7 +53,7 @@ def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) 
             read=compute.read,
             processes=None if place.type == "cpu" else 0,
         )
-        problems, notes = _tables(folder, work, wrong, config["classes"])
+        problems, notes = _tables(folder, work, wrong, compute.classes)
         (folder / ".gitignore").write_text("# Made by `wsss predict`: nothing here is for git.\n*\n")
     done = len(files) - len(problems)
     print(f"{done} of {len(files)} pictures are labelled; {line.split(', ', 1)[1]}")
@@ -59,6 +65,19 @@ def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) 
         print(f"{len(problems)} of {len(files)} could not be labelled:")
         print("\n".join(visible(f"  {file}: {problem}") for file, problem in problems))
     return 1 if problems else 0
+
+
+def segmenter(asked: argparse.Namespace, place: torch.device) -> tuple[LabelPictures, str]:
+    """The trained segmenter, and a key of what it does."""
+    folder = asked.model or MODEL
+    config, params = read_config(folder), tiled(load("predictions", Predictions), asked.tile, asked.overlap)
+    labeller = Labeller(folder, params, str(place), asked.batch or tiles_at_a_time(place.type))
+    most, white = load("dataset", Dataset).max_megapixels, read_white(ROOT)
+    key = fingerprint.key(
+        fingerprint.code_hash("stages.commands.predict.label", network_module(config["network"])), config,
+        most, asdict(white), fingerprint.file_hash(folder / "weights.safetensors"), params.model_dump(),
+    )  # fmt: skip
+    return LabelPictures(labeller, tuple(config["classes"]), most, white), key
 
 
 def tiled(params: Predictions, tile: int | None, overlap: int | None) -> Predictions:
@@ -78,21 +97,6 @@ def tiled(params: Predictions, tile: int | None, overlap: int | None) -> Predict
     return params.model_copy(update={"tile": tile, "overlap": overlap, "entropy": False})
 
 
-def _work(
-    files: list[Path], wrong: dict[Path, str], compute: LabelPictures, config: dict
-) -> list[items.Item]:
-    labeller = compute.labeller
-    base = (
-        fingerprint.code_hash("stages.commands.predict.label", network_module(config["network"])), config,
-        compute.max_megapixels, asdict(compute.white),
-        fingerprint.file_hash(labeller.folder / "weights.safetensors"), labeller.params.model_dump(),
-    )  # fmt: skip
-    return [
-        items.Item(name, fingerprint.key(base, wrong.get(file) or _content(file)), file)
-        for name, file in zip(names(files), files, strict=True)
-    ]
-
-
 def _content(file: Path) -> str:
     try:
         return fingerprint.file_hash(file)
@@ -101,7 +105,7 @@ def _content(file: Path) -> str:
 
 
 def _tables(
-    folder: Path, work: list[items.Item], wrong: dict[Path, str], classes: list[str]
+    folder: Path, work: list[items.Item], wrong: dict[Path, str], classes: tuple[str, ...]
 ) -> tuple[list[tuple[Path, str]], list[tuple[Path, str]]]:
     """Write areas.csv and pictures.csv in place of the facts; the files that have a problem, or are odd."""
     areas: list[tuple] = [AREAS]
