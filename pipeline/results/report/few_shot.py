@@ -11,8 +11,7 @@ STAGE = "episodes"  # a foreach over the folds
 
 def part(found: Scores) -> dict[str, Any]:
     """Empty where the recipe does not ask for it; a fold without numbers says with `why_not` why."""
-    section = found.run.params.get("few_shot")
-    asked = section.get("folds") if isinstance(section, dict) else None
+    asked = folds(found)
     if not asked:
         return {}
     rungs = {fold: _read(found, fold) for fold in asked}
@@ -20,9 +19,22 @@ def part(found: Scores) -> dict[str, Any]:
     kinds = _kinds(good)
     return {
         "kinds": [heading(kind) for kind in kinds],
-        "vectors": " and ".join(section["vectors"]) if section else "",
+        "vectors": " and ".join(found.run.params["few_shot"]["vectors"]),
         "folds": [_fold(found, fold, rung, kinds) for fold, rung in rungs.items()],
         "means": _means(good, kinds) if len(good) == len(rungs) > 1 else [],
+    }
+
+
+def folds(found: Scores) -> list[int]:
+    """Those that the run's parameters ask for."""
+    section = found.run.params.get("few_shot")
+    return list(section.get("folds") or []) if isinstance(section, dict) else []
+
+
+def networks(found: Scores) -> dict[str, tuple[str, str]]:
+    """Title, and the folder in data/, of each fold's network, by its stage."""
+    return {
+        f"few_shot@{fold}": (f"Few-shot network, fold {fold}", f"few_shot/{fold}") for fold in folds(found)
     }
 
 

@@ -249,9 +249,11 @@ def _curve(found: Scores) -> str:
 
 def _trainings(found: Scores) -> list[str]:
     """The loss curves of the networks that are this run's."""
+    networks = {name: (title, NETWORKS.get(name, name)) for name, title in TRAININGS.items()}
+    networks |= few_shot.networks(found)
     tables = {
-        title: read_csv(found.run.root / "data" / NETWORKS.get(name, name) / "history.csv")
-        for name, title in TRAININGS.items()
+        title: read_csv(found.run.root / "data" / folder / "history.csv")
+        for name, (title, folder) in networks.items()
         if not found.why_not(name)
     }
     return [charts.svg(drawings.training(title, rows)) for title, rows in tables.items() if rows]

@@ -79,6 +79,14 @@ def test_a_fold_with_its_scores_and_classes(runs: Runs) -> None:
     assert "striped &lt;b&gt;" in text and "41.25 ± 1.50" in text and 'href="#few-shot"' in text
 
 
+def test_the_training_of_a_fold_is_drawn(runs: Runs) -> None:
+    stages = YAML(typ="safe").load(runs.root / "dvc.lock")["stages"]
+    made_runs.lock(runs, stages | {"few_shot@0": made_runs.entry({"data/dataset": "d0"}, None, {})})
+    runs.write("data/few_shot/0/history.csv", "epoch,lr,loss,query\n1,0.1,2.5,0.5\n2,0.1,1.5,0.25\n")
+    text = report_page.write(runs.root).read_text()
+    assert "Few-shot network, fold 0" in text and "Few-shot network, fold 2" not in text
+
+
 def test_means_over_the_folds_where_all_are_scored(runs: Runs) -> None:
     score(runs, 0)
     score(runs, 2, miou_1=42.75, miou_5=60.0, miou_5_average=58.5)
