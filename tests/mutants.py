@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = (
     *("seeds", "explanation", "diagnosis", "diagnosis/methods", "saliency", "affinity", "affinity_labels"),
-    *("pseudo_labels", "evaluation", "graph"),
+    *("pseudo_labels", "evaluation", "graph", "fold_masks", "few_shot", "episodes"),
 )
 COMMON = (
     *("stages/common/crf.py", "stages/common/edges.py", "stages/common/labels.py", "stages/common/pairs.py"),
@@ -96,6 +96,12 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     **{
         f"stages/segmenter/losses/{name}.py": f"{EVERY_LOSS} tests/segmenter/losses/test_{name}.py"
         for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")
+    },
+    "stages/fold_masks/classes.py": "tests/fold_masks/test_folds.py",
+    **{f"stages/few_shot/{name}.py": "tests/few_shot/test_network.py" for name in ("losses", "pyramid")},
+    "stages/few_shot/fitted.py": "tests/few_shot/test_samples.py",
+    **{
+        f"stages/{name}.py": "tests/episodes/test_main.py" for name in ("few_shot/segment", "episodes/tables")
     },
     "stages/segmenter/cells.py": "tests/segmenter/terms/test_gated_crf.py",
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",

@@ -12,9 +12,8 @@ def usefulness(found: Tensor, masks: Tensor) -> Tensor:
     `found[i, k]` is where support i shows the object when k guides, bool [K, K, H, W]; masks int64 [K, H, W].
     """
     known, wanted = (masks != UNKNOWN)[:, None], (masks == 1)[:, None]
-    both = (found & wanted & known).sum((2, 3)).float()
-    either = ((found | wanted) & known).sum((2, 3)).float()
-    return torch.where(either > 0, both / either.clamp(min=1), torch.zeros_like(both)).mean(0)
+    both, either = ((pixels & known).sum((2, 3)) for pixels in (found & wanted, found | wanted))
+    return (both / either.clamp(min=1)).mean(0)
 
 
 def fused(scores: Tensor, weights: Tensor) -> Tensor:

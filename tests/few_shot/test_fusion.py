@@ -15,15 +15,21 @@ def test_usefulness_by_hand():
     assert usefulness(found, masks).tolist() == pytest.approx([(1 + 0) / 2, (1 / 3 + 1 / 2) / 2])
 
 
+def test_an_object_of_one_pixel_that_is_found():
+    masks = torch.tensor([[[1, 0]]])
+    assert usefulness(masks[:, None] == 1, masks).tolist() == [1]
+
+
 def test_what_shows_nothing_and_where_nothing_is_found_is_of_no_use():
     masks = torch.zeros(1, 2, 2, dtype=torch.int64)
     assert usefulness(torch.zeros(1, 1, 2, 2).bool(), masks).tolist() == [0]
 
 
-def test_scores_are_weighed_before_the_softmax():
+@pytest.mark.parametrize("second", [0.9, 0.0])
+def test_scores_are_weighed_before_the_softmax(second):
     scores = torch.randn(3, 2, 4, 5)
-    weights = torch.tensor([0.2, 0.9, 0.5])
-    wanted = ((0.2 * scores[0] + 0.9 * scores[1] + 0.5 * scores[2]) / 3).softmax(0)
+    weights = torch.tensor([0.2, second, 0.5])
+    wanted = ((0.2 * scores[0] + second * scores[1] + 0.5 * scores[2]) / 3).softmax(0)
     torch.testing.assert_close(fused(scores, weights), wanted)
 
 

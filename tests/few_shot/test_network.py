@@ -1,5 +1,7 @@
 """The network: what each pass reads, what guides, what learns. ZHANG 5.3, https://arxiv.org/abs/2103.16129."""
 
+import math
+
 import pytest
 import torch
 
@@ -106,6 +108,9 @@ def test_losses_are_means_over_known_pixels(batch):
     assert len(parts) == 6
     torch.testing.assert_close(losses["loss"], sum(parts))
     assert cross_entropy(found["query"], torch.full((2, 32, 32), 255)).item() == 0
+    alone = torch.full((1, 2, 2), 255)
+    alone[0, 0, 0] = 1
+    assert cross_entropy(torch.zeros(1, 2, 2, 2), alone).item() == pytest.approx(math.log(2))
 
 
 def test_what_a_saved_network_says_rebuilds_it(batch):

@@ -68,6 +68,7 @@ def test_turned_about_the_middle():
             return high
 
     moved, labels = rotated(picture, mask, 90, FILL, Most())
+    assert labels.shape == mask.shape and moved.shape == picture.shape
     assert labels[10, 15] == 1 and labels[0, 15] == 2 and moved[0, 15].tolist() == [90, 90, 90]
     assert labels[10, 0] == 255 and moved[10, 0].tolist() == FILL.tolist()  # from outside
     same = rotated(picture, mask, 0, FILL, Most())
