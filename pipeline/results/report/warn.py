@@ -16,13 +16,13 @@ def warnings(root: Path, data: DataSet, rungs: Iterable[Rung]) -> list[str]:
     """Sentences, the gravest first; `rungs` are those whose results are of this run."""
     found = []
     for rung in rungs:
-        if rung.results and "best_threshold" not in rung.numbers:  # labels, no maps
+        if rung.results and not (read := rung_of(rung.results, root)).maps:
             named = {
                 p["id"]: [data.classes.index(label) for label in data_set.labels(p)]
                 for p in data.pictures
                 if p["split"] == rung.split and p["labels"]
             }
-            found += words(rung.name, sample(named, rung_of(rung.results, root)), data.classes)
+            found += words(rung.name, sample(named, read), data.classes)
     for split in data_set.SPLITS:
         counts = data_set.counts(data)
         if none := [row["class"] for row in counts if row[split] == "0"]:
