@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.project import git, ledger, places
 from pipeline.results import noise, snapshot
-from pipeline.results.report import head, paste, previous, protocol, recogniser, seeds
+from pipeline.results.report import head, page, paste, previous, protocol, recogniser, seeds
 from pipeline.results.snapshot import Snapshot
+from tests.pipeline import made_runs
 
 
 def entry(miou: float = 40.0, threshold: float = 0.3, data: str = "aa") -> dict[str, Any]:
@@ -159,3 +160,18 @@ def test_the_classifier_by_class(tmp_path: Path) -> None:
     ]  # fmt: skip
     file.write_text("{}")
     assert recogniser.read(tmp_path) == {}
+
+
+@pytest.mark.parametrize(("number", "folded"), [(12, 0), (14, 2)])
+def test_the_page_lists_a_dozen_changes_and_folds_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, folded: int
+) -> None:
+    runs = made_runs.unmasked(tmp_path / "project", "explanation", "seeds")
+    changes = [(f"step.key{at}", "0", "1") for at in range(number)]
+    against = {"params": changes, "same_data": False, "when": "then", "run": "", "rows": [], "rules": []}
+    monkeypatch.setattr(previous, "against", lambda *_: against)
+    text = page.write(runs.root).read_text()
+    assert all(f"<code>{key}</code> 0 → 1" in text for key, *_ in changes)
+    assert ("parameters more" in text) == bool(folded)
+    if folded:
+        assert text.index(">step.key11<") < text.index("and 2 parameters more") < text.index(">step.key12<")
