@@ -30,7 +30,7 @@ from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.pool import Files
 from stages.episodes import scores, tables
-from stages.episodes.names import AVERAGE, kinds
+from stages.episodes.names import AVERAGE, heading, kinds
 from stages.episodes.params import Episodes
 from stages.few_shot.fusion import fused, usefulness
 from stages.few_shot.segment import FewShotSegmenter
@@ -73,10 +73,8 @@ def main() -> str:
     shown = spread(work, params.shown)
     rows = [(item.task, read(item.task), [_found(results, item, name) for name in names]) for item in shown]
     tables.draw(fold, rows, names, pictures.classes)
-    told = ", ".join(f"{name} {values[f'miou_{name}']:.2f} %" for name in names)
-    return f"episodes@{fold}: {len(work)} episodes, {results.computed} computed; mIoU {told}".replace(
-        "_", " "
-    )
+    told = ", ".join(f"{values[f'miou_{name}']:.2f} % ({heading(name)})" for name in names)
+    return f"episodes@{fold}: {len(work)} episodes, {results.computed} computed; mIoU {told}"
 
 
 def read_episodes(file: Path, supports: int) -> list[Episode]:

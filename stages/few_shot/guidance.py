@@ -14,7 +14,7 @@ def shares(masks: Tensor, cells: tuple[int, int]) -> Tensor:
 
 def masked_mean(features: Tensor, weights: Tensor) -> Tensor:
     """The mean of features [B, D, h, w] by weights [B, h, w] (Eq. 5.1), [B, D]; 0 where all weigh nothing."""
-    total = torch.einsum("bdhw,bhw->bd", features, weights)
+    total = (features.float() * weights[:, None]).sum((2, 3))  # of thousands of cells: not in bfloat16
     return total / weights.sum((1, 2)).clamp(min=EPSILON)[:, None]
 
 
@@ -34,9 +34,9 @@ def prior(query: Tensor, support: Tensor, weights: Tensor) -> Tensor:
     with a cell that the object touches. All 0 where it touches none, or all are equally alike.
     """
     batch, _, height, width = query.shape
-    ours = F.normalize(query.flatten(2), dim=1)
-    theirs = F.normalize(support.flatten(2), dim=1)
-    cosines = torch.einsum("bdq,bds->bqs", ours, theirs)
+    ours, theirs = (F.normalize(found.flatten(2).float(), dim=1) for found in (query, support))
+    with torch.autocast(query.device.type, enabled=False):  # bfloat16 tells few cosines near 1 apart
+        cosines = torch.einsum("bdq,bds->bqs", ours, theirs)
     touched = (weights > 0).flatten(1)[:, None]
     largest = cosines.masked_fill(~touched, -torch.inf).amax(2)
     largest = torch.where(torch.isfinite(largest), largest, torch.zeros_like(largest))

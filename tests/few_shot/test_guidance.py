@@ -68,3 +68,14 @@ def test_the_prior_is_a_double_loop(features):
 
 def test_a_support_without_an_object_says_nothing(features):
     assert not prior(features, features, torch.zeros(2, 4, 6)).any()
+
+
+def test_sums_of_many_cells_are_not_of_half_precision():
+    """Nor are cosines that lie near each other: under autocast too."""
+    features = 1 + torch.rand(1, 3, 64, 64) / 100
+    weights = torch.ones(1, 64, 64)
+    wanted = masked_mean(features, weights), prior(features[..., :2, :8], features, weights)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = masked_mean(features, weights), prior(features[..., :2, :8], features, weights)
+    assert all(torch.equal(*both) for both in zip(found, wanted, strict=True))
+    assert masked_mean(features.bfloat16(), weights).dtype == torch.float32
