@@ -1,7 +1,7 @@
 """`wsss predict --like PICTURE --mask MASK`: find in others what a picture and its mask show."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,9 @@ def finder(like: list[Path], masks: list[Path], model: Path | None, place: str) 
     shown = [read_object(file, picture.shape[:2]) for file, picture in zip(masks, pictures, strict=True)]
     network = [fingerprint.file_hash(folder / name) for name in FILES]
     seen = [(one.shape, hashlib.sha256(one.tobytes()).hexdigest()) for one in (*pictures, *shown)]
-    key = fingerprint.key(fingerprint.code_hash("stages.commands.predict.like"), network, seen)
+    key = fingerprint.key(
+        fingerprint.code_hash("stages.commands.predict.like"), network, seen, most, asdict(white)
+    )
     labeller = LikeLabeller(folder, place, tuple(pictures), tuple(shown), key)
     return LabelPictures(labeller, CLASSES, most, white), key
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from ruamel.yaml import YAML
 
 from stages.commands.predict.__main__ import main
 from stages.commands.predict.like import read_object
@@ -76,6 +77,22 @@ def test_other_supports_are_other_results(project, capsys):
         assert main([*asked(*names), "in/b.png", "--out", out]) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if "reused" in line]
     assert ["1 reused" in line for line in told] == [False, True, False]
+
+
+def test_what_was_too_large_is_labelled_once_it_may_be(project, capsys):
+    """Results are kept by the data set's limit and white too: both make the pixels of a file."""
+    cv2.imwrite("in/large.png", np.full((1000, 1200, 3), 90, np.uint8))
+    params = YAML().load(Path("params.yaml"))
+    told = []
+    for out, most, white in (("first", 1, 255), ("again", 100, 255), ("other", 100, 4095)):
+        params["dataset"]["max_megapixels"] = most
+        YAML().dump(params, Path("params.yaml"))
+        Path("data/dataset").mkdir(exist_ok=True)
+        Path("data/dataset/white.json").write_text(f'{{"whole": {white}, "real": null}}')
+        assert main([*asked("a"), "in/large.png", "--out", out]) == (most == 1)
+        told += [line for line in capsys.readouterr().out.splitlines() if "reused" in line]
+    assert Path("again/masks/large.png").is_file()
+    assert all("0 reused" in line for line in told) and len(told) == 3
 
 
 @pytest.mark.parametrize(
