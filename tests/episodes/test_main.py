@@ -166,7 +166,7 @@ def test_one_support_is_enough_and_several_equal_ones_change_nothing():
     net = FewShotSegmenter.load(Path("data/few_shot/0"), "cpu", False)
     pictures = [read_picture(Path(f"data/dataset/images/val{at}.png")) for at in (0, 1)]
     mask = (read_mask(Path("data/masks/val0.png")) == 1).astype(np.uint8)
-    alone = net.segmented(pictures[1], net.guides(pictures[:1], [mask]))
-    thrice = net.segmented(pictures[1], net.guides(pictures[:1] * 3, [mask] * 3))
+    shown = [net.guides(pictures[:1] * number, [mask] * number) for number in (1, 3)]
+    alone, thrice = (net.segmented(pictures[1], one, net.weights(one)) for one in shown)
     assert alone.shape == pictures[1].shape[:2] and alone.any() and np.array_equal(alone, thrice)
     assert torch.equal(*(net.by_each(pictures[1], net.guides(pictures[:1], [mask])) for _ in range(2)))

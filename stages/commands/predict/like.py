@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from stages.commands.predict.batch import LabelPictures, read
 from stages.common import fingerprint
@@ -40,23 +41,26 @@ class LikeLabeller:
 
     def labels(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
         """uint8 [H, W] of RGB uint8 [H, W, 3]."""
-        net, supports = _known(self.folder.resolve(), self.place, self.key, self.pictures, self.masks)
-        return [net.segmented(picture, supports) for picture in pictures]
+        known = self.folder.resolve(), self.place, self.key, self.pictures, self.masks
+        net, supports, weights = _known(*known)
+        return [net.segmented(picture, supports, weights) for picture in pictures]
 
 
 class _Once:
     """What `_known` keeps in a process: arrays have no hash, so the last key is remembered."""
 
     key: Any = None
-    value: tuple[FewShotSegmenter, Supports]
+    value: tuple[FewShotSegmenter, Supports, Tensor]
 
 
 def _known(
     folder: Path, place: str, key: str, pictures: tuple[np.ndarray, ...], masks: tuple[np.ndarray, ...]
-) -> tuple[FewShotSegmenter, Supports]:
+) -> tuple[FewShotSegmenter, Supports, Tensor]:
+    """The network, what the supports say, and how much each of them counts."""
     if _Once.key != (folder, place, key):
         net = FewShotSegmenter.load(folder, place, half=False)
-        _Once.value, _Once.key = (net, net.guides(pictures, masks)), (folder, place, key)
+        supports = net.guides(pictures, masks)
+        _Once.value, _Once.key = (net, supports, net.weights(supports)), (folder, place, key)
     return _Once.value
 
 

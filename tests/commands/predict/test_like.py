@@ -64,7 +64,8 @@ def asked(*names: str) -> list[str]:
 def test_it_labels_what_the_supports_show(project, capsys, names):
     assert main([*asked(*names), "in/c.png", "in/b.png", "--out", "out"]) == 0
     net = FewShotSegmenter.load(MODEL, "cpu", False)
-    wanted = net.segmented(read_picture(Path("in/c.png")), supports(net, *names))
+    shown = supports(net, *names)
+    wanted = net.segmented(read_picture(Path("in/c.png")), shown, net.weights(shown))
     assert np.array_equal(read_mask(Path("out/masks/c.png")), wanted) and 0 < wanted.mean() < 1
     assert Image.open("out/overlays/b.jpg").size[0] >= 60
     lines = Path("out/areas.csv").read_text().splitlines()
@@ -77,6 +78,26 @@ def test_other_supports_are_other_results(project, capsys):
         assert main([*asked(*names), "in/b.png", "--out", out]) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if "reused" in line]
     assert ["1 reused" in line for line in told] == [False, True, False]
+
+
+def test_what_supports_say_of_each_other_is_asked_once(project, monkeypatch):
+    """Not for each picture; and of several pairs of them, those of one query are in memory at a time."""
+    useful, scores, calls, pairs = FewShotSegmenter.useful, FewShotSegmenter.scores, [], []
+
+    def counted(self, supports):
+        calls.append(supports)
+        return useful(self, supports)
+
+    def measured(self, features, guide):
+        pairs.append((len(features.joined), features.joined.untyped_storage().nbytes()))
+        return scores(self, features, guide)
+
+    monkeypatch.setattr(FewShotSegmenter, "useful", counted)
+    monkeypatch.setattr(FewShotSegmenter, "scores", measured)
+    assert main([*asked("a", "b", "c"), "in/b.png", "in/c.png", "--out", "out"]) == 0
+    assert len(calls) == 1
+    whole = calls[0].features.joined.untyped_storage().nbytes()
+    assert max(number for number, _ in pairs) == 3 and max(size for _, size in pairs) <= whole
 
 
 def test_what_was_too_large_is_labelled_once_it_may_be(project, capsys):
