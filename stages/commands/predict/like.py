@@ -85,7 +85,8 @@ def finder(like: list[Path], masks: list[Path], model: Path | None, place: str) 
         fingerprint.code_hash("stages.commands.predict.like"), network, seen, most, asdict(white)
     )
     labeller = LikeLabeller(folder, place, tuple(pictures), tuple(shown), key)
-    return LabelPictures(labeller, CLASSES, most, white), key
+    less = "smaller pictures or fewer --like need less, and WSSS_DEVICE=cpu takes the machine's"
+    return LabelPictures(labeller, CLASSES, most, white, less), key
 
 
 def trained() -> Path:

@@ -136,6 +136,17 @@ def test_what_does_not_fit_is_one_line_and_nothing_is_written(project, arguments
     assert not Path("out").exists()
 
 
+def test_too_little_memory_says_what_helps_here(project, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(FewShotSegmenter, "by_each", full)
+    with pytest.raises(
+        ValueError, match=r"no memory on cpu .* of 60x50 .*: smaller pictures or fewer --like"
+    ):
+        main([*asked("a"), "in/c.png", "--out", "out"])
+
+
 def test_the_model_is_the_one_that_is_there(project):
     shutil.copytree(MODEL, "data/few_shot/1")
     with pytest.raises(ValueError, match=r"so name one: --model data/few_shot/0 or data/few_shot/1"):
