@@ -20,6 +20,7 @@ from stages.few_shot.segment import FewShotSegmenter, Supports
 MODELS = Path("data/few_shot")  # a folder for each fold
 FILES = ("config.json", "weights.safetensors")
 CLASSES = ("background", "object")
+MOST_VALUES = 32  # of a mask beside 0: more are no classes that one picture shows
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def read_object(file: Path, size: tuple[int, int]) -> np.ndarray:
     """A mask uint8 [H, W] of 1 (object), 0 and 255 (void).
 
     Of two values the object is the one that is not 0, also where that is white. Of more, 255 is void, as in
-    the masks of a data set, and all other values are the object. ValueError for another size, or no object.
+    the masks of a data set, and all other values are the object. ValueError for another size, no object, and
+    soft edges: there 255 is the object and its edge the grey values, the other way round.
     """
     try:
         with Image.open(file) as image:
@@ -121,4 +123,10 @@ def read_object(file: Path, size: tuple[int, int]) -> np.ndarray:
         raise ValueError(f"--mask {file}: it marks nothing: all of it is 0")
     if len(others) == 1:
         return (values != 0).astype(np.uint8)
+    soft = len(others) > 2 and 2 * np.count_nonzero(values == 255) > np.count_nonzero(values)
+    if soft or len(others) > MOST_VALUES:
+        raise ValueError(
+            f"--mask {file}: {len(others) + 1} grey values, as soft edges or a JPEG make them: save it as "
+            "PNG without smoothing, 0 around the object and one other value on it"
+        )
     return np.where(values == 255, 255, values != 0).astype(np.uint8)

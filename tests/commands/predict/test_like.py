@@ -172,6 +172,23 @@ def test_values_of_masks_as_people_save_them(tmp_path, values, wanted):
     assert read_object(file, (1, len(values))).tolist() == [wanted]
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_mask_with_soft_edges_is_refused(tmp_path, suffix):
+    """Of many values 255 is void: the object would be its edge alone."""
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:30, 20:45] = 255
+    file = tmp_path / f"mask.{suffix}"
+    Image.fromarray(mask).resize((90, 60), Image.Resampling.BILINEAR).save(file)
+    with pytest.raises(ValueError, match=r"--mask .* grey values, as soft edges or a JPEG .* save it as PNG"):
+        read_object(file, (60, 90))
+
+
+def test_a_mask_of_many_values_is_refused_without_255_too(tmp_path):
+    Image.fromarray(np.arange(120, dtype=np.uint8)[None]).save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match="120 grey values"):
+        read_object(tmp_path / "mask.png", (1, 120))
+
+
 def test_a_mask_of_one_bit(tmp_path):
     Image.fromarray(np.array([[0, 255, 255]], np.uint8)).convert("1").save(tmp_path / "mask.png")
     assert read_object(tmp_path / "mask.png", (1, 3)).tolist() == [[0, 1, 1]]
