@@ -11,10 +11,12 @@ from torch import Tensor
 
 from stages.commands.predict.batch import LabelPictures, read
 from stages.common import fingerprint
+from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import ROOT
 from stages.dataset.depth import read_white
 from stages.dataset.params import Dataset
+from stages.few_shot.fitted import fitted_mask
 from stages.few_shot.segment import FewShotSegmenter, Supports
 
 MODELS = Path("data/few_shot")  # a folder for each fold
@@ -80,6 +82,13 @@ def finder(like: list[Path], masks: list[Path], model: Path | None, place: str) 
         except (ValueError, OSError) as error:
             raise ValueError(f"--like {file}: {getattr(error, 'strerror', None) or error}") from None
     shown = [read_object(file, picture.shape[:2]) for file, picture in zip(masks, pictures, strict=True)]
+    side = store.read_config(folder, "side")["side"]
+    for file, mask in zip(masks, shown, strict=True):
+        if not (fitted_mask(mask, side) == 1).any():
+            raise ValueError(
+                f"--mask {file}: nothing is left of what it marks at {side} pixels, as large as the network "
+                "sees a picture: cut the picture and its mask to where the object is"
+            )
     network = [fingerprint.file_hash(folder / name) for name in FILES]
     seen = [(one.shape, hashlib.sha256(one.tobytes()).hexdigest()) for one in (*pictures, *shown)]
     key = fingerprint.key(

@@ -80,6 +80,16 @@ def test_other_supports_are_other_results(project, capsys):
     assert ["1 reused" in line for line in told] == [False, True, False]
 
 
+def test_an_object_that_is_lost_in_the_network_s_size_is_refused(project):
+    cv2.imwrite("in/large.png", np.full((500, 640, 3), 90, np.uint8))
+    mask = np.zeros((500, 640), np.uint8)
+    mask[101:104, 201:204] = 1
+    cv2.imwrite("masks/large.png", mask)
+    with pytest.raises(ValueError, match=r"--mask masks/large.png: nothing is left .* at 32 pixels, .*: cut"):
+        main([*asked("a", "large"), "in/c.png", "--out", "out"])
+    assert not Path("out").exists()
+
+
 def test_what_supports_say_of_each_other_is_asked_once(project, monkeypatch):
     """Not for each picture; and of several pairs of them, those of one query are in memory at a time."""
     useful, scores, calls, pairs = FewShotSegmenter.useful, FewShotSegmenter.scores, [], []
