@@ -153,6 +153,26 @@ def test_what_makes_an_episode_anew():
 
 
 @pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("what", ["network", "query", "support", "support's mask"])
+def test_every_file_that_an_episode_reads_makes_it_anew(what):
+    step.main()
+    one = step.read_episodes(Path("data/fold_masks/0/novel/episodes.csv"), 2)[0]
+    images = Path("data/dataset/images")
+    files = {
+        "query": images / f"{one.query}.png",
+        "support": images / f"{one.supports[1]}.png",
+        "support's mask": Path(f"data/fold_masks/0/novel/{one.label}/{one.supports[1]}.png"),
+    }
+    if what == "network":
+        shifted(Path("data/few_shot/0"))
+    else:
+        files[what].write_bytes(files[what].read_bytes() + b"\0")
+    step._hash.cache_clear()
+    told = step.main()
+    assert " 0 computed" not in told and (" 8 computed" in told or what != "network")
+
+
+@pytest.mark.usefixtures("trained")
 def test_more_shots_than_supports():
     tiny.change(episodes={"shots": [1, 3]})
     with pytest.raises(
