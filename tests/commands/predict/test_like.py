@@ -80,6 +80,24 @@ def test_other_supports_are_other_results(project, capsys):
     assert ["1 reused" in line for line in told] == [False, True, False]
 
 
+def test_another_mask_or_network_is_another_result(project, capsys):
+    def run(out: str) -> bool:
+        assert main([*asked("a"), "in/b.png", "--out", out]) == 0
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if "reused" in line]
+        return "1 reused" in line
+
+    assert not run("first")
+    mask = read_mask(Path("masks/a.png"))
+    mask[np.nonzero(mask)[0][0]] = 0
+    cv2.imwrite("masks/a.png", mask)
+    assert not run("mask") and run("same")
+    net = FewShotSegmenter.load(MODEL, "cpu", False).net
+    net.decoder.whole[-1].bias += 1
+    chosen = tiny.params()
+    store.save_network(MODEL, net, saved_config(chosen, tiny.CLASSES, {3, 4}), [{"loss": 1.0}])
+    assert not run("network")
+
+
 def test_an_object_that_is_lost_in_the_network_s_size_is_refused(project):
     cv2.imwrite("in/large.png", np.full((500, 640, 3), 90, np.uint8))
     mask = np.zeros((500, 640), np.uint8)
