@@ -19,7 +19,7 @@ class FewShot(MaskedTraining):
         list[Annotated[int, Field(ge=1)]], Field(min_length=1)
     ]  # encoder blocks that are joined
     channels: Count
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]  # of the joined blocks; before scores at most 0.1
     bins: Annotated[
         list[Count], Field(min_length=1)
     ]  # cells a side of the pyramid's levels, the finest first

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+SCORES_DROPOUT = 0.1  # at most, before scores (the published code)
+
 
 def upsampled(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size, mode="bilinear", align_corners=False)
@@ -61,4 +63,6 @@ def _twice(channels: int) -> nn.Sequential:
 
 def _scores(channels: int, dropout: float) -> nn.Sequential:
     conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-    return nn.Sequential(conv, nn.ReLU(), nn.Dropout2d(dropout), nn.Conv2d(channels, 2, 1))
+    return nn.Sequential(
+        conv, nn.ReLU(), nn.Dropout2d(min(dropout, SCORES_DROPOUT)), nn.Conv2d(channels, 2, 1)
+    )

@@ -82,17 +82,20 @@ class FewShotSegmenter:
     @torch.inference_mode()
     def useful(self, supports: "Supports") -> Tensor:
         """bool [K, K, side, side]: where support i shows the object when k guides."""
-        number = len(supports.labels)
-        queries = [at for at in range(number) for _ in range(number)]
-        guides = list(range(number)) * number
-        scores = self.scores(_part(supports.features, queries), _part(supports.guide, guides))
-        return (scores.argmax(1) == 1).unflatten(0, (number, number))
+        number, found = len(supports.labels), []
+        for at in range(number):  # features of all K * K pairs at once would be gigabytes
+            one = _repeated(_part(supports.features, slice(at, at + 1)), number)
+            found.append(self.scores(one, supports.guide).argmax(1) == 1)
+        return torch.stack(found)
 
-    def segmented(self, query: np.ndarray, supports: "Supports") -> np.ndarray:
+    def weights(self, supports: "Supports") -> Tensor:
+        """How much each support counts, [K]; the same for all queries."""
+        if len(supports.labels) == 1:
+            return torch.ones(1)
+        return usefulness(self.useful(supports), supports.labels)
+
+    def segmented(self, query: np.ndarray, supports: "Supports", weights: Tensor) -> np.ndarray:
         """1 where the query shows the object, uint8 [H, W], by all supports."""
-        weights = torch.ones(1)
-        if len(supports.labels) > 1:
-            weights = usefulness(self.useful(supports), supports.labels)
         return fused(self.by_each(query, supports), weights).argmax(0).cpu().numpy().astype(np.uint8)
 
 

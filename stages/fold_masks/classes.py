@@ -16,14 +16,14 @@ def novel_classes(fold: int, size: int, classes: int) -> range:
     ValueError for a fold that there is not, and for one that leaves no class to learn from.
     """
     found = range(fold * size + 1, (fold + 1) * size + 1)
+    if size >= classes:
+        raise ValueError(
+            f"fold_masks.fold_classes: {size} of {classes} classes leave none to learn from; "
+            f"at most {classes - 1}"
+        )
     if found[-1] > classes:
         raise ValueError(
             f"few_shot.folds: there is no fold {fold} of {size} classes (fold_masks.fold_classes) in "
             f"{classes}: at most {classes // size - 1}"
-        )
-    if size == classes:
-        raise ValueError(
-            f"fold_masks.fold_classes: {size} are all classes, so none is left to learn from; "
-            f"at most {classes - 1}"
         )
     return found

@@ -153,6 +153,26 @@ def test_what_makes_an_episode_anew():
 
 
 @pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("what", ["network", "query", "support", "support's mask"])
+def test_every_file_that_an_episode_reads_makes_it_anew(what):
+    step.main()
+    one = step.read_episodes(Path("data/fold_masks/0/novel/episodes.csv"), 2)[0]
+    images = Path("data/dataset/images")
+    files = {
+        "query": images / f"{one.query}.png",
+        "support": images / f"{one.supports[1]}.png",
+        "support's mask": Path(f"data/fold_masks/0/novel/{one.label}/{one.supports[1]}.png"),
+    }
+    if what == "network":
+        shifted(Path("data/few_shot/0"))
+    else:
+        files[what].write_bytes(files[what].read_bytes() + b"\0")
+    step._hash.cache_clear()
+    told = step.main()
+    assert " 0 computed" not in told and (" 8 computed" in told or what != "network")
+
+
+@pytest.mark.usefixtures("trained")
 def test_more_shots_than_supports():
     tiny.change(episodes={"shots": [1, 3]})
     with pytest.raises(
@@ -166,7 +186,48 @@ def test_one_support_is_enough_and_several_equal_ones_change_nothing():
     net = FewShotSegmenter.load(Path("data/few_shot/0"), "cpu", False)
     pictures = [read_picture(Path(f"data/dataset/images/val{at}.png")) for at in (0, 1)]
     mask = (read_mask(Path("data/masks/val0.png")) == 1).astype(np.uint8)
-    alone = net.segmented(pictures[1], net.guides(pictures[:1], [mask]))
-    thrice = net.segmented(pictures[1], net.guides(pictures[:1] * 3, [mask] * 3))
+    shown = [net.guides(pictures[:1] * number, [mask] * number) for number in (1, 3)]
+    alone, thrice = (net.segmented(pictures[1], one, net.weights(one)) for one in shown)
     assert alone.shape == pictures[1].shape[:2] and alone.any() and np.array_equal(alone, thrice)
     assert torch.equal(*(net.by_each(pictures[1], net.guides(pictures[:1], [mask])) for _ in range(2)))
+
+
+@pytest.mark.usefixtures("trained")
+def test_each_support_is_asked_of_each():
+    """Eq. 5.15: row i is of support i as a query, column k by support k."""
+    net = FewShotSegmenter.load(Path("data/few_shot/0"), "cpu", False)
+    pictures = [read_picture(Path(f"data/dataset/images/val{at}.png")) for at in (0, 1, 4)]
+    masks = [(read_mask(Path(f"data/masks/val{at}.png")) == 1).astype(np.uint8) for at in (0, 0, 4)]
+    shown = [net.guides([one], [mask]) for one, mask in zip(pictures, masks, strict=True)]
+    found = net.useful(net.guides(pictures, masks))
+    for i, query in enumerate(shown):
+        for k, guide in enumerate(shown):
+            assert torch.equal(found[i, k], net.scores(query.features, guide.guide)[0].argmax(0) == 1)
+    assert not torch.equal(found, found.transpose(0, 1))
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("best", [0, 1])
+def test_the_support_that_finds_the_object_counts_more(monkeypatch, best):
+    """Eq. 5.16, 5.17: one says object everywhere, the other nowhere and louder, so alike it wins."""
+    says = torch.zeros(2, 2, 5, 6)
+    says[best, 1], says[1 - best, 0] = 1.0, 2.0
+    monkeypatch.setattr(FewShotSegmenter, "by_each", lambda *_: says)
+
+    def useful(self, supports):
+        found = (supports.labels == 1)[:, None].repeat(1, 2, 1, 1)
+        found[:, 1 - best, :, ::2] = False  # about half of the object, and all of it by the best
+        found[:, 1 - best, ::2] = False
+        return found
+
+    monkeypatch.setattr(FewShotSegmenter, "useful", useful)
+    picture, mask = read_picture(Path("data/dataset/images/val0.png")), read_mask(Path("data/masks/val0.png"))
+    own = (mask == 1).astype(np.uint8)
+    guesses = step.Guesses(0, step.load("episodes", step.Episodes), "cpu", f"of {best}")
+    found = guesses.found(step.Asked(picture, [picture] * 2, [own] * 2, own))
+    assert {name: bool(one.all()) for name, one in found.items()} == {
+        "1": best == 0, "2": True, "2_average": False
+    }  # fmt: skip
+    net = FewShotSegmenter.load(Path("data/few_shot/0"), "cpu", False)
+    shown = net.guides([picture] * 2, [own] * 2)
+    assert net.segmented(picture, shown, net.weights(shown)).all()

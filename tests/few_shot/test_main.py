@@ -68,7 +68,7 @@ def test_killed_in_the_middle_it_ends_with_the_same_bytes(monkeypatch: pytest.Mo
     assert {file.name: file.read_bytes() for file in OUT.iterdir()} == whole
 
 
-def test_another_mask_is_another_training():
+def test_another_mask_or_picture_is_another_training():
     prepared()
     step.main()
     params, pictures = step.load("few_shot", step.FewShot), step.load_pictures()
@@ -79,5 +79,8 @@ def test_another_mask_is_another_training():
     keys.append(step.training_key(params, train, base))
     (base / "index.csv").write_text((base / "index.csv").read_text() + "x,1\n")
     keys.append(step.training_key(params, train, base))
-    assert len(set(keys)) == 3
+    with train[0].path.open("ab") as file:
+        file.write(b"\0")
+    keys.append(step.training_key(params, train, base))
+    assert len(set(keys)) == 4
     assert step.training_key(params.model_copy(update={"folds": [0, 1]}), train, base) == keys[-1]

@@ -76,6 +76,17 @@ def test_which_vectors_guide(batch, vectors, passes):
     assert sum(p.numel() for p in whole.parameters()) >= sum(p.numel() for p in net.parameters())
 
 
+@pytest.mark.parametrize(("asked", "before_scores"), [(0.5, 0.1), (0.05, 0.05)])
+def test_channels_that_are_dropped(asked, before_scores):
+    """As in https://github.com/dvlab-research/PFENet: 0.5 of the joined blocks, 0.1 before scores."""
+    dropped = {
+        name.split(".")[0]: module.p
+        for name, module in network(dropout=asked).named_modules()
+        if isinstance(module, torch.nn.Dropout2d)
+    }
+    assert dropped == {"reduce_support": asked, "reduce_query": asked, "decoder": before_scores}
+
+
 def test_the_prior_reaches_the_query_alone(batch):
     net, (support, mask, query, _) = network(prior=True), batch
     theirs, ours = net.features(support), net.features(query)

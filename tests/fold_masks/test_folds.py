@@ -22,7 +22,9 @@ def test_folds_of_pascal_5i():
     [
         (4, 5, 20, "there is no fold 4 of 5 classes .* in 20: at most 3"),
         (3, 2, 7, "there is no fold 3 .* at most 2"),
-        (0, 6, 6, "6 are all classes, so none is left to learn from; at most 5"),
+        (0, 6, 6, "fold_masks.fold_classes: 6 of 6 classes leave none to learn from; at most 5"),
+        (0, 7, 6, "fold_masks.fold_classes: 7 of 6 classes leave none to learn from; at most 5"),
+        (1, 6, 6, "fold_masks.fold_classes: 6 of 6 classes leave none"),
     ],
 )
 def test_what_is_no_fold(fold, size, classes, message):

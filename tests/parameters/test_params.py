@@ -391,7 +391,7 @@ SALIENCY = {
         ),
         (GRAPH | {"evaluation.rungs": {"mine": "graph/a"}}, "evaluation.rungs.mine: must be graph, found"),
         ({"few_shot.folds": [3]}, "few_shot.folds: there is no fold 3 of 2 classes (fold_masks"),
-        ({"few_shot.folds": [0], "fold_masks.fold_classes": 6}, "fold_masks.fold_classes: 6 are all classes"),
+        ({"few_shot.folds": [0], "fold_masks.fold_classes": 6}, "fold_masks.fold_classes: 6 of 6 classes"),
         (
             {"few_shot.folds": [0], "dataset.truth": "none"},
             "few_shot.folds: must be [], for dataset.truth is none: there are no masks",

@@ -42,6 +42,7 @@ class LabelPictures:
     classes: tuple[str, ...]
     max_megapixels: float
     white: White = SIXTEEN
+    less: str = "a smaller --batch or --tile needs less"  # memory, than there was
 
     def prepare(self) -> None:
         self.labeller.prepare()
@@ -64,7 +65,7 @@ class LabelPictures:
             size = "x".join(map(str, pictures[0].shape[1::-1]))
             raise ValueError(
                 f"no memory on {self.labeller.place} for {len(pictures)} pictures of {size} at a time: "
-                "a smaller --batch or --tile needs less"
+                + self.less
             ) from None
 
     def read(self, file: Path) -> "Read | str":
