@@ -78,7 +78,7 @@ def main() -> str:
 
 
 def read_episodes(file: Path, supports: int) -> list[Episode]:
-    """ValueError where an episode has fewer supports than are asked for."""
+    """With so many supports each. ValueError where there are fewer."""
     with file.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.reader(lines))
     there = len(rows[0]) - 4
@@ -86,7 +86,10 @@ def read_episodes(file: Path, supports: int) -> list[Episode]:
         raise ValueError(
             f"episodes.shots: {supports} supports are asked for, and fold_masks.supports is {there}: raise it"
         )
-    return [Episode(int(row[0]), int(row[1]), int(row[2]), row[3], tuple(row[4:])) for row in rows[1:]]
+    return [
+        Episode(int(row[0]), int(row[1]), int(row[2]), row[3], tuple(row[4 : 4 + supports]))
+        for row in rows[1:]
+    ]
 
 
 def spread(work: Sequence[items.Item], number: int) -> list[items.Item]:
@@ -153,10 +156,10 @@ class Guesses:
 
     def found(self, one: Asked) -> dict[str, np.ndarray]:
         """Where the query shows the object, uint8 [H, W], by each of `names.kinds`."""
-        most, net = max(self.params.shots), self._network()
-        supports = net.guides(one.supports[:most], one.masks[:most])
-        scores_by, several = net.by_each(one.query, supports), most > 1
-        useful = net.useful(supports) if several else None
+        net = self._network()
+        supports = net.guides(one.supports, one.masks)
+        scores_by = net.by_each(one.query, supports)
+        useful = net.useful(supports) if len(one.supports) > 1 else None
         found = {}
         for shots in self.params.shots:
             by = scores_by[:shots]

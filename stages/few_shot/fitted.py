@@ -1,4 +1,4 @@
-"""Pictures of any size as the network was trained: in a square, and back."""
+"""Pictures of any size in the square that the network was trained on, which saw crops at their own scale."""
 
 import cv2
 import numpy as np

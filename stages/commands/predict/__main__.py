@@ -46,14 +46,15 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--mask", action="append", default=[], type=Path)
     parser.add_argument("--tile", type=int)
     parser.add_argument("--overlap", type=int)
-    parser.add_argument("--batch", default=0, type=int)
+    parser.add_argument("--batch", type=int)
     asked = parser.parse_args(arguments)
     if asked.out.exists() and (not asked.out.is_dir() or any(asked.out.iterdir())):
         raise ValueError(f"{asked.out} is there already: name a new folder, results are never mixed")
     if len(asked.like) != len(asked.mask):
         found = f"{len(asked.like)} --like and {len(asked.mask)} --mask"
         raise ValueError(f"each --like needs its --mask, in the same order; found {found}")
-    if asked.like and (asked.tile or asked.overlap is not None or asked.batch):
+    of_segmenter = (asked.tile, asked.overlap, asked.batch)
+    if asked.like and any(value is not None for value in of_segmenter):
         raise ValueError(
             "--tile, --overlap and --batch are of the segmenter: --like takes each picture whole"
         )

@@ -14,6 +14,7 @@ from stages.common import fingerprint
 from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import ROOT
+from stages.dataset.decode import open_image, read_bytes
 from stages.dataset.depth import read_white
 from stages.dataset.params import Dataset
 from stages.few_shot.fitted import fitted_mask
@@ -81,7 +82,9 @@ def finder(like: list[Path], masks: list[Path], model: Path | None, place: str) 
             pictures.append(read(file, most, white).pixels)
         except (ValueError, OSError) as error:
             raise ValueError(f"--like {file}: {getattr(error, 'strerror', None) or error}") from None
-    shown = [read_object(file, picture.shape[:2]) for file, picture in zip(masks, pictures, strict=True)]
+    shown = [
+        read_object(file, picture.shape[:2], most) for file, picture in zip(masks, pictures, strict=True)
+    ]
     side = store.read_config(folder, "side")["side"]
     for file, mask in zip(masks, shown, strict=True):
         if not (fitted_mask(mask, side) == 1).any():
@@ -112,18 +115,20 @@ def trained() -> Path:
     return found[0]
 
 
-def read_object(file: Path, size: tuple[int, int]) -> np.ndarray:
-    """A mask uint8 [H, W] of 1 (object), 0 and 255 (void).
+def read_object(file: Path, size: tuple[int, int], most: float) -> np.ndarray:
+    """A mask uint8 [H, W] of 1 (object), 0 and 255 (void), of a file of at most so many megapixels.
 
     Of two values the object is the one that is not 0, also where that is white. Of more, 255 is void, as in
     the masks of a data set, and all other values are the object. ValueError for another size, no object, and
     soft edges: there 255 is the object and its edge the grey values, the other way round.
     """
     try:
-        with Image.open(file) as image:
-            values = np.asarray(image if image.mode in ("P", "L", "1", "I;16") else image.convert("L"))
+        image = open_image(read_bytes(file, most), most)
     except (OSError, ValueError) as error:
         raise ValueError(f"--mask {file}: {getattr(error, 'strerror', None) or error}") from None
+    if image.mode in ("LA", "RGBA"):  # what is transparent marks nothing
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
+    values = np.asarray(image if image.mode in ("P", "L", "1", "I;16") else image.convert("L"))
     if values.shape != size:
         found, wanted = ("x".join(map(str, shape[::-1])) for shape in (values.shape, size))
         raise ValueError(f"--mask {file}: it is {found}, its picture is {wanted}")

@@ -153,6 +153,7 @@ def test_what_was_too_large_is_labelled_once_it_may_be(project, capsys):
         (["--like", "in/a.png", "--mask", "small.png"], "--mask small.png: it is 9x9, its picture is 60x50"),
         (["--like", "in/a.png", "--mask", "empty.png"], "--mask empty.png: it marks nothing"),
         ([*asked("a"), "--tile", "64"], "--tile, --overlap and --batch are of the segmenter"),
+        ([*asked("a"), "--batch", "0"], "--tile, --overlap and --batch are of the segmenter"),
         ([*asked("a"), "--model", "in"], r"in holds no few-shot network \(no config.json\)"),
     ],
 )
@@ -195,9 +196,9 @@ def test_the_model_is_the_one_that_is_there(project):
 def test_values_of_masks_as_people_save_them(tmp_path, values, wanted):
     file = tmp_path / "mask.png"
     Image.fromarray(np.array([values], np.uint8)).save(file)
-    assert read_object(file, (1, len(values))).tolist() == [wanted]
+    assert read_object(file, (1, len(values)), 1).tolist() == [wanted]
     Image.fromarray(np.array([[[v] * 3 for v in values]], np.uint8)).save(file)
-    assert read_object(file, (1, len(values))).tolist() == [wanted]
+    assert read_object(file, (1, len(values)), 1).tolist() == [wanted]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
@@ -208,15 +209,29 @@ def test_a_mask_with_soft_edges_is_refused(tmp_path, suffix):
     file = tmp_path / f"mask.{suffix}"
     Image.fromarray(mask).resize((90, 60), Image.Resampling.BILINEAR).save(file)
     with pytest.raises(ValueError, match=r"--mask .* grey values, as soft edges or a JPEG .* save it as PNG"):
-        read_object(file, (60, 90))
+        read_object(file, (60, 90), 1)
 
 
 def test_a_mask_of_many_values_is_refused_without_255_too(tmp_path):
     Image.fromarray(np.arange(120, dtype=np.uint8)[None]).save(tmp_path / "mask.png")
     with pytest.raises(ValueError, match="120 grey values"):
-        read_object(tmp_path / "mask.png", (1, 120))
+        read_object(tmp_path / "mask.png", (1, 120), 1)
 
 
 def test_a_mask_of_one_bit(tmp_path):
     Image.fromarray(np.array([[0, 255, 255]], np.uint8)).convert("1").save(tmp_path / "mask.png")
-    assert read_object(tmp_path / "mask.png", (1, 3)).tolist() == [[0, 1, 1]]
+    assert read_object(tmp_path / "mask.png", (1, 3), 1).tolist() == [[0, 1, 1]]
+
+
+def test_what_is_transparent_marks_nothing(tmp_path):
+    pixels = [[[255, 255, 255, 0], [255, 255, 255, 255], [0, 0, 0, 255]]]
+    Image.fromarray(np.array(pixels, np.uint8)).save(tmp_path / "mask.png")
+    assert read_object(tmp_path / "mask.png", (1, 3), 1).tolist() == [[0, 1, 0]]
+
+
+def test_a_mask_that_is_too_large(tmp_path):
+    Image.new("L", (1200, 1000), 1).save(tmp_path / "mask.png")
+    with pytest.raises(
+        ValueError, match=r"--mask .*mask\.png: .* is more than dataset\.max_megapixels \(1\)"
+    ):
+        read_object(tmp_path / "mask.png", (1000, 1200), 1)
