@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
 from pipeline.results import scores
@@ -106,3 +107,15 @@ def test_numbers_that_are_not_the_run_s_are_not_shown(runs: Runs) -> None:
     found = part(runs)["folds"][0]
     assert found.keys() == {"fold", "why_not"} and "is not the one of dvc.lock" in found["why_not"]
     assert "91.25" not in report_page.write(runs.root).read_text()
+
+
+@pytest.mark.parametrize("width", [1240, 390])
+def test_the_sheet_is_no_wider_than_its_place(runs: Runs, page: Any, width: int) -> None:
+    score(runs, 0)
+    Image.new("RGB", (840, 300)).save(runs.root / "reports/few_shot/0/sheet.png")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(report_page.write(runs.root).as_uri())
+    sheet = page.locator("img[alt^='Episodes of fold 0']")
+    assert sheet.evaluate("picture => picture.naturalWidth / picture.naturalHeight") == 2.8
+    assert sheet.evaluate("picture => picture.clientWidth / picture.clientHeight") == pytest.approx(2.8, 0.02)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
