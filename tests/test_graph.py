@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
@@ -399,6 +400,16 @@ def test_only_small_files_of_the_reports_are_in_git(stages: dict[str, Stage]) ->
         for path in plain:
             assert path.startswith("reports/")
             assert PurePosixPath(path).suffix in (".json", ".csv", ".md"), path
+
+
+def test_git_keeps_what_the_cache_does_not_and_no_more_of_the_reports(tmp_path: Path) -> None:
+    """Also of steps that the recipe does without: what both leave out is lost with the workspace."""
+    outs = [out for one in resolve(tmp_path / "repo", {}, also=EVERYTHING).values() for out in one.outs]
+    small = {out.path: out.cached for out in outs if out.path.startswith("reports/")}
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    told = subprocess.run(["git", "check-ignore", *small], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert set(told.stdout.split()) == {path for path, cached in small.items() if cached}
 
 
 def test_a_command_names_the_step_and_no_machine(stages: dict[str, Stage]) -> None:
