@@ -10,7 +10,8 @@ from pipeline.project import gpus, processor
 from stages.common.params import ParameterError, read_yaml
 from stages.dataset.layouts import voc_base
 
-TRAININGS = ("classifier", "ordinary_classifier", "saliency", "affinity", "one_step", "segmenter")
+TRAININGS = ("classifier", "ordinary_classifier", "saliency", "affinity", "one_step", "segmenter", "few_shot")
+BY_FOLDS = ("fold_masks", "few_shot", "episodes")  # there where few_shot.folds asks for them
 FEW = 100  # steps of a training, below which a result is hardly more than the initial weights
 
 
@@ -21,10 +22,14 @@ def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
     except ParameterError:
         return []
     steps = None if sections is None else {name.partition("@")[0] for name in sections}
+    without = () if _value(values, "few_shot", "folds") else BY_FOLDS
     chosen = {
         name: section
         for name, section in values.items()
-        if isinstance(section, dict) and section.get("of") != [] and (steps is None or name in steps)
+        if isinstance(section, dict)
+        and section.get("of") != []
+        and (steps is None or name in steps)
+        and name not in without
     }
     steps_of = _steps(root, values.get("dataset"), values, chosen)
     return [*_weights(chosen), *_bf16(chosen), *steps_of, *_idle(values, chosen)]

@@ -84,6 +84,18 @@ def test_a_network_inside_a_training_has_weights_too(root: Path) -> None:
     assert line.startswith("saliency.network: weights x.pth are not in WSSS_WEIGHTS")
 
 
+def test_a_few_shot_network_has_needs_where_folds_ask_for_it(root: Path) -> None:
+    weights = {"source": "library", "name": "imagenet", "sha256": ""}
+    presets.set_values(
+        root, {"few_shot.encoder.weights": weights, "few_shot.epochs": 1, "few_shot.batch": 100}
+    )
+    assert needs.of(root) == []
+    presets.set_values(root, {"few_shot.folds": [0]})
+    first, second = needs.of(root)
+    assert first.startswith("few_shot: weights imagenet of small come")
+    assert second.startswith("few_shot: only 6 steps (600 pictures, batch 100, 1 epochs)")
+
+
 def test_epochs_do_not_carry_over_to_a_small_set(root: Path) -> None:
     folder = root / "data" / "raw" / "mine"
     folder.mkdir(parents=True)
