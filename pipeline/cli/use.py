@@ -20,7 +20,8 @@ def predict(
         list[Path] | None, typer.Option(help="a picture that shows what to find; several times for more")
     ] = None,
     mask: Annotated[
-        list[Path] | None, typer.Option(help="where it shows it: its mask, as often as --like")
+        list[Path] | None,
+        typer.Option(help="the mask of each --like: 0 around the object, one other value on it"),
     ] = None,
     tile: Annotated[
         int | None,
@@ -36,7 +37,10 @@ def predict(
         int | None, typer.Option(min=1, help="pictures at a time; without: 8 on a GPU, else 1")
     ] = None,
 ) -> None:
-    """Label any pictures with the trained segmenter. What cannot be read is listed, the rest is done."""
+    """Label any pictures with the trained segmenter, or with --like find in them what a picture shows.
+
+    What cannot be read is listed, the rest is done.
+    """
     from pipeline.project import children
     from pipeline.project.root import find_root
 

@@ -7,7 +7,6 @@ report. Same network, same training, same inference as the segmenter and the pre
 differ, and pictures without a mask are left out.
 """
 
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from stages.ceiling.samples import Correct, CorrectedSamples
 from stages.common import door, fingerprint
 from stages.common.artifacts import read_mask, read_picture, write_atomic, write_json
 from stages.common.device import device, training_place
+from stages.common.masks import MASKS, with_masks
 from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Picture, Pictures, load_pictures
@@ -36,7 +36,7 @@ from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import modules
 from stages.segmenter.training import prepare
 
-DATA, MASKS, OUT = Path("data"), Path("data/masks"), Path("data/ceiling")
+DATA, OUT = Path("data"), Path("data/ceiling")
 ORACLES: dict[str, Correct] = {"only_true": only_true.correct, "all_corrected": all_corrected.correct}
 SHOWN = 5  # files that an error names
 
@@ -45,7 +45,8 @@ def main() -> str:
     name, labels = asked(sys.argv[1:])
     params = load("segmenter", Segmenter, "ceiling")
     pictures = load_pictures()
-    train, val = (with_masks(pictures, split) for split in ("train", "val"))
+    asks = "ceiling.of asks for full supervision"
+    train, val = (with_masks(pictures, split, asks) for split in ("train", "val"))
     torch.manual_seed(params.seed)
     samples, key = MaskedSamples(train, params, MASKS), training_key(name, params, train, labels)
     if labels:
@@ -70,16 +71,6 @@ def asked(arguments: Sequence[str]) -> tuple[str, Path | None]:
         "name what is trained and what it corrects: python -m stages.ceiling segmenter nothing, or one of "
         f"{', '.join(ORACLES)} and a folder of data/; found {' '.join(arguments) or 'nothing'}"
     )
-
-
-def with_masks(pictures: Pictures, split: str) -> list[Picture]:
-    """The pictures of a split that data/masks/index.csv promises a mask of. ValueError if there are none."""
-    with (MASKS / "index.csv").open(newline="") as file:
-        promised = {row["id"] for row in csv.DictReader(file) if row["split"] == split}
-    found = [picture for picture in pictures.split(split) if picture.id in promised]
-    if not found:
-        raise ValueError(f"no picture of {split} has a mask, and ceiling.of asks for full supervision")
-    return found
 
 
 def training_key(name: str, params: Segmenter, train: list[Picture], labels: Path | None) -> str:

@@ -48,11 +48,6 @@ class FewShotNet(nn.Module):
             params.prior,
         )
         sizes: list[int] = encoder.out_channels  # type: ignore[assignment]
-        if wrong := [level for level in params.levels if level >= len(sizes)]:
-            raise ValueError(
-                f"few_shot.levels: encoder {params.encoder.name} has no block {wrong[0]}; "
-                f"at most {len(sizes) - 1}"
-            )
         joined, width = sum(sizes[level] for level in params.levels), params.channels
         self.reduce_support = _reduce(joined, width, params.dropout)
         self.reduce_query = _reduce(joined, width, params.dropout)

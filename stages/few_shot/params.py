@@ -9,15 +9,14 @@ from stages.common.training.params import MaskedTraining
 from stages.fold_masks.classes import novel_classes
 
 Fold = Annotated[int, Field(ge=0)]
+Level = Annotated[int, Field(ge=1, le=5)]
 Vector = Literal["initial", "primary", "auxiliary"]
 
 
 class FewShot(MaskedTraining):
     folds: list[Fold] | None = None  # which folds there are a network and episodes of; empty: no such stages
     vectors: Annotated[list[Vector], Field(min_length=1)]  # what of the support guides the query
-    levels: Annotated[
-        list[Annotated[int, Field(ge=1)]], Field(min_length=1)
-    ]  # encoder blocks that are joined
+    levels: Annotated[list[Level], Field(min_length=1)]  # encoder blocks that are joined, the finest first
     channels: Count
     dropout: Annotated[float, Field(ge=0, lt=1)]  # of the joined blocks; before scores at most 0.1
     bins: Annotated[

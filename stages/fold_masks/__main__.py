@@ -5,12 +5,12 @@
 A training reads masks through `base` alone, so it never sees a pixel that is labelled with a novel class.
 """
 
-import csv
 import sys
 from pathlib import Path
 
 from stages.common import door
 from stages.common.artifacts import csv_text, mask_bytes, output_folder, read_mask
+from stages.common.masks import MASKS, with_masks
 from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures
 from stages.common.progress import track
@@ -18,7 +18,7 @@ from stages.fold_masks.classes import asked, novel_classes
 from stages.fold_masks.folds import Episode, base_mask, draw, object_mask, shown_classes
 from stages.fold_masks.params import FoldMasks
 
-MASKS, OUT = Path("data/masks"), Path("data/fold_masks")
+OUT = Path("data/fold_masks")
 
 
 def main() -> str:
@@ -27,18 +27,12 @@ def main() -> str:
     classes = len(pictures.classes) - 1
     novel = novel_classes(fold, params.fold_classes, classes)
     base = [label for label in range(1, classes + 1) if label not in novel]
-    train, val = (with_masks(pictures.split(split)) for split in ("train", "val"))
+    asks = "few_shot.folds asks for a fold"
+    train, val = (with_masks(pictures, split, asks) for split in ("train", "val"))
     number = write_base(OUT / str(fold) / "base", train, base, novel, params)
     episodes = write_novel(OUT / str(fold) / "novel", val, novel, params)
     names = ", ".join(pictures.classes[label] for label in novel)
     return f"fold_masks@{fold}: {number} pictures to learn from; {episodes} episodes of {names}"
-
-
-def with_masks(split: list[Picture]) -> list[Picture]:
-    """The pictures that data/masks/index.csv promises a mask of."""
-    with (MASKS / "index.csv").open(newline="") as file:
-        promised = {row["id"] for row in csv.DictReader(file)}
-    return [picture for picture in split if picture.id in promised]
 
 
 def write_base(out: Path, train: list[Picture], base: list[int], novel: range, params: FoldMasks) -> int:

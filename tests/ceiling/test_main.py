@@ -46,7 +46,7 @@ def test_it_learns_from_the_masks_and_is_there_only_if_asked_for(project: Projec
 def test_its_key_is_of_the_masks(project: Project) -> None:
     pictures = load_pictures()
     params = ceiling.load("segmenter", ceiling.Segmenter)
-    train = ceiling.with_masks(pictures, "train")
+    train = ceiling.with_masks(pictures, "train", "x")
     labels = Path("data/pseudo_labels")
     key = ceiling.training_key("segmenter", params, train, None)
     oracle = ceiling.training_key("only_true", params, train, labels)

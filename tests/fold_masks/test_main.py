@@ -92,3 +92,11 @@ def test_a_base_class_that_one_picture_shows_is_refused_and_the_old_result_stays
     with pytest.raises(ValueError, match=r"two pictures of train must show each class .* min_area 200"):
         run(monkeypatch)
     assert (BASE / "index.csv").read_bytes() == before
+
+
+def test_a_split_without_any_mask(monkeypatch):
+    tiny.project()
+    index = Path("data/masks/index.csv")
+    index.write_text("".join(line for line in index.open() if ",val" not in line))
+    with pytest.raises(ValueError, match=r"no picture of val has a mask, and few_shot\.folds asks"):
+        run(monkeypatch)
