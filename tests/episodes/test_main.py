@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from stages.common.artifacts import read_mask, read_picture
 from stages.episodes import __main__ as step
+from stages.episodes import reading
 from stages.few_shot import __main__ as few_shot
 from stages.few_shot.segment import FewShotSegmenter
 from stages.fold_masks import __main__ as fold_masks
@@ -146,7 +147,7 @@ def test_what_makes_an_episode_anew():
     assert list(rows("per_class.csv")[0]) == ["class", "episodes", "iou_1"]
     query = rows("per_episode.csv")[0]["query"]
     file = Path(f"data/masks/{query}.png")
-    step._hash.cache_clear()
+    reading._hash.cache_clear()
     file.write_bytes(Path("data/masks/val0.png").read_bytes() + b"\0")
     again = step.main()
     assert "0 computed" not in again and "8 computed" not in again
@@ -156,7 +157,7 @@ def test_what_makes_an_episode_anew():
 @pytest.mark.parametrize("what", ["network", "query", "support", "support's mask"])
 def test_every_file_that_an_episode_reads_makes_it_anew(what):
     step.main()
-    one = step.read_episodes(Path("data/fold_masks/0/novel/episodes.csv"), 2)[0]
+    one = reading.read_episodes(0, 2)[0]
     images = Path("data/dataset/images")
     files = {
         "query": images / f"{one.query}.png",
@@ -167,7 +168,7 @@ def test_every_file_that_an_episode_reads_makes_it_anew(what):
         shifted(Path("data/few_shot/0"))
     else:
         files[what].write_bytes(files[what].read_bytes() + b"\0")
-    step._hash.cache_clear()
+    reading._hash.cache_clear()
     told = step.main()
     assert " 0 computed" not in told and (" 8 computed" in told or what != "network")
 
@@ -224,7 +225,7 @@ def test_the_support_that_finds_the_object_counts_more(monkeypatch, best):
     picture, mask = read_picture(Path("data/dataset/images/val0.png")), read_mask(Path("data/masks/val0.png"))
     own = (mask == 1).astype(np.uint8)
     guesses = step.Guesses(0, step.load("episodes", step.Episodes), "cpu", f"of {best}")
-    found = guesses.found(step.Asked(picture, [picture] * 2, [own] * 2, own))
+    found = guesses.found(reading.Asked(picture, [picture] * 2, [own] * 2, own))
     assert {name: bool(one.all()) for name, one in found.items()} == {
         "1": best == 0, "2": True, "2_average": False
     }  # fmt: skip
