@@ -194,6 +194,7 @@ class TestEditOfDvcYaml:
         assert code == 0 and re.search(r"predictions +│ edited", output)
         self.again(project)
 
+    @pytest.mark.storm
     def test_a_stage_that_is_done_is_not_called_up_to_date(self, project):
         behave(project, "segmenter", value=5, seconds=2)
         old = "python work.py generate data/generate"

@@ -30,7 +30,7 @@ def project(recipe, tmp_path):
     return recipe.copy(tmp_path / "project")
 
 
-@pytest.mark.parametrize("step", ["classifier", "segmenter"])
+@pytest.mark.parametrize("step", drawn(["classifier", "segmenter"], 1))
 def test_killed_training_resumes_to_the_same_weights(project, step):
     """kill -9 as soon as there is a checkpoint; longer training, so that the kill comes in the middle."""
     project.change(**{f"{step}__epochs": 12})

@@ -18,7 +18,8 @@ from pipeline.sweep.grid import Values, words
 from stages.common.params import ParameterError, check, parse_yaml, read_yaml
 from stages.parameters.params import Parameters
 
-UNSEEDED = "generate"  # the data set is no matter of chance between runs
+# No matter of chance between runs: the data set, and which episodes ask for a class.
+UNSEEDED = ("generate", "fold_masks")
 SUFFIX = r"-(?:\d{2,}(?:-s\d+)?|plan)"  # of a sweep's worktrees, behind its name
 
 
@@ -137,10 +138,10 @@ def value_at(values: Mapping[str, Any], key: str) -> Any:
 
 
 def seed_keys(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The keys called `seed`, but not of the data set."""
+    """The keys called `seed`, but not of UNSEEDED."""
     found = []
     for key, value in values.items():
-        if isinstance(value, Mapping) and prefix + key != UNSEEDED:
+        if isinstance(value, Mapping) and prefix + key not in UNSEEDED:
             found += seed_keys(value, f"{prefix}{key}.")
         elif key == "seed":
             found.append(f"{prefix}{key}")

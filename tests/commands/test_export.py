@@ -110,6 +110,7 @@ class Sum(torch.nn.Module):
         return torch.stack([network(x) for network in self.networks]).sum(0)
 
 
+@pytest.mark.storm  # the exporter takes half a minute
 def test_poolings_bins_and_scales_take_any_size():
     """The three networks of ours with something that an exporter may fix at the size it sees, at once."""
     chosen = [

@@ -217,6 +217,7 @@ def test_sigterm_to_any_rank_saves_a_checkpoint_to_go_on_from(root, start, marke
         assert torch.equal(tensor, weights[name]), name
 
 
+@pytest.mark.storm
 def test_all_ranks_end_with_the_first(root, start, marked, wait_for):
     """The first is killed while another waits in a sample."""
     child = start(2, "killed", "hang")

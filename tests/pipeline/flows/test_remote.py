@@ -87,7 +87,6 @@ def test_a_shared_cache_folder(tmp_path: Path) -> None:
     check(coordinator, worker, wanted_lock(tmp_path, seeds__value=1))
 
 
-@pytest.mark.storm  # also what tests/test_two_hosts.py has
 @pytest.mark.usefixtures("warmed")
 def test_only_a_remote(tmp_path: Path) -> None:
     coordinator = stub.make(tmp_path / "a", META)

@@ -17,12 +17,13 @@ from pipeline.memory import plan
 from pipeline.memory.plan import BLOCKED, FROZEN, MAY_RUN, RESTORABLE, UNCHANGED, WILL_RUN
 from pipeline.project import ledger
 from tests.common.conftest import wait_for
-from tests.conftest import ROOT, Project
+from tests.conftest import ROOT, Project, drawn
 from tests.pipeline import stub
 from tests.pipeline.stub import IGNORING, below, set_params
 
 ALL = list(stub.READS)
 SECTIONS = [name for name in ALL if "@" not in name and name != "parameters"] + ["evaluation"]
+OTHERS = [name for name in SECTIONS if name not in ("affinity", "evaluation")]
 RUNGS = [name for name in ALL if "@" in name]
 
 
@@ -397,7 +398,7 @@ def test_to_plan_changes_nothing(project):
 # What a run makes of it
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", drawn(["affinity", "evaluation", *OTHERS], 2))
 def test_a_run_keeps_the_plan_s_word(project, section):
     """Every parameter of the stub graph: those whose change ends at once, and those that change all below."""
     project.change(**{f"{section}__value": 1})

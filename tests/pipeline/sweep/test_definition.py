@@ -36,6 +36,7 @@ def test_the_recipe_s_seeds():
     assert definition.seed_keys(read_yaml(ROOT / "params.yaml")) == [
         "classifier.seed", "ordinary_classifier.seed", "diagnosis.seed", "saliency.seed",
         "saliency.network.seed", "affinity.seed", "graph.seed", "segmenter.seed", "one_step.seed",
+        "few_shot.seed",
     ]  # fmt: skip
 
 

@@ -249,7 +249,7 @@ def test_the_one_step_network_has_a_curve(tmp_path: Path) -> None:
     history = tmp_path / "data/one_step/network/history.csv"
     history.parent.mkdir(parents=True)
     history.write_text("epoch,lr,loss,labelled\n1,0.1,2.5,40\n2,0.05,1.5,60\n")
-    run = SimpleNamespace(root=tmp_path)
+    run = SimpleNamespace(root=tmp_path, params={})
     found: Any = SimpleNamespace(run=run, why_not=lambda name: "" if name == "one_step" else "not there")
     [curve] = report_page._trainings(found)
     assert "One-step network" in curve and "labelled, %" in curve
