@@ -38,7 +38,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_two_hosts_make_the_same_lock_as_one(
     hosts: tuple[Project, Project], server: Server, recipe: Project, targets: list[str]
 ) -> None:
-    """Of the stages up to a target, or all. `make test` has it without Prefect: pipeline/flows/test_remote.py."""
+    """Of the stages up to a target, or all. Without Prefect: tests/pipeline/flows/test_remote.py."""
     coordinator, worker = hosts
     for pool in ("cpu", "gpu"):
         server.prefect("work-pool", "create", pool, "--type", "process")
