@@ -11,14 +11,8 @@ from stages.few_shot.guidance import guided, masked_mean, prior, shares
 from stages.few_shot.params import FewShot
 from stages.few_shot.pyramid import Decoder, Merge, upsampled
 
-BUILT = (
-    "vectors",
-    "levels",
-    "channels",
-    "dropout",
-    "bins",
-    "prior",
-)  # what, with the encoder, it is built of
+# What, with the encoder, it is built of.
+BUILT = ("vectors", "levels", "channels", "dropout", "bins", "prior")
 
 
 class Features(NamedTuple):
@@ -41,12 +35,8 @@ class FewShotNet(nn.Module):
 
     def __init__(self, encoder: nn.Module, params: FewShot) -> None:
         super().__init__()
-        self.encoder, self.vectors, self.levels, self.prior = (
-            encoder,
-            params.vectors,
-            params.levels,
-            params.prior,
-        )
+        self.encoder, self.vectors = encoder, params.vectors
+        self.levels, self.prior = params.levels, params.prior
         sizes: list[int] = encoder.out_channels  # type: ignore[assignment]
         joined, width = sum(sizes[level] for level in params.levels), params.channels
         self.reduce_support = _reduce(joined, width, params.dropout)
@@ -70,6 +60,7 @@ class FewShotNet(nn.Module):
         return found
 
     def features(self, pictures: Tensor) -> Features:
+        """Of pictures [B, 3, H, W]; the blocks are joined at the size of the first of them."""
         blocks = self.encoder(pictures)
         size = blocks[self.levels[0]].shape[2:]
         joined = [blocks[self.levels[0]], *(upsampled(blocks[level], size) for level in self.levels[1:])]
