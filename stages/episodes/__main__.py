@@ -20,7 +20,7 @@ from stages.common.params import load
 from stages.common.pictures import load_pictures
 from stages.common.pool import Files
 from stages.episodes import scores, tables
-from stages.episodes.names import AVERAGE, heading, kinds
+from stages.episodes.names import ANY, AVERAGE, heading, kinds
 from stages.episodes.params import Episodes
 from stages.episodes.reading import Asked, Reading, read_episodes
 from stages.few_shot.fusion import fused, usefulness
@@ -97,7 +97,8 @@ class Guesses:
                 found[f"{shots}_{AVERAGE}"] = fused(by, alike)
             else:
                 found[str(shots)] = fused(by, alike)
-        return {name: mask.argmax(0).cpu().numpy().astype(np.uint8) for name, mask in found.items()}
+        masks = {name: mask.argmax(0).cpu().numpy().astype(np.uint8) for name, mask in found.items()}
+        return masks | {ANY: (one.objects == 1).astype(np.uint8)}
 
     def _network(self) -> FewShotSegmenter:
         return _segmenter(self.fold, self.place, self.params.precision == "bf16", self.network)

@@ -12,7 +12,7 @@ from stages.common import fingerprint
 from stages.common.artifacts import read_mask, read_picture
 from stages.common.masks import MASKS
 from stages.common.pictures import Picture
-from stages.fold_masks.folds import Episode, object_mask
+from stages.fold_masks.folds import Episode, any_mask, object_mask
 
 FOLDS = Path("data/fold_masks")
 
@@ -24,6 +24,7 @@ class Asked(NamedTuple):
     supports: list[np.ndarray]
     masks: list[np.ndarray]
     truth: np.ndarray
+    objects: np.ndarray  # of the query, whatever their class
 
 
 def read_episodes(fold: int, supports: int) -> list[Episode]:
@@ -55,11 +56,13 @@ class Reading:
         return [self.pictures[name].content_hash() for name in ids] + [_hash(str(mask)) for mask in masks]
 
     def __call__(self, one: Episode) -> Asked:
+        mask = read_mask(MASKS / f"{one.query}.png")
         return Asked(
             read_picture(self.pictures[one.query].path),
             [read_picture(self.pictures[name].path) for name in one.supports],
             [read_mask(self._mask(one, name)) for name in one.supports],
-            object_mask(read_mask(MASKS / f"{one.query}.png"), one.label),
+            object_mask(mask, one.label),
+            any_mask(mask),
         )
 
     def _mask(self, one: Episode, name: str) -> Path:

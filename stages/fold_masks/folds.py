@@ -26,6 +26,11 @@ def object_mask(mask: np.ndarray, label: int) -> np.ndarray:
     return np.where(mask == 255, 255, mask == label).astype(np.uint8)
 
 
+def any_mask(mask: np.ndarray) -> np.ndarray:
+    """1 where a mask uint8 [H, W] is of any class, 0 on the background, 255 where it is void."""
+    return np.where(mask == 255, 255, mask > 0).astype(np.uint8)
+
+
 def shown_classes(mask: np.ndarray, classes: Sequence[int], least: int) -> tuple[int, ...]:
     """The classes of which a mask has at least so many pixels."""
     counts = np.bincount(mask.ravel(), minlength=256)

@@ -67,7 +67,8 @@ def files() -> dict[str, bytes]:
 @pytest.mark.usefixtures("trained")
 def test_numbers_are_those_of_a_plain_loop():
     assert "episodes@0: 8 episodes, 8 computed; mIoU " in step.main()
-    values, found = json.loads((OUT / "metrics.json").read_text()), {"1": [], "2": [], "2_average": []}
+    values = json.loads((OUT / "metrics.json").read_text())
+    found = {"1": [], "2": [], "2_average": [], "any": []}
     net = FewShotSegmenter.load(Path("data/few_shot/0"), "cpu", False)
     for row in rows("per_episode.csv"):
         label = tiny.CLASSES.index(row["class"])
@@ -89,14 +90,16 @@ def test_numbers_are_those_of_a_plain_loop():
                 ious.append(both.sum() / max(1, either.sum()))
             weights.append(np.mean(ious))
         weighed = by[0] * weights[0] + by[1] * weights[1] if any(weights) else by[0] + by[1]
-        for kind, scores in (("1", by[0]), ("2_average", by[0] + by[1]), ("2", weighed)):
-            guess = np.where(truth == 255, 0, scores.argmax(0).numpy())
+        by_kind = {"1": by[0], "2_average": by[0] + by[1], "2": weighed}
+        guesses = {kind: scores.argmax(0).numpy() for kind, scores in by_kind.items()} | {"any": truth > 0}
+        for kind, guess in guesses.items():
+            guess = np.where(truth == 255, 0, guess)
             there = truth == label
             both, either = (guess == 1) & there, (guess == 1) | there
             found[kind].append((int(row["run"]), label, both.sum(), either.sum()))
             if kind != "2":  # weights are of the square's masks, which differ from these by a pixel's edge
                 assert float(row[f"iou_{kind}"]) == pytest.approx(100 * both.sum() / either.sum(), abs=0.006)
-    for kind in ("1", "2_average"):
+    for kind in ("1", "2_average", "any"):
         of_runs = []
         for run in (0, 1):
             of_classes = []
@@ -144,7 +147,7 @@ def test_what_makes_an_episode_anew():
     assert Image.open(OUT / "sheet.png").height < 250
     tiny.change(epochs=12, episodes={"shots": [1]})
     assert "8 computed" in step.main()
-    assert list(rows("per_class.csv")[0]) == ["class", "episodes", "iou_1"]
+    assert list(rows("per_class.csv")[0]) == ["class", "episodes", "iou_1", "iou_any"]
     query = rows("per_episode.csv")[0]["query"]
     file = Path(f"data/masks/{query}.png")
     reading._hash.cache_clear()
@@ -225,9 +228,9 @@ def test_the_support_that_finds_the_object_counts_more(monkeypatch, best):
     picture, mask = read_picture(Path("data/dataset/images/val0.png")), read_mask(Path("data/masks/val0.png"))
     own = (mask == 1).astype(np.uint8)
     guesses = step.Guesses(0, step.load("episodes", step.Episodes), "cpu", f"of {best}")
-    found = guesses.found(reading.Asked(picture, [picture] * 2, [own] * 2, own))
+    found = guesses.found(reading.Asked(picture, [picture] * 2, [own] * 2, own, np.ones_like(own)))
     assert {name: bool(one.all()) for name, one in found.items()} == {
-        "1": best == 0, "2": True, "2_average": False
+        "1": best == 0, "2": True, "2_average": False, "any": True
     }  # fmt: skip
     net = FewShotSegmenter.load(Path("data/few_shot/0"), "cpu", False)
     shown = net.guides([picture] * 2, [own] * 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stages.fold_masks.classes import asked, novel_classes
-from stages.fold_masks.folds import base_mask, draw, object_mask, shown_classes
+from stages.fold_masks.folds import any_mask, base_mask, draw, object_mask, shown_classes
 
 POOLS = {1: ["a", "b", "c", "d"], 2: ["b", "c", "d", "e", "f"]}
 
@@ -36,7 +36,9 @@ def test_masks_by_hand():
     mask = np.array([[0, 1, 2], [3, 255, 2]], np.uint8)
     np.testing.assert_array_equal(base_mask(mask, range(1, 3)), [[0, 0, 0], [3, 255, 0]])
     np.testing.assert_array_equal(object_mask(mask, 2), [[0, 0, 1], [0, 255, 1]])
-    assert object_mask(mask, 2).dtype == base_mask(mask, range(1, 2)).dtype == np.uint8
+    np.testing.assert_array_equal(any_mask(mask), [[0, 1, 1], [1, 255, 1]])
+    for made in (base_mask(mask, range(1, 2)), object_mask(mask, 2), any_mask(mask)):
+        assert made.dtype == np.uint8
     assert shown_classes(mask, [1, 2, 3, 4], 2) == (2,)
     assert shown_classes(mask, [1, 2, 3, 4], 1) == (1, 2, 3)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.results import pages, scores
 from pipeline.results.scores import Rung, Scores, text
-from stages.episodes.names import heading
+from stages.episodes.names import heading, order
 
 STAGE = "episodes"  # a foreach over the folds
 
@@ -49,7 +49,7 @@ def _kinds(rungs: list[Rung]) -> list[str]:
         key.removeprefix("miou_") for rung in rungs for key in rung.numbers
         if key.startswith("miou_") and not key.endswith("_std")
     }  # fmt: skip
-    return sorted(names, key=lambda name: (int(name.partition("_")[0]), name))
+    return sorted(names, key=order)
 
 
 def _fold(found: Scores, fold: int, rung: Rung | None, kinds: list[str]) -> dict[str, Any]:

@@ -18,10 +18,14 @@ from tests.pipeline.made_runs import Runs
 
 NUMBERS = {
     "miou_1": 41.25, "miou_1_std": 1.5, "miou_5": 50.0, "miou_5_std": 0.25, "miou_5_average": 48.5,
-    "miou_5_average_std": 2.0, "fb_iou_1": 60.0, "fb_iou_5": 66.0, "fb_iou_5_average": 65.0, "fold": 0,
-    "episodes": 600, "runs": 3, "images": 88, "split": "val", "classes": ["striped", "checked"],
+    "miou_5_average_std": 2.0, "fb_iou_1": 60.0, "fb_iou_5": 66.0, "fb_iou_5_average": 65.0,
+    "miou_any": 45.5, "fb_iou_any": 62.0, "fold": 0, "episodes": 600,
+    "runs": 3, "images": 88, "split": "val", "classes": ["striped", "checked"],
 }  # fmt: skip
-ROWS = [("striped <b>", 290, "38.00", "47.10", "45.00"), ("checked", 310, "44.50", "52.90", "")]
+ROWS = [
+    ("striped <b>", 290, "38.00", "47.10", "45.00", "44.00"),
+    ("checked", 310, "44.50", "52.90", "", "47.00"),
+]
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def ask(runs: Runs, folds: list[int]) -> None:
 def score(runs: Runs, fold: int, **changes: Any) -> None:
     """Add a stage `episodes` to dvc.lock, and write its files; the table is in the cache too."""
     folder = f"reports/few_shot/{fold}"
-    header = ("class", "episodes", "iou_1", "iou_5", "iou_5_average")
+    header = ("class", "episodes", "iou_1", "iou_5", "iou_5_average", "iou_any")
     files = {
         f"{folder}/metrics.json": json.dumps(NUMBERS | {"fold": fold} | changes, sort_keys=True),
         f"{folder}/per_class.csv": csv_text([header, *ROWS]),
@@ -66,16 +70,16 @@ def part(runs: Runs) -> dict[str, Any]:
 def test_a_fold_with_its_scores_and_classes(runs: Runs) -> None:
     score(runs, 0)
     found = part(runs)
-    assert found["kinds"] == ["1 shot", "5 shots", "5 shots, average"]
+    assert found["kinds"] == ["1 shot", "5 shots", "5 shots, average", "every object"]
     assert found["vectors"] == "primary and auxiliary" and found["means"] == []
     first, other = found["folds"]
     assert other == {"fold": 2, "why_not": "not run: `wsss run episodes@2`"}
     assert (first["episodes"], first["runs"], first["images"]) == (600, 3, 88)
     assert first["rows"] == [
-        {"score": "mIoU", "cells": ["41.25 ± 1.50", "50.00 ± 0.25", "48.50 ± 2.00"]},
-        {"score": "FB-IoU", "cells": ["60.00", "66.00", "65.00"]},
+        {"score": "mIoU", "cells": ["41.25 ± 1.50", "50.00 ± 0.25", "48.50 ± 2.00", "45.50"]},
+        {"score": "FB-IoU", "cells": ["60.00", "66.00", "65.00", "62.00"]},
     ]
-    assert [row["cells"] for row in first["classes"]] == [["38.00", "47.10", "45.00"], ["44.50", "52.90", ""]]
+    assert [row["cells"] for row in first["classes"]] == [row[2:] for row in map(list, ROWS)]
     text = report_page.write(runs.root).read_text()
     assert "striped &lt;b&gt;" in text and "41.25 ± 1.50" in text and 'href="#few-shot"' in text
 
@@ -91,7 +95,7 @@ def test_the_training_of_a_fold_is_drawn(runs: Runs) -> None:
 def test_means_over_the_folds_where_all_are_scored(runs: Runs) -> None:
     score(runs, 0)
     score(runs, 2, miou_1=42.75, miou_5=60.0, miou_5_average=58.5)
-    assert part(runs)["means"] == ["42.00", "55.00", "53.50"]
+    assert part(runs)["means"] == ["42.00", "55.00", "53.50", "45.50"]
 
 
 def test_a_recipe_that_does_without_has_no_part(runs: Runs) -> None:
