@@ -6,6 +6,7 @@ A training reads masks through `base` alone, so it never sees a pixel that is la
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stages.common import door
@@ -29,13 +30,15 @@ def main() -> str:
     base = [label for label in range(1, classes + 1) if label not in novel]
     asks = "few_shot.folds asks for a fold"
     train, val = (with_masks(pictures, split, asks) for split in ("train", "val"))
-    number = write_base(OUT / str(fold) / "base", train, base, novel, params)
-    episodes = write_novel(OUT / str(fold) / "novel", val, novel, params)
+    number = write_base(OUT / str(fold) / "base", train, base, novel, params, pictures.classes)
+    episodes = write_novel(OUT / str(fold) / "novel", val, novel, params, pictures.classes)
     names = ", ".join(pictures.classes[label] for label in novel)
     return f"fold_masks@{fold}: {number} pictures to learn from; {episodes} episodes of {names}"
 
 
-def write_base(out: Path, train: list[Picture], base: list[int], novel: range, params: FoldMasks) -> int:
+def write_base(
+    out: Path, train: list[Picture], base: list[int], novel: range, params: FoldMasks, names: Sequence[str]
+) -> int:
     """Masks of the pictures that show a base class, and index.csv with these; returns how many there are.
 
     ValueError where there are fewer than two pictures of a base class: a query needs another as its support.
@@ -50,22 +53,31 @@ def write_base(out: Path, train: list[Picture], base: list[int], novel: range, p
                 (folder / f"{picture.id}.png").write_bytes(mask_bytes(mask))
                 rows.append((picture.id, ";".join(map(str, shown))))
                 counts = {label: count + (label in shown) for label, count in counts.items()}
-        if short := [f"{label} ({count})" for label, count in counts.items() if count < 2]:
+        if short := fewer(counts, 2, names):
             raise ValueError(
                 "fold_masks: two pictures of train must show each class that is learnt from; too few show "
-                f"{', '.join(short)} with min_area {params.min_area}, novel {params.novel}"
+                f"{short} with min_area {params.min_area}, novel {params.novel}"
             )
         (folder / "index.csv").write_text(csv_text([("id", "classes"), *rows]))
     return len(rows)
 
 
-def write_novel(out: Path, val: list[Picture], novel: range, params: FoldMasks) -> int:
-    """episodes.csv, and the masks that supports show, CLASS/ID.png; returns how many episodes there are."""
+def write_novel(out: Path, val: list[Picture], novel: range, params: FoldMasks, names: Sequence[str]) -> int:
+    """episodes.csv, and the masks that supports show, CLASS/ID.png; returns how many episodes there are.
+
+    ValueError where a class has too few pictures for a query and its supports.
+    """
     pools: dict[int, list[str]] = {label: [] for label in novel}
     for picture in track(val, len(val), "masks to ask about"):
         mask = read_mask(MASKS / f"{picture.id}.png")
         for label in shown_classes(mask, novel, params.min_area):
             pools[label].append(picture.id)
+    need = params.supports + 1
+    if short := fewer({label: len(ids) for label, ids in pools.items()}, need, names):
+        raise ValueError(
+            f"fold_masks.supports: {params.supports} and a query need {need} pictures of val for each class; "
+            f"too few show {short}: lower supports or min_area"
+        )
     episodes = draw(pools, params.supports, params.episodes, params.runs, params.seed)
     with output_folder(out) as folder:
         for label, name in sorted({(one.label, name) for one in episodes for name in one.supports}):
@@ -75,6 +87,11 @@ def write_novel(out: Path, val: list[Picture], novel: range, params: FoldMasks) 
             file.write_bytes(mask_bytes(object_mask(mask, label)))
         (folder / "episodes.csv").write_text(episodes_csv(episodes, params.supports))
     return len(episodes)
+
+
+def fewer(counts: Mapping[int, int], least: int, names: Sequence[str]) -> str:
+    """The classes with fewer pictures, as a person reads them."""
+    return ", ".join(f"{names[label]} ({count})" for label, count in counts.items() if count < least)
 
 
 def episodes_csv(episodes: list[Episode], supports: int) -> str:

@@ -42,13 +42,8 @@ def draw(
 ) -> list[Episode]:
     """The episodes of all runs; each hangs on (seed, run, number) and its class's pictures alone.
 
-    `pools` are the pictures of each class. ValueError where one has too few for a query and its supports.
+    `pools` are the pictures of each class: more than its supports.
     """
-    if short := [f"{label} ({len(ids)})" for label, ids in pools.items() if len(ids) <= supports]:
-        raise ValueError(
-            f"fold_masks.supports: {supports} and a query need {supports + 1} pictures of val for each "
-            f"class; too few have the classes {', '.join(short)}: lower supports or min_area"
-        )
     found, labels = [], sorted(pools)
     for run in range(runs):
         for number in range(episodes):

@@ -24,7 +24,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     missing = [name for name in ("config.json", "weights.safetensors") if not (folder / name).is_file()]
     config = {} if missing else store.read_config(folder, "encoder", "classes")
     if missing or not {"network", "options"} <= config.keys():
-        what = f"no {missing[0]}" if missing else "another network"
+        other = "a few-shot network, for --like and --mask" if "vectors" in config else "another network"
+        what = f"no {missing[0]}" if missing else other
         raise ValueError(
             f"{folder} holds no trained segmenter ({what}): `wsss run segmenter` makes data/segmenter, "
             "`dvc checkout` takes it from the cache"

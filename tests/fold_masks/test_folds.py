@@ -61,11 +61,6 @@ def test_an_episode_hangs_on_its_own_number():
     assert few[:5] != [one._replace(run=0) for one in few[5:]]
 
 
-def test_too_few_pictures_of_a_class():
-    with pytest.raises(ValueError, match=r"4 and a query need 5 pictures of val .* classes 1 \(4\): lower"):
-        draw(POOLS, 4, 1, 1, seed=0)
-
-
 def test_what_is_asked_for():
     assert asked(["3"]) == 3
     for wrong in ([], ["a"], ["-1"], ["0", "1"]):

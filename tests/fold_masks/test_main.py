@@ -89,9 +89,17 @@ def test_a_base_class_that_one_picture_shows_is_refused_and_the_old_result_stays
     run(monkeypatch)
     before = (BASE / "index.csv").read_bytes()
     tiny.change(fold_masks={"min_area": 200})
-    with pytest.raises(ValueError, match=r"two pictures of train must show each class .* min_area 200"):
+    with pytest.raises(ValueError, match=r"two pictures of train .* show blue \(\d\), .* min_area 200"):
         run(monkeypatch)
     assert (BASE / "index.csv").read_bytes() == before
+
+
+def test_too_few_pictures_that_may_be_supports(monkeypatch):
+    tiny.project(fold_masks={"supports": 9})
+    match = r"9 and a query need 10 pictures of val .* show red \(\d\), green \(\d\): lower supports or min"
+    with pytest.raises(ValueError, match=match):
+        run(monkeypatch)
+    assert not NOVEL.exists()
 
 
 def test_a_split_without_any_mask(monkeypatch):

@@ -181,6 +181,8 @@ def test_the_model_is_the_one_that_is_there(project):
     with pytest.raises(ValueError, match=r"so name one: --model data/few_shot/0 or data/few_shot/1"):
         main([*asked("a"), "in/c.png", "--out", "out"])
     assert main([*asked("a"), "in/c.png", "--out", "out", "--model", "data/few_shot/1"]) == 0
+    with pytest.raises(ValueError, match=r"no trained segmenter \(a few-shot network, for --like and --mask"):
+        main(["in/c.png", "--out", "out2", "--model", "data/few_shot/1"])
     shutil.rmtree("data/few_shot")
     with pytest.raises(ValueError, match=r"holds no network: set few_shot\.folds"):
         main([*asked("a"), "in/c.png", "--out", "more"])
