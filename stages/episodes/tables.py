@@ -13,6 +13,7 @@ from stages.common.drawing.canvas import FAINT, INK, canvas, png, shorten
 from stages.common.drawing.canvas import write as text
 from stages.episodes import scores
 from stages.episodes.names import heading
+from stages.evaluation.tables import percent
 from stages.fold_masks.folds import Episode
 
 REPORTS = Path("reports/few_shot")
@@ -67,10 +68,6 @@ def write(
     known |= {"runs": len(set(runs.tolist())), "images": len({one.query for one in episodes}), "split": "val"}
     write_json(out / "metrics.json", values | known)
     return values
-
-
-def percent(fraction: float) -> float:
-    return round(100 * float(fraction), 2)
 
 
 def cell(value: float) -> str:

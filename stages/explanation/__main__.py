@@ -30,6 +30,7 @@ from stages.common.params import load
 from stages.common.pictures import Picture, load_pictures, loaded
 from stages.common.pool import Files
 from stages.common.training.augment import normalise
+from stages.evaluation.tables import percent
 from stages.explanation import metrics
 from stages.explanation.answers import probabilities, views
 from stages.explanation.names import METRICS
@@ -143,11 +144,6 @@ def write(pairs: np.ndarray, classes: np.ndarray, names: tuple[str, ...], pictur
     numbers = {"images": pictures, "pairs": len(pairs), "pairs_with_others": int(with_others.sum())}
     write_json(OUT / "metrics.json", values | numbers | {"split": "train"})
     return values
-
-
-def percent(fraction: float) -> float:
-    """Percent with two decimals, as papers print it."""
-    return round(100 * float(fraction), 2)
 
 
 if __name__ == "__main__":
