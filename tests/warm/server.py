@@ -61,7 +61,8 @@ def load() -> None:
     sys.path.insert(0, str(ROOT))
     for name in LIBRARIES:
         importlib.import_module(name)
-    for name in [name for name in sys.modules if name.split(".")[0] == "stages"]:
+    importlib.import_module("tests.warm.locks").install()
+    for name in [name for name in sys.modules if name.split(".")[0] in ("stages", "tests")]:
         del sys.modules[name]
     gc.freeze()  # a collection in a fork would copy what it looks at
 
