@@ -1,7 +1,7 @@
 """Where the pictures of a source lie: the file that an annotation means."""
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -70,6 +70,16 @@ class Places:
         if PurePosixPath(name).suffix.lower() not in SUFFIXES:
             raise ValueError(f"picture {written!r} is of no format that is read ({' '.join(SUFFIXES)})")
         raise ValueError(f"picture {written!r} is missing in {self.root}")
+
+    def base(self, names: Iterable[str], otherwise: Path) -> Path:
+        """The folder below which most of the listed names lie, if it is one; as a place for `find`."""
+        counts: Counter[str] = Counter()
+        for name in names:
+            plain = name.replace("\\", "/").lstrip("./")
+            same = self._by_key.get(_key(plain.rpartition("/")[2]), [])
+            counts.update(file[: -len(plain)] for file in same if f"/{file}".endswith(f"/{plain}"))
+        (first, most), (_, second) = (*counts.most_common(2), ("", 0), ("", 0))[:2]
+        return self.root / first if most > second else otherwise
 
     def _inside(self, start: Path, path: str) -> str | None:
         """The path from the root, without `..`; None outside of it."""

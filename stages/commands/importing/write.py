@@ -9,8 +9,8 @@ from pathlib import Path
 
 from stages.commands.importing.draw import Made, Work, draw
 from stages.commands.importing.found import Found, Pictured
+from stages.commands.importing.many import mapped
 from stages.commands.importing.places import shared_folders
-from stages.common import pool
 from stages.common.annotations import BOX_COLUMNS, POINT_COLUMNS
 from stages.common.artifacts import csv_text, write_atomic
 from stages.common.progress import track
@@ -68,8 +68,7 @@ def write(found: Found, root: Path, folder: Path, names: dict[str, str], copy: b
     works = [Work(picture, root / picture.file, classes, masked, found.table) for picture in pictures]
     boxes: list[Sequence[object]] = []
     points: list[Sequence[object]] = []
-    processes = min(pool.worker_count(), len(works))
-    with pool.mapped(draw, processes) as draw_all:
+    with mapped(draw, len(works)) as draw_all:
         groups = (works[at : at + CHUNK] for at in range(0, len(works), CHUNK))
         drawn = ((work, made) for group in groups for work, made in zip(group, draw_all(group), strict=True))
         for work, made in track(drawn, len(works), "drawing"):

@@ -34,7 +34,7 @@ def read(asked: Asked) -> Found:
         assert names is not None
         pictures = _pictures(content, path, split, asked, found)
         _things(content, path, pictures, kinds, names, found)
-        found.pictures += pictures.values()
+        found.pictures += [picture for picture in pictures.values() if picture.file]
     if names is None or first is None:
         raise ValueError(f"{asked.path}: no JSON with {', '.join(NEEDED)} is there")
     names.finish()
@@ -91,6 +91,8 @@ def _pictures(
 ) -> dict[int, Pictured]:
     """By image id. One whose file is missing has an empty name, and its annotations are passed over."""
     pictures: dict[int, Pictured] = {}
+    texts = [image.get("file_name") for image in content["images"] if isinstance(image, dict)]
+    beside = asked.places.base((text for text in texts if isinstance(text, str)), path.parent)
     for image in content["images"]:
         where = f"{path}: image {image.get('id') if isinstance(image, dict) else short(image)}"
         try:
@@ -101,7 +103,7 @@ def _pictures(
             if "width" in image and "height" in image:
                 size = take(image, "width", int), take(image, "height", int)
             pictures[number] = picture = Pictured("", where, split, size)
-            picture.file = asked.places.find(take(image, "file_name", str), path.parent, split)
+            picture.file = asked.places.find(take(image, "file_name", str), beside, split)
         except ValueError as error:
             found.problems.append((where, str(error)))
     return pictures

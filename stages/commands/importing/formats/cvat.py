@@ -29,6 +29,7 @@ def read(asked: Asked) -> Found:
         raise ValueError(f"{file} is CVAT for video: export the task as 'CVAT for images 1.1'")
     listed = [label.findtext("name") or "" for label in tree.iterfind("./meta//labels/label")]
     names = Names(asked, found, f"the labels of {file.name}", list(dict.fromkeys(listed)) if listed else None)
+    beside = asked.places.base((image.get("name") or "" for image in tree.iter("image")), file.parent)
     for image in tree.iter("image"):
         where = f"{file}: image {image.get('id')} ({image.get('name')})"
         split = split_word(subset := image.get("subset") or "")
@@ -39,7 +40,7 @@ def read(asked: Asked) -> Found:
             found.problems.append((where, f"its subset is {subset!r}, neither train nor val"))
         try:
             size = int(number(image.get("width"))), int(number(image.get("height")))
-            name = asked.places.find(image.get("name") or "", file.parent, split)
+            name = asked.places.find(image.get("name") or "", beside, split)
         except ValueError as error:
             found.problems.append((where, str(error)))
             continue

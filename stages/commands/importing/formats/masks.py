@@ -7,10 +7,10 @@ means is never guessed: formats/mask_meaning.py.
 from pathlib import Path
 
 from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured
+from stages.commands.importing.many import mapped
 from stages.commands.importing.mask_meaning import Seen, meaning, seen
 from stages.commands.importing.places import folder_splits
 from stages.commands.importing.tables import labelled
-from stages.common import pool
 from stages.common.progress import track
 from stages.dataset import mask_files
 from stages.dataset.files import stem
@@ -40,6 +40,7 @@ def read(asked: Asked) -> Found:
     for picture in found.pictures:
         if picture.mask and (problem := scanned[picture.mask].problem):
             found.problems.append((str(picture.mask), problem))
+            picture.mask = None
     whole = {file: each for file, each in scanned.items() if not each.problem}
     found.table = meaning(asked, names, whole, found, table.is_file())
     if found.table is None:
@@ -122,8 +123,6 @@ def _match(asked: Asked, pictures: Path, masks: Path, found: Found) -> None:
 
 def _scan(files: list[Path], asked: Asked) -> dict[Path, Seen]:
     """What each mask holds."""
-    if not files:
-        return {}
     work = [(file, asked.threshold) for file in files]
-    with pool.mapped(seen, min(pool.worker_count(), len(files))) as seen_all:
+    with mapped(seen, len(files)) as seen_all:
         return dict(zip(files, track(seen_all(work), len(files), "reading masks"), strict=True))

@@ -77,6 +77,7 @@ def _rows(
     asked: Asked,
     found: Found,
 ) -> None:
+    beside = asked.places.base((row[file] for _, row in table.rows), table.path.parent)
     for line, row in table.rows:
         where = f"{table.path}:{line}"
         said = split_word(row[split]) if split is not None else whole
@@ -89,7 +90,7 @@ def _rows(
             found.remarks.append((where, "is of the split test: left out"))
             continue
         try:
-            picture = Pictured(asked.places.find(row[file], table.path.parent, said), where, said)
+            picture = Pictured(asked.places.find(row[file], beside, said), where, said)
         except ValueError as error:
             found.problems.append((where, str(error)))
             continue
