@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     with output_folder(words.out) as folder:
         written = write(found, root, folder, names, words.copy)
         if found.problems:
-            raise ValueError(explain(asked.path, found.problems, False))
+            raise ValueError(explain(asked.folder, found.problems, False))
     _say(words.out, found, asked, written)
     return 0
 
@@ -125,7 +125,7 @@ def _say(out: Path, found: Found, asked: Asked, written: Written) -> None:
     print(visible(f"{out}: {', '.join(parts)}; the pictures are {' and '.join(how)}"))
     counts = class_counts(found.classes, [(p.split, p.labels) for p in found.pictures])
     print(f"  {classes_line(counts)}")
-    remarks = lines(asked.path, found.remarks)
+    remarks = lines(asked.folder, found.remarks)
     if written.unmasked:
         text = f"{written.unmasked} pictures have no mask: not all that they show is drawn as an area"
         remarks.append(text)

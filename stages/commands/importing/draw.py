@@ -58,9 +58,9 @@ def draw(work: Work) -> Made:
     things, index = work.picture.things, {BACKGROUND: 0} | {n: i for i, n in enumerate(work.classes, 1)}
     if work.table is not None and work.picture.mask is not None:
         _read_mask(work, work.table, (width, height), made)
-    elif work.masked and _has_pixels(work.picture):
-        values = _mask(things, index, width, height, made)
-        made.mask = mask_bytes(values)
+    elif work.masked:
+        values = _mask(things, index, width, height, made)  # all areas are checked
+        made.mask = mask_bytes(values) if _has_pixels(work.picture) else None
     lines = tuple(Line(index[thing.name], thing.line) for thing in things if thing.line)
     if lines:
         values = drawn_lines(Marked(width, height, 1, None, lines))
@@ -69,7 +69,9 @@ def draw(work: Work) -> Made:
         made.scribble = mask_bytes(values)
     for number, thing in enumerate(things, 1):
         if thing.box and thing.name != BACKGROUND:
-            made.boxes += [(number, thing.name, s) for s in _box(number, thing.box, width, height, made)]
+            made.boxes += [
+                (number, thing.name, s) for s in _box(_called(thing, number), thing.box, width, height, made)
+            ]
         if thing.point:
             made.points += [(number, thing.name, s) for s in _point(thing.point, width, height, made)]
     return made
@@ -108,7 +110,7 @@ def _mask(things: Sequence[Thing], index: dict[str, int], width: int, height: in
         try:
             pixels = thing.area.pixels(width, height)
         except ValueError as error:
-            made.problems.append(f"object {number} ({thing.name}): {error}")
+            made.problems.append(f"{_called(thing, number)}: {error}")
             continue
         size = int(pixels.sum())
         if not size:
@@ -120,6 +122,10 @@ def _mask(things: Sequence[Thing], index: dict[str, int], width: int, height: in
     for _, thing, pixels in sorted(layers, key=lambda layer: layer[0]):
         values[pixels] = UNKNOWN if thing.crowd else index[thing.name]
     return values
+
+
+def _called(thing: Thing, number: int) -> str:
+    return f"{thing.where or f'object {number}'} ({thing.name})"
 
 
 def _read_mask(work: Work, table: MaskTable, size: tuple[int, int], made: Made) -> None:
@@ -134,15 +140,15 @@ def _read_mask(work: Work, table: MaskTable, size: tuple[int, int], made: Made) 
     made.mask = mask_bytes(values)
 
 
-def _box(number: int, sides: Sides, width: int, height: int, made: Made) -> list[tuple[float, ...]]:
+def _box(called: str, sides: Sides, width: int, height: int, made: Made) -> list[tuple[float, ...]]:
     """The box, inside the picture and of a pixel at least once the step rounds its sides."""
     clipped = [min(max(side, 0.0), edge) for side, edge in zip(sides, (width, height) * 2, strict=True)]
     shown = ",".join(f"{side:g}" for side in sides)
-    if sides[0] >= width or sides[1] >= height or sides[2] <= 0 or sides[3] <= 0:
-        made.problems.append(f"box {number} ({shown}) lies outside of the picture of {width}x{height}")
-        return []
     if sides[2] < sides[0] or sides[3] < sides[1]:
-        made.problems.append(f"box {number} ({shown}) ends before it begins")
+        made.problems.append(f"box {shown} of {called} ends before it begins")
+        return []
+    if sides[0] >= width or sides[1] >= height or sides[2] <= 0 or sides[3] <= 0:
+        made.problems.append(f"box {shown} of {called} lies outside of the picture of {width}x{height}")
         return []
     if max(abs(a - b) for a, b in zip(sides, clipped, strict=True)) > ACROSS:
         made.remarks.append("a box leaves the picture: it ends at the edge")
@@ -156,8 +162,7 @@ def _box(number: int, sides: Sides, width: int, height: int, made: Made) -> list
 
 def _point(spot: Spot, width: int, height: int, made: Made) -> list[tuple[float, ...]]:
     """The point; one on the right or lower edge itself lies in the last pixel."""
-    x, y = (min(value, np.nextafter(edge, 0)) if value == edge else value
-            for value, edge in zip(spot, (width, height), strict=True))  # fmt: skip
+    x, y = (edge - 0.5 if at == edge else at for at, edge in zip(spot, (width, height), strict=True))
     if not (0 <= x < width and 0 <= y < height):
         made.problems.append(
             f"a point ({spot[0]:g},{spot[1]:g}) lies outside of the picture of {width}x{height}"

@@ -23,7 +23,7 @@ def read_json(path: Path) -> Any:
     except (UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: no JSON in UTF-8: {error}") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}: no JSON: {error.msg}") from None
+        raise ValueError(f"{path}: line {error.lineno} is no JSON: {error.msg}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

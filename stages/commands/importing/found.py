@@ -25,6 +25,11 @@ class Asked:
     threshold: int | None = None
     none: frozenset[str] = frozenset()  # folded labels that mean: no class
 
+    @property
+    def folder(self) -> Path:
+        """What files in messages are named from."""
+        return self.path if self.path.is_dir() else self.path.parent
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -37,6 +42,7 @@ class Thing:
     line: tuple[Spot, ...] = ()
     crowd: bool = False  # many of the class, never taken apart: its pixels are void
     level: int = 0  # the higher lies on top
+    where: str = ""  # what the source calls it, for messages
 
 
 @dataclass

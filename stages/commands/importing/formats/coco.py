@@ -36,6 +36,8 @@ def read(asked: Asked) -> Found:
         _things(content, path, pictures, kinds, names, found)
         found.pictures += [picture for picture in pictures.values() if picture.file]
     if names is None or first is None:
+        if found.problems:
+            return found
         raise ValueError(f"{asked.path}: no JSON with {', '.join(NEEDED)} is there")
     names.finish()
     if sorted(first[1]) != list(range(1, len(first[1]) + 1)):
@@ -130,7 +132,8 @@ def _things(
                 continue
             crowd = annotation.get("iscrowd", 0) in (1, True)
             area = _area(annotation.get("segmentation"))
-            thing = Thing(name, area, _box(annotation.get("bbox")), crowd=crowd)
+            called = f"annotation {annotation.get('id')}"
+            thing = Thing(name, area, _box(annotation.get("bbox")), crowd=crowd, where=called)
         except ValueError as error:
             found.problems.append((where, str(error)))
             continue
