@@ -56,7 +56,7 @@ def import_(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="coco, yolo, cvat, labelme, label-studio, imagefolder, onehot or masks",
+            help="coco, yolo, cvat, labelme, label-studio, voc, imagefolder, onehot or masks",
         ),
     ],
     path: Annotated[Path, typer.Argument(help="the file of annotations, or the folder with all")],

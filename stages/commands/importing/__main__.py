@@ -21,7 +21,7 @@ from stages.dataset.records import read_classes
 from stages.dataset.words import class_counts, classes_line, explain, lines
 
 FORMATS = (
-    "coco", "yolo", "cvat", "labelme", "label-studio", "imagefolder", "onehot", "masks",
+    "coco", "yolo", "cvat", "labelme", "label-studio", "voc", "imagefolder", "onehot", "masks",
 )  # fmt: skip
 SHARE = 0.2  # of a class that goes to val where nothing else is asked for
 REMARKS = 20  # lines

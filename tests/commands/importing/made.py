@@ -273,6 +273,24 @@ def onehot(root: Path, pictures: list[Drawn]) -> Path:
     return root
 
 
+def voc(root: Path, pictures: list[Drawn]) -> Path:
+    """Boxes counted from 1, both ends inside."""
+    save(root / "pictures", pictures)
+    for picture in pictures:
+        objects = []
+        for thing in picture.things:
+            y, x = np.nonzero(thing.mask(picture.width, picture.height))
+            sides = {"xmin": x.min() + 1, "ymin": y.min() + 1, "xmax": x.max() + 1, "ymax": y.max() + 1}
+            box = "".join(f"<{key}>{side}</{key}>" for key, side in sides.items())
+            objects.append(f"<object><name>{thing.name}</name><bndbox>{box}</bndbox></object>")
+        size = f"<size><width>{picture.width}</width><height>{picture.height}</height></size>"
+        path = (root / "xml" / picture.name).with_suffix(".xml")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = f"<filename>{picture.name}</filename>"
+        path.write_text(f"<annotation>{name}{size}{''.join(objects)}</annotation>", encoding="utf-8")
+    return root
+
+
 def imagefolder(root: Path, pictures: list[Drawn]) -> Path:
     """A picture of several labels lies in several folders; one of none in `good`."""
     for number, picture in enumerate(pictures):
@@ -287,4 +305,4 @@ PIXELS: dict[str, Callable[[Path, list[Drawn]], Path]] = {
     "coco": coco, "yolo": yolo, "cvat": cvat, "labelme": labelme, "label-studio": label_studio,
     "masks": masks,
 }  # fmt: skip
-LABELS: dict[str, Callable[[Path, list[Drawn]], Path]] = {**PIXELS, "onehot": onehot}
+LABELS: dict[str, Callable[[Path, list[Drawn]], Path]] = {**PIXELS, "onehot": onehot, "voc": voc}

@@ -39,7 +39,7 @@ def read(asked: Asked) -> Found:
         if subset and not split and subset.lower() != "default":
             found.problems.append((where, f"its subset is {subset!r}, neither train nor val"))
         try:
-            size = int(number(image.get("width"))), int(number(image.get("height")))
+            size = int(attribute(image, "width")), int(attribute(image, "height"))
             name = asked.places.find(image.get("name") or "", beside, split)
         except ValueError as error:
             found.problems.append((where, str(error)))
@@ -81,6 +81,12 @@ def _add(shape: Element, picture: Pictured, names: Names, found: Found) -> None:
     picture.labels |= {name} - {BACKGROUND}
 
 
+def attribute(element: Element, key: str) -> float:
+    if element.get(key) is None:
+        raise ValueError(f"{key!r} is missing")
+    return number(element.get(key))
+
+
 def _points(shape: Element) -> tuple[Spot, ...]:
     pairs = (shape.get("points") or "").split(";")
     return spots([value for pair in pairs for value in numbers(pair.split(","), 2)])
@@ -92,7 +98,7 @@ def _polygon(shape: Element, name: str, level: int) -> list[Thing]:
 
 def _box(shape: Element, name: str, level: int) -> list[Thing]:
     """A box that is turned, about its centre, is an area: it has no sides."""
-    left, top, right, bottom = (number(shape.get(key)) for key in ("xtl", "ytl", "xbr", "ybr"))
+    left, top, right, bottom = (attribute(shape, key) for key in ("xtl", "ytl", "xbr", "ybr"))
     angle = number(shape.get("rotation") or 0)
     if angle == 0:
         return [Thing(name, box=(left, top, right, bottom))]
@@ -109,12 +115,12 @@ def turned(corners: tuple[Spot, ...], about: Spot, angle: float) -> tuple[Spot, 
 
 
 def _ellipse(shape: Element, name: str, level: int) -> list[Thing]:
-    x, y, wide, high = (number(shape.get(key)) for key in ("cx", "cy", "rx", "ry"))
+    x, y, wide, high = (attribute(shape, key) for key in ("cx", "cy", "rx", "ry"))
     return [Thing(name, Ellipse((x, y), (wide, high), number(shape.get("rotation") or 0)), level=level)]
 
 
 def _mask(shape: Element, name: str, level: int) -> list[Thing]:
-    left, top, wide, high = (int(number(shape.get(key))) for key in ("left", "top", "width", "height"))
+    left, top, wide, high = (int(attribute(shape, key)) for key in ("left", "top", "width", "height"))
     counts = tuple(int(number(count)) for count in (shape.get("rle") or "").split(","))
     return [Thing(name, CvatRuns((left, top, wide, high), counts), level=level)]
 
