@@ -55,6 +55,9 @@ def looks_like(root: Path) -> str:
     found = layout(root)
     if found == "voc":
         return "this is the VOC layout: set dataset.source to voc"
+    if found.startswith("COCO") and any((root / "annotations").glob("instances_*.json")):
+        splits = "dataset.train and dataset.val to its splits, as train2017"
+        return f"this is COCO's own layout: set dataset.source to coco, and {splits}"
     files, folders = _entries(root)
     tables = [file.name for file in files if file.suffix.lower() in TABLES]
     if "labels.csv" in tables and (near := _classes_as_folders({path: _entries(path) for path in folders})):

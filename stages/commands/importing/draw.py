@@ -1,8 +1,4 @@
-"""The work on one picture, in processes: its size, its mask and scribble, its boxes and points in place.
-
-Where areas of several classes meet, the pixel belongs to the one that lies on top: the higher level (CVAT's
-z order), of one level the smaller area, of equal ones the later. A crowd is 255, beneath all others.
-"""
+"""The work on one picture, in processes: its size, its mask and scribble, its boxes and points in place."""
 
 import math
 from collections import Counter
@@ -12,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.commands.importing.areas import Spot
-from stages.commands.importing.found import BACKGROUND, Pictured, Sides, Thing
+from stages.commands.importing.found import BACKGROUND, Pictured, Thing
 from stages.commands.importing.mask_table import MaskTable
 from stages.commands.importing.sizes import stored_size
 from stages.common.artifacts import UNKNOWN, mask_bytes
+from stages.dataset.area_masks import Part, draw_parts
+from stages.dataset.areas import Spot
 from stages.dataset.decode_mask import TURNS
+from stages.dataset.instances import Sides
 from stages.dataset.marks import Line, Marked, drawn_lines
 
 Row = tuple[int, str, tuple[float, ...]]  # object, class, numbers
@@ -103,25 +101,19 @@ def _has_pixels(picture: Pictured) -> bool:
 
 def _mask(things: Sequence[Thing], index: dict[str, int], width: int, height: int, made: Made) -> np.ndarray:
     """Class indices, uint8 [H, W]."""
-    layers = []
-    for number, thing in enumerate(things, 1):
-        if thing.area is None:
-            continue
-        try:
-            pixels = thing.area.pixels(width, height)
-        except ValueError as error:
-            made.problems.append(f"{_called(thing, number)}: {error}")
-            continue
-        size = int(pixels.sum())
-        if not size:
-            made.remarks.append(
-                f"an area of {thing.name} covers the centre of no pixel: it is not in the mask"
-            )
-        layers.append(((not thing.crowd, thing.level, -size, number), thing, pixels))
-    values = np.zeros((height, width), np.uint8)
-    for _, thing, pixels in sorted(layers, key=lambda layer: layer[0]):
-        values[pixels] = UNKNOWN if thing.crowd else index[thing.name]
-    return values
+    parts = [
+        Part(index[thing.name], thing.area, thing.crowd, thing.level, _called(thing, number))
+        for number, thing in enumerate(things, 1)
+        if thing.area is not None
+    ]
+    drawn = draw_parts(parts, width, height)
+    made.problems += drawn.problems
+    names = [BACKGROUND, *(name for name in index if name != BACKGROUND)]
+    made.remarks += [
+        f"an area of {names[part.index]} covers the centre of no pixel: it is not in the mask"
+        for part in drawn.empty
+    ]
+    return drawn.values
 
 
 def _called(thing: Thing, number: int) -> str:

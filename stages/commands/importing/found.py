@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stages.commands.importing.areas import Area, Spot
 from stages.commands.importing.mask_table import MaskTable
 from stages.commands.importing.places import Places
+from stages.dataset.areas import Area, Spot
 from stages.dataset.check import Problems
+from stages.dataset.instances import Sides
 from stages.dataset.labels import clean, fold, problem_of
 
-Sides = tuple[float, float, float, float]  # left, top, right, bottom; a box ends before the last two
 BACKGROUND = "background"
 
 

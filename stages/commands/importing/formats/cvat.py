@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
-from stages.commands.importing.areas import CvatRuns, Ellipse, Polygons, Spot
-from stages.commands.importing.fields import MOST, number, numbers, spots
 from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Thing
 from stages.commands.importing.places import split_word
+from stages.dataset.areas import CvatRuns, Ellipse, Polygons, Spot
+from stages.dataset.fields import MOST, number, numbers, spots
 from stages.dataset.files import read_file
 from stages.dataset.sources.voc import parsed
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from stages.commands.importing.areas import Brush, Ellipse, Polygons, Spot
-from stages.commands.importing.fields import number, numbers, pairs, read_json, short, take
 from stages.commands.importing.formats.cvat import turned
 from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Thing
+from stages.dataset.areas import Brush, Ellipse, Polygons, Spot
+from stages.dataset.fields import number, numbers, pairs, read_json, short, take
 
 KINDS = ("polygonlabels", "rectanglelabels", "ellipselabels", "brushlabels", "keypointlabels", "choices")
 UPLOADED = re.compile("^[0-9a-f]{8}-")  # what it puts before the names of files that it was given

@@ -9,10 +9,10 @@ import binascii
 import math
 from typing import Any
 
-from stages.commands.importing.areas import Ellipse, Polygons, Spot, Stamp
-from stages.commands.importing.fields import pairs, read_json, take
 from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Thing
 from stages.commands.importing.places import folder_splits
+from stages.dataset.areas import Ellipse, Polygons, Spot, Stamp
+from stages.dataset.fields import pairs, read_json, take
 
 
 def read(asked: Asked) -> Found:

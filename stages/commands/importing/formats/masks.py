@@ -114,8 +114,8 @@ def _match(asked: Asked, pictures: Path, masks: Path, found: Found) -> None:
     found.problems += problems
     found.remarks += [(masks.name, text) for text in remarks]
     for picture, record in zip(found.pictures, source.records, strict=True):
-        picture.mask = record.mask
-        if record.mask and not record.mask.exists():
+        picture.mask = record.mask if isinstance(record.mask, Path) else None
+        if picture.mask and not picture.mask.exists():
             text = "has no mask: draw one (all background, if nothing is there), or take the picture out"
             found.problems.append((picture.file, text))
             picture.mask = None

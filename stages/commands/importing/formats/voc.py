@@ -7,10 +7,11 @@ beside the XML or of its name; splits are folders train and val.
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
-from stages.commands.importing.fields import number
-from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Sides, Thing
+from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Thing
 from stages.commands.importing.places import folder_splits
+from stages.dataset.fields import number
 from stages.dataset.files import read_file, stem
+from stages.dataset.instances import Sides
 from stages.dataset.sources.voc import MAX_XML, parsed
 
 

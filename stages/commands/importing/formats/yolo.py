@@ -10,11 +10,11 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
-from stages.commands.importing.areas import Polygons
-from stages.commands.importing.fields import number, short, spots
 from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Thing
 from stages.commands.importing.places import folder_splits
 from stages.commands.importing.sizes import upright_size
+from stages.dataset.areas import Polygons
+from stages.dataset.fields import number, short, spots
 from stages.dataset.files import stem
 from stages.dataset.records import read_text
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from stages.commands.importing import runs
+from stages.dataset import runs
 
 Spot = tuple[float, float]  # x and y in pixels, from 0 at the upper left corner of the picture
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.path import Path as Outline
 
-from stages.commands.importing.areas import CocoRuns, CvatRuns, Ellipse, Polygons, Stamp
+from stages.dataset.areas import CocoRuns, CvatRuns, Ellipse, Polygons, Stamp
 
 
 def centres(width: int, height: int) -> np.ndarray:
@@ -50,9 +50,11 @@ def test_an_ellipse_is_the_one_of_the_formula() -> None:
     assert np.array_equal(circle.ravel(), inside)
     turned = Ellipse((10, 8), (6, 3), 90).pixels(20, 16)
     assert np.array_equal(turned, Ellipse((10, 8), (3, 6)).pixels(20, 16))
-    slanted = Ellipse((10, 8), (8, 1), 30).pixels(20, 16)  # clockwise: down on the right
-    rows, columns = np.nonzero(slanted)
-    assert np.corrcoef(rows, columns)[0, 1] > 0.9
+    slanted = Ellipse((10, 8), (8, 3), 30).pixels(20, 16)  # clockwise: down on the right
+    x, y = (centres(20, 16) - (10, 8)).T
+    upright = (x + 1j * y) * np.exp(-1j * np.pi / 6)
+    inside = (upright.real / 8) ** 2 + (upright.imag / 3) ** 2 <= 1
+    assert np.array_equal(slanted.ravel(), inside) and slanted[11, 15] and not slanted[5, 15]
 
 
 def test_areas_that_do_not_fit_their_picture() -> None:

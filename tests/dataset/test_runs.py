@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.commands.importing.runs import brush, coco_counts, filled
+from stages.dataset.runs import brush, coco_counts, filled
 from tests.commands.importing.made import brush_bytes, compressed, run_lengths
 
 

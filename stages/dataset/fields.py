@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stages.commands.importing.areas import Spot
+from stages.dataset.areas import Spot
 from stages.dataset.files import read_file
 
 MOST = 4 << 30  # bytes of a file of annotations: COCO's largest has 470 MB
