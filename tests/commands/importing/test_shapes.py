@@ -98,6 +98,17 @@ def test_boxes_of_coco_stay_in_their_pictures(tmp_path, capsys) -> None:
     assert "wsss preset voc-mobilenet-boxes" in said and "3 masks, 9 boxes" in said
 
 
+def test_a_mask_is_whole_or_not_there(tmp_path) -> None:
+    """One cat of the picture is drawn as an area, the other as a box alone."""
+    source = coco(
+        tmp_path / "source",
+        {"category_id": 7, "segmentation": [square(0, 0, 3)]},
+        {"category_id": 7, "bbox": [8, 2, 4, 4]},
+    )
+    main(["coco", str(source), f"--out={tmp_path / 'out'}"])
+    assert sorted(p.name for p in (tmp_path / "out/masks").iterdir()) == ["b.png", "c.png", "d.png"]
+
+
 CVAT = """<annotations>
 <image id="0" name="a.png" width="20" height="10" subset="Train">
   <polygon label="cat" points="1,1;5,1;5,5;1,5" z_order="1"/>
