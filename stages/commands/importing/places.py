@@ -1,12 +1,13 @@
 """Where the pictures of a source lie: the file that an annotation means."""
 
+import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from stages.dataset.files import SUFFIXES, Finder
+from stages.dataset.files import SUFFIXES
 from stages.dataset.words import few
 
 TRAIN = {"train", "training"}
@@ -23,7 +24,7 @@ class Places:
 
     @cached_property
     def all(self) -> list[str]:
-        files = Finder(self.root).all
+        files = list(_walked(self.root))
         shown = [
             file for file in files if not any(part.startswith((".", "__MACOSX")) for part in file.split("/"))
         ]
@@ -104,6 +105,20 @@ def split_word(word: str) -> str:
     """train, val or test of the name of a folder, a file or a field, as train2017; or an empty text."""
     plain = word.casefold().strip("0123456789_-. ")
     return "train" if plain in TRAIN else "val" if plain in VAL else "test" if plain in TEST else ""
+
+
+def _walked(root: Path) -> Iterator[str]:
+    """All files below a folder, sorted, through links to folders too: each folder once, as they may go round."""
+    seen = set()
+    for place, folders, files in os.walk(root, followlinks=True):
+        here = os.path.realpath(place)
+        if here in seen:
+            folders.clear()
+            continue
+        seen.add(here)
+        folders.sort()
+        inside = Path(place).relative_to(root)
+        yield from ((inside / file).as_posix() for file in sorted(files))
 
 
 def shared_folders(files: Iterable[str]) -> int:

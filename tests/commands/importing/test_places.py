@@ -37,6 +37,14 @@ def test_where_a_path_leads(tmp_path) -> None:
             known.find(written, inside)
 
 
+def test_linked_folders_are_walked_once(tmp_path) -> None:
+    places(tmp_path / "elsewhere", "a.jpg")
+    known = places(tmp_path / "root", "b.jpg")
+    (tmp_path / "root/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "root/round").symlink_to(tmp_path / "root")
+    assert sorted(known.all) == ["b.jpg", "linked/a.jpg"]
+
+
 def test_a_name_in_another_unicode_form(tmp_path) -> None:
     apart = unicodedata.normalize("NFD", "käfer.jpg")
     assert places(tmp_path, apart).find("käfer.jpg", tmp_path) == apart
