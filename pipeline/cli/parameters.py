@@ -48,6 +48,51 @@ def link(name: str, path: Path) -> None:
     print(visible(found(place)))
 
 
+@app.command(
+    "import", rich_help_panel=PARAMETERS, epilog="Example: `wsss import coco path/to/coco --out my-pictures`"
+)
+def import_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="FORMAT",
+            help="coco, yolo, cvat, labelme, label-studio, voc, imagefolder, onehot or masks",
+        ),
+    ],
+    path: Annotated[Path, typer.Argument(help="the file of annotations, or the folder with all")],
+    out: Annotated[Path, typer.Option(help="a new folder")],
+    val: Annotated[
+        float | None, typer.Option(help="the share of val where the source has no split; without: 0.2")
+    ] = None,
+    pictures: Annotated[Path | None, typer.Option(help="their folder, if it is not in PATH")] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="a file of names, in the order of indices, if the source has none")
+    ] = None,
+    colours: Annotated[
+        Path | None, typer.Option(help="masks: a CSV class,colour of #rrggbb or values")
+    ] = None,
+    threshold: Annotated[
+        int | None, typer.Option(min=0, max=254, help="masks: grey above it is 255, the rest 0")
+    ] = None,
+    none: Annotated[
+        list[str] | None, typer.Option(help="a label that means no class, as good; several times for more")
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="copy pictures; without: hard links")] = False,
+) -> None:
+    """Turn a set of a known format into a folder to link. On an error nothing is made."""
+    from pipeline.project import children
+    from pipeline.project.root import find_root
+
+    options: list[str] = [f"--out={out.absolute()}", *(f"--none={name}" for name in none or [])]
+    files = {"pictures": pictures, "classes": classes, "colours": colours}
+    options += [f"--{name}={file.absolute()}" for name, file in files.items() if file is not None]
+    numbers = {"val": val, "threshold": threshold}
+    options += [f"--{name}={number}" for name, number in numbers.items() if number is not None]
+    options += ["--copy"] * copy
+    arguments = [*options, "--", kind, str(path.absolute())]
+    raise SystemExit(children.run(find_root(), "stages.commands.importing", arguments))
+
+
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss classes`")
 def classes() -> None:
     """How many pictures of each split show each class."""

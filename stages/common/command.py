@@ -1,4 +1,4 @@
-"""The door of the commands that compute beside the recipe: predict, show, export.
+"""The door of the commands that compute beside the recipe: predict, show, export, import.
 
 As the steps' own (door.py), but a command has arguments and an exit status, and writes nothing that
 DVC knows.

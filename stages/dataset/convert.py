@@ -11,6 +11,7 @@ from typing import Any
 from stages.common import fingerprint, items
 from stages.common.artifacts import mask_bytes
 from stages.common.pool import Files
+from stages.dataset.area_masks import AreaMask
 from stages.dataset.decode import Decoded, decode_picture, extremes_of
 from stages.dataset.decode_mask import Mask, MaskFacts, decode_mask
 from stages.dataset.depth import White, white_of
@@ -62,11 +63,16 @@ class Convert:
             mask = None
             if pair.mask:
                 of_mask = True
-                mask = decode_mask(reread(pair.mask), picture, self.classes, self.max_megapixels)
+                mask = self._mask(pair.mask, picture)
                 files[MASK] = mask_bytes(mask.values)
         except ValueError as error:
             return {FACTS: _json({"problem": str(error), "of_mask": of_mask})}
         return {FACTS: _json(asdict(_facts(picture, mask))), **files}
+
+    def _mask(self, mask: File | AreaMask, picture: Decoded) -> Mask:
+        if isinstance(mask, AreaMask):
+            return mask.mask(picture)
+        return decode_mask(reread(mask), picture, self.classes, self.max_megapixels)
 
 
 def _facts(picture: Decoded, mask: Mask | None) -> Facts:

@@ -6,7 +6,10 @@ from stages.dataset.files import SUFFIXES
 
 NEEDED = "images/ and labels.csv with the columns file,split,labels"
 LOOSE = "pictures beside each other, without a folder images/"
-RECIPES = "docs/your-own-pictures.md has a script for it"
+IMPORTED = {  # the format of `wsss import`, by the first word of a layout that is known
+    "Roboflow's": "onehot", "COCO": "coco", "labelme": "labelme", "CVAT": "cvat", "XML": "voc",
+    "YOLO": "yolo", "ImageFolder": "imagefolder",
+}  # fmt: skip
 VOC_PLACES = (".", "VOC2012", "VOCdevkit/VOC2012", "VOC2007", "VOCdevkit/VOC2007")
 TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".ods")
 MOST = 2000  # entries of a folder that are looked at
@@ -52,6 +55,9 @@ def looks_like(root: Path) -> str:
     found = layout(root)
     if found == "voc":
         return "this is the VOC layout: set dataset.source to voc"
+    if found.startswith("COCO") and any((root / "annotations").glob("instances_*.json")):
+        splits = "dataset.train and dataset.val to its splits, as train2017"
+        return f"this is COCO's own layout: set dataset.source to coco, and {splits}"
     files, folders = _entries(root)
     tables = [file.name for file in files if file.suffix.lower() in TABLES]
     if "labels.csv" in tables and (near := _classes_as_folders({path: _entries(path) for path in folders})):
@@ -59,7 +65,8 @@ def looks_like(root: Path) -> str:
     if found == LOOSE:
         return f"there are {LOOSE}: needed is {NEEDED}"
     if found:
-        return f"it looks like {found}, and needed is {NEEDED}; {RECIPES}"
+        made = f"`wsss import {IMPORTED[found.split()[0]]} {root} --out FOLDER` makes that"
+        return f"it looks like {found}, and needed is {NEEDED}; {made}"
     other = f"; there is {', '.join(tables[:5])}: is it one of these?" if tables else ""
     return f"needed is {NEEDED}{other}"
 

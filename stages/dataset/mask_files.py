@@ -27,6 +27,8 @@ def fit(source: Source, params: Dataset) -> tuple[Problems, list[str]]:
     asked for and none of the files fits.
     """
     folder = source.masks
+    if params.source == "coco":  # its masks are no files
+        return [], []
     if not folder.is_dir():
         others = _other_folders(folder, params)
         required = params.truth == "required"
@@ -36,8 +38,8 @@ def fit(source: Source, params: Dataset) -> tuple[Problems, list[str]]:
     if params.truth == "none":
         unread = f"{folder.name} holds {len(files)} files, and dataset.truth is none: they are not read"
         return [], [unread] if files else []
-    exact = {r.mask.name for r in source.records if r.mask} & set(files)
-    open_ = {r.id for r in source.records if r.mask and r.mask.name not in exact}
+    exact = {r.mask.name for r in source.records if isinstance(r.mask, Path)} & set(files)
+    open_ = {r.id for r in source.records if isinstance(r.mask, Path) and r.mask.name not in exact}
     free = [file for file in files if file not in exact]
     found, left = _match(_without_others(free, source), source.records, open_)
     problems: Problems = []

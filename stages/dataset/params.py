@@ -11,7 +11,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 
 
 class Dataset(Section):
-    source: Literal["voc", "folder"]
+    source: Literal["voc", "folder", "coco"]
     name: Name  # the folder or link data/raw/NAME
     train: Name  # split: ImageSets/Segmentation/TRAIN.txt, or the value in the CSV
     val: Name

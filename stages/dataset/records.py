@@ -4,6 +4,7 @@ import codecs
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stages.dataset.area_masks import AreaMask
 from stages.dataset.files import MOST_TEXT, read_file
 from stages.dataset.labels import MOST_CLASSES, check_count, clean, problem_of
 
@@ -16,7 +17,7 @@ class Record:
     path: Path
     split: str  # train or val
     labels: tuple[str, ...]
-    mask: Path | None
+    mask: Path | AreaMask | None  # a file, or what it is drawn of
 
 
 @dataclass

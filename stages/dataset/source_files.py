@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.dataset.area_masks import AreaMask
 from stages.dataset.decode import is_deep_file, read_bytes
 from stages.dataset.params import Dataset
 from stages.dataset.records import Record
@@ -21,7 +22,7 @@ class Pair:
     """A picture and its mask, if that is to be read. `deep`: the picture has more than 8 bits a channel."""
 
     picture: File
-    mask: File | None
+    mask: File | AreaMask | None
     deep: bool
 
 
@@ -41,6 +42,8 @@ def read_pair(record: Record, params: Dataset) -> Pair | Fault:
         content = read_bytes(file, params.max_megapixels)
         picture = File(file, _hash(content))
         deep = is_deep_file(content, params.max_megapixels)
+        if isinstance(record.mask, AreaMask):
+            return Pair(picture, record.mask, deep)
         if record.mask is None or (params.truth != "required" and not os.path.lexists(record.mask)):
             return Pair(picture, None, deep)
         file = record.mask

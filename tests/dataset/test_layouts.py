@@ -1,20 +1,20 @@
-"""A layout that is not read is recognised, and the scripts of the documentation turn it into one that is."""
+"""A layout that is not read is recognised, and `wsss import` turns it into one that is."""
 
 import json
-import subprocess
-import sys
+import re
+import zlib
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pipeline.project.links import found
+from stages.commands.importing.__main__ import main
 from stages.dataset.layouts import layout
 from stages.dataset.params import Dataset
 from stages.dataset.sources.folder import read
 from tests.dataset.test_bad_input import refused
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "your-own-pictures.md"
 PARAMS = Dataset(
     source="folder", name="mine", train="train", val="val", truth="none", masks="SegmentationClass",
     bad_pictures="fail", annotations="none", max_megapixels=10,
@@ -23,7 +23,8 @@ PARAMS = Dataset(
 
 def picture(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 6), "red").save(path)
+    red = zlib.crc32(path.stem.encode()) % 256
+    Image.new("RGB", (8, 6), (red, 0, 0)).save(path)
 
 
 def coco(root: Path) -> None:
@@ -68,7 +69,8 @@ def cvat(root: Path) -> None:
     lines = []
     for number, name in enumerate("abcdef"):
         picture(root / f"pictures/{name}.jpg")
-        lines.append(f'<image name="{name}.jpg"><box label="{("cat", "dog")[number % 2]}"/></image>')
+        box = f'<box label="{("cat", "dog")[number % 2]}" xtl="0" ytl="0" xbr="2" ybr="2"/>'
+        lines.append(f'<image name="{name}.jpg" width="8" height="6">{box}</image>')
     (root / "annotations.xml").write_text(f"<annotations>{''.join(lines)}</annotations>")
 
 
@@ -96,23 +98,15 @@ MADE = {
 }  # fmt: skip
 
 
-def convert(source: Path, target: Path, kind: str) -> subprocess.CompletedProcess[str]:
-    """The page's script for a layout."""
-    parts = PAGE.read_text().split("\n### ")[1:]
-    scripts = {part.split()[0]: part.split("```python\n")[1].split("```")[0] for part in parts}
-    command = [sys.executable, "-c", scripts["All"] + scripts[kind], str(source), str(target)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 @pytest.mark.parametrize("name", MADE)
-def test_a_layout_is_recognised_and_its_script_makes_it_readable(tmp_path, name):
+def test_a_layout_is_recognised_and_wsss_import_makes_it_readable(tmp_path, name):
     source, made = tmp_path / "source", tmp_path / "made"
     source.mkdir()
     MADE[name](source)
     kind = name.split()[0]
     assert layout(source).startswith(kind) and f"it looks like {kind}" in found(source)
-    done = convert(source, made, kind)
-    assert done.returncode == 0, done.stderr
+    command = re.findall(r"`wsss import (\S+) (\S+) --out FOLDER` makes that", found(source))
+    assert main([*command[0], f"--out={made}"]) == 0
     assert layout(made) == "folder"
     records = read(made, PARAMS)
     assert records.problems == [] and records.classes == ["cat", "dog"]
@@ -156,7 +150,12 @@ def test_captions_and_equal_names_in_two_folders(tmp_path):
     source = tmp_path / "source"
     coco(source)
     (source / "annotations/captions.json").write_text(json.dumps({"images": [], "annotations": []}))
-    assert convert(source, tmp_path / "one", "COCO").returncode == 0
+    assert main(["coco", str(source), f"--out={tmp_path / 'one'}"]) == 0
     picture(source / "more/a.jpg")
-    done = convert(source, tmp_path / "two", "COCO")
-    assert done.returncode == 1 and "a.jpg: 2 pictures have that name" in done.stderr
+    assert main(["coco", str(source), f"--out={tmp_path / 'two'}"]) == 0  # five lie in photos: there is it
+    (source / "less").mkdir()
+    (source / "photos/a.jpg").rename(source / "less/a.jpg")
+    with pytest.raises(
+        ValueError, match=r"picture 'a.jpg' could be less/a.jpg, more/a.jpg: their names do not tell"
+    ):
+        main(["coco", str(source), f"--out={tmp_path / 'three'}"])

@@ -8,9 +8,10 @@ from stages.dataset.files import Finder, stem
 from stages.dataset.labels import NO_CLASS, Cells, check_count, problem_of, spellings
 from stages.dataset.layouts import looks_like
 from stages.dataset.params import Dataset
-from stages.dataset.records import Record, Source, read_classes
+from stages.dataset.records import Record, Source, read_classes, read_text
 from stages.dataset.table import read_table
 
+ABOUT = "about.txt"  # what whoever sees results must know of the labels, a line each; `wsss import` writes it
 OTHER_SPLITS = ("val", "valid", "validation", "dev", "eval", "test", "testing")
 
 
@@ -25,6 +26,8 @@ def read(root: Path, params: Dataset) -> Source:
         raise ValueError(f"{named} is missing: with masks it must name their indices, one class per line")
     classes = read_classes(named) if named.exists() else None
     source = Source(classes or [], root / "images", masks)
+    if (root / ABOUT).is_file():
+        source.warnings += filter(None, read_text(root / ABOUT).split("\n"))
     cells = Cells((row["labels"] for _, row in table.rows), classes, table.separator != ",")
     finder = Finder(root / "images")
     counts: Counter[str] = Counter()

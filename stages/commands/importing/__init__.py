@@ -1,0 +1,1 @@
+"""The command `wsss import`: `python -m stages.commands.importing`."""

@@ -1,0 +1,3 @@
+from tests.dataset.conftest import raw_png
+
+__all__ = ["raw_png"]
