@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load, save
 from torch.nn import functional as F
 
+from stages.common.pictures import Picture
 from stages.common.training.loop import fit
 from stages.common.training.strategy import MAIN
 from stages.segmenter import class_balance
@@ -17,7 +18,7 @@ from stages.segmenter.losses import Extra, cross_entropy
 from stages.segmenter.losses.edge_weighted import WeightedSamples
 from stages.segmenter.strategy import Objective, modules, scores_of, weighted
 from stages.segmenter.terms import Term
-from stages.segmenter.training import prepare
+from stages.segmenter.training import learnt, prepare
 from tests.segmenter import scenes
 
 NONE = CrossEntropy(balance="none")
@@ -205,3 +206,13 @@ def test_killed_it_goes_on_to_the_same_bytes(monkeypatch, tmp_path, stop):
         trained("key", terms=TERMS)
     monkeypatch.setattr(scenes.MaskedSamples, "mask", views)
     assert content(*trained("key", terms=TERMS)) == whole
+
+
+def test_pictures_without_a_class_are_learnt_or_skipped():
+    labels = {"a": (), "b": (1,), "c": (), "d": (2, 1)}
+    shown = [Picture(name, Path(name), "train", 8, 6, own) for name, own in labels.items()]
+    assert learnt(shown, scenes.params(without_class="learn")) == shown
+    chosen = scenes.params(without_class="skip")
+    assert [picture.id for picture in learnt(shown, chosen)] == ["b", "d"]
+    with pytest.raises(ValueError, match="is skip, and none of the 2 pictures to learn from has a class"):
+        learnt([shown[0], shown[2]], chosen)
