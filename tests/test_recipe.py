@@ -119,6 +119,9 @@ def test_pictures_that_show_nothing_through_the_whole_recipe(project):
     ground = next(csv.DictReader((reports / "rungs/predictions/per_class.csv").open()))
     assert ground["class"] == "background"
     assert float(ground["iou"]) == pytest.approx(100 * both.sum() / either.sum(), abs=0.006)
+    project.run(sys.executable, "-m", "pipeline.cli", "report")
+    page = (reports / "index.html").read_text()
+    assert '<option value=";">no class</option>' in page and page.count("· no class</span>") == 2
     for name in (train, val):
         show = ("-m", "stages.commands.show", name, "--tiles", f"shown/{name}", "--png", f"{name}.png")
         project.run(sys.executable, *show)
