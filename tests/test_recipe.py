@@ -66,8 +66,8 @@ def empty_two(project):
     """
     rows = list(csv.DictReader((project.root / "data/dataset/index.csv").open()))
     names = read_json(project.root / "data/dataset/classes.json")[1:]
-    others = {row["split"]: row["id"] for row in rows if names[0] not in row["labels"].split(";")}
-    empty = [others["train"], others["val"]]
+    val = [row for row in rows if row["split"] == "val" and names[0] not in row["labels"].split(";")]
+    empty = [rows[0]["id"], val[0]["id"]]
     mine = project.root / "data/raw/mine"
     shutil.copytree(project.root / "data/dataset/images", mine / "images")
     (mine / "masks").mkdir()

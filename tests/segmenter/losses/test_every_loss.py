@@ -65,7 +65,7 @@ def test_a_batch_of_unknown_pixels_costs_nothing_and_moves_nothing(case):
 
 
 def test_a_batch_that_shows_no_class_is_learnt(case):
-    """As of pictures without any: a step towards the loss's slope makes the background likelier everywhere."""
+    """As of pictures without any: a step along the loss's slope makes the background likelier."""
     scores, labels = batch()
     found = of(case, scores, torch.zeros_like(labels))
     found.backward()
