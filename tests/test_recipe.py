@@ -7,13 +7,16 @@ import csv
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from stages.common.artifacts import read_json, read_mask, read_npz
+from stages.common.artifacts import csv_text, mask_bytes, read_json, read_mask, read_npz
 from stages.common.fingerprint import file_hash
+from stages.segmenter.class_balance import class_weights, count
 from tests.conftest import drawn
 
 ORDER = ["seeds", "crf", "pseudo_labels", "predictions"]
@@ -56,8 +59,81 @@ def test_one_picture_through_all_formats(recipe):
         assert read_mask(data / folder / f"{name}.png").shape == size, folder
 
 
+def empty_two(project):
+    """The pictures as a folder of one's own, of which one of each split shows nothing: their ids.
+
+    Two of val keep the first class, for an episode.
+    """
+    rows = list(csv.DictReader((project.root / "data/dataset/index.csv").open()))
+    names = read_json(project.root / "data/dataset/classes.json")[1:]
+    val = [row for row in rows if row["split"] == "val" and names[0] not in row["labels"].split(";")]
+    empty = [rows[0]["id"], val[0]["id"]]
+    mine = project.root / "data/raw/mine"
+    shutil.copytree(project.root / "data/dataset/images", mine / "images")
+    (mine / "masks").mkdir()
+    for row in rows:
+        mask = read_mask(project.root / f"data/masks/{row['id']}.png")
+        (mine / f"masks/{row['id']}.png").write_bytes(mask_bytes(mask * (row["id"] not in empty)))
+        row["labels"] *= row["id"] not in empty
+    (mine / "labels.csv").write_text(csv_text(
+        [("file", "split", "labels"), *((row["file"], row["split"], row["labels"]) for row in rows)]
+    ))  # fmt: skip
+    (mine / "classes.txt").write_text("\n".join(names))
+    project.change(dataset__source="folder", dataset__name="mine", generate__of=[])
+    return empty
+
+
+def test_pictures_that_show_nothing_through_the_whole_recipe(project):
+    train, val = empty_two(project)
+    project.change(
+        segmenter__without_class="skip",
+        segmenter__cross_entropy={"balance": "inverse"},
+        ceiling__of={"segmenter": "nothing"},
+    )
+    said = project.run("dvc", "repro").stdout
+    assert "8 train and 4 val pictures (1 and 1 without a class), 3 classes, 12 masks" in said
+    data, reports = project.root / "data", project.root / "reports"
+    seeds = read_npz(data / f"seeds/{train}.npz")
+    assert seeds["maps"].shape == (0, 8, 8) and seeds["classes"].shape == (0,)
+    for folder in ("affinity_labels/affinity", "affinity_labels/crf", "pseudo_labels", "masks"):
+        assert not read_mask(data / folder / f"{train}.png").any(), folder
+    learnt = sorted(path.stem for path in (data / "pseudo_labels").glob("*.png") if path.stem != train)
+    for labels, network in (("pseudo_labels", "segmenter"), ("masks", "ceiling/segmenter")):
+        masks = [read_mask(data / labels / f"{name}.png") for name in learnt]
+        wanted = class_weights("inverse", count(masks, 4))  # of the seven that show something
+        assert read_json(data / network / "config.json")["class_weights"] == wanted, labels
+    for rung in ORDER:
+        scores, shown = (
+            {row["id"]: row for row in csv.DictReader((reports / file).open())}
+            for file in (f"rungs/{rung}/per_picture.csv", f"gallery/{rung}/tiles/index.csv")
+        )
+        name, pictures = (val, 4) if rung == "predictions" else (train, 8)
+        assert len(scores) == pictures and shown[name]["labels"] == ""
+        assert rung == "predictions" or scores[name]["miou"] == "100.00"
+    files = sorted((data / "predictions").glob("*.png"))
+    found, true = (
+        np.stack([read_mask(data / folder / file.name) for file in files])
+        for folder in ("predictions", "masks")
+    )
+    both, either = (found == 0) & (true == 0), ((found == 0) | (true == 0)) & (true != 255)
+    ground = next(csv.DictReader((reports / "rungs/predictions/per_class.csv").open()))
+    assert ground["class"] == "background"
+    assert float(ground["iou"]) == pytest.approx(100 * both.sum() / either.sum(), abs=0.006)
+    project.run(sys.executable, "-m", "pipeline.cli", "report")
+    page = (reports / "index.html").read_text()
+    assert '<option value=";">no class</option>' in page and page.count("· no class</span>") == 2
+    for name in (train, val):
+        show = ("-m", "stages.commands.show", name, "--tiles", f"shown/{name}", "--png", f"{name}.png")
+        project.run(sys.executable, *show)
+        assert (project.root / f"{name}.png").stat().st_size > 1000
+
+
 def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(project):
-    """P-NOC with its ordinary classifier, C2AM-H with its second network, explanation, diagnosis, RRM."""
+    """P-NOC with its ordinary classifier, C2AM-H with its second network, explanation, diagnosis, RRM.
+
+    A picture of each split shows nothing.
+    """
+    train, val = empty_two(project)
     project.change(
         classifier__method="p_noc",
         classifier__ordinary="ordinary_classifier",
@@ -118,7 +194,12 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         *(f"{step}@0" for step in ("fold_masks", "few_shot", "episodes")),
     }
     assert ran >= optional | {"classifier", "seeds", "affinity_labels@seeds", "affinity@affinity_labels"}
-    assert not ran & {"generate@synthetic", "dataset"}
+    assert "generate@synthetic" not in ran
+    assert not read_mask(project.root / f"data/affinity_labels/affinity/{train}.png").any()
+    for split, name in (("train", train), ("val", val)):
+        assert (project.root / f"data/one_step/{split}/{name}.png").is_file()
+    assert read_json(project.root / "reports/explanation/metrics.json")["images"] == 7
+    assert read_json(project.root / "reports/diagnosis/metrics.json")["images"] == 3
     values = read_json(project.root / "reports/rungs/saliency/metrics.json")
     assert values["classes"] == "merged" and 0 < values["miou"] < 100 and values["images"] == 8
     values = read_json(project.root / "reports/rungs/one_step/metrics.json")

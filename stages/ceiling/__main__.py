@@ -34,7 +34,7 @@ from stages.predictions.params import Predictions
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import modules
-from stages.segmenter.training import prepare
+from stages.segmenter.training import learnt, prepare
 
 DATA, OUT = Path("data"), Path("data/ceiling")
 ORACLES: dict[str, Correct] = {"only_true": only_true.correct, "all_corrected": all_corrected.correct}
@@ -47,6 +47,7 @@ def main() -> str:
     pictures = load_pictures()
     asks = "ceiling.of asks for full supervision"
     train, val = (with_masks(pictures, split, asks) for split in ("train", "val"))
+    train = learnt(train, params)
     torch.manual_seed(params.seed)
     samples, key = MaskedSamples(train, params, MASKS), training_key(name, params, train, labels)
     if labels:

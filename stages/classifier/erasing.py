@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stages.classifier.loss import soft_margin
+from stages.classifier.loss import soft_margins
 from stages.common.training.strategy import Networks
 
 ORDINARY = "ordinary"  # the name of the network that judges what is left
@@ -39,8 +39,12 @@ def erased(pictures: Tensor, mask: Tensor) -> Tensor:
 def suppression(
     smoothing: float, networks: Networks, left: Tensor, targets: Tensor, chosen: Tensor
 ) -> Tensor:
-    """L_cse (DAVID, "OC-CSE"): in what is left, the ordinary classifier sees the other classes, not this."""
-    return soft_margin(networks[ORDINARY](left), targets - chosen, smoothing)
+    """L_cse (DAVID, "OC-CSE"): in what is left, the ordinary classifier sees the other classes, not this.
+
+    The mean over the pictures of which a class was erased; 0 without any. The sources know no others.
+    """
+    costs, own = soft_margins(networks[ORDINARY](left), targets - chosen, smoothing), chosen.sum(1) > 0
+    return (costs * own).sum() / own.sum().clamp_min(1)
 
 
 def ramp(span: list[float], done: float) -> float:

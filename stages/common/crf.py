@@ -43,13 +43,16 @@ def infer(picture: np.ndarray, unaries: Iterable[np.ndarray], params: Crf) -> li
     """Label probabilities, float32 [L, H, W], for each of `unaries`, energies [L, H * W].
 
     `picture` is the RGB picture as it is, uint8 [H, W, 3]. All unaries are of the same L labels,
-    so one lattice, half of the work, serves them all; the result is the same to the bit.
+    so one lattice, half of the work, serves them all; the result is the same to the bit. One label alone,
+    of a picture without a class, is sure.
     """
     from pydensecrf.densecrf import DenseCRF2D
 
     unaries = list(unaries)
     height, width = picture.shape[:2]
     count = len(unaries[0])
+    if count == 1:
+        return [np.ones((1, height, width), np.float32) for _ in unaries]
     crf = DenseCRF2D(width, height, count)
     crf.addPairwiseGaussian(sxy=params.smooth_sxy, compat=params.smooth_compat)
     crf.addPairwiseBilateral(

@@ -126,8 +126,10 @@ class Written:
 
 
 def summary(written: Written, source: Source) -> str:
-    counts = [sum(record.split == split for record in written.kept) for split in ("train", "val")]
-    line = f"dataset: {counts[0]} train and {counts[1]} val pictures, {len(source.classes)} classes"
+    train, val = ([r for r in written.kept if r.split == split] for split in ("train", "val"))
+    empty = [sum(not record.labels for record in records) for records in (train, val)]
+    without = f" ({empty[0]} and {empty[1]} without a class)" if any(empty) else ""
+    line = f"dataset: {len(train)} train and {len(val)} val pictures{without}, {len(source.classes)} classes"
     truth = f"{len(written.truths)} masks" if written.truths else "no truth"
     skipped = f", {len(written.bad)} bad pictures skipped (data/dataset/skipped.csv)" if written.bad else ""
     return f"{line}, {truth}{skipped}"

@@ -69,7 +69,7 @@ class Masks:
         if 2 * len(binary) > len(labelled):
             return self._binary(binary, labelled, folder, name)
         problems: Problems = [(name, text) for text in (self._background(), self._disjoint()) if text]
-        remarks = [] if problems else [*self._other_classes(), *self._turned()]
+        remarks = [] if problems else [*self._strangers(), *self._other_classes(), *self._turned()]
         if binary and not problems:
             ids = few([seen.id for seen in binary])
             remarks.append(f"{len(binary)} masks have void (255) in place of their picture's class: {ids}")
@@ -133,6 +133,18 @@ class Masks:
             f"{self._names(first.labels)}, its mask shows {self._names(first.classes)}. Line n of "
             "classes.txt is index n of the masks: is their order another?"
         )
+
+    def _strangers(self) -> list[str]:
+        """Masks that agree with their picture's labels in no class: it may be another picture's, or wrong."""
+        kinds = (
+            ("masks show classes, but none that their picture is labelled with",
+             [s.id for s in self.seen if s.labels and s.classes and not s.classes & s.labels]),
+            ("masks show no class at all, though their picture is labelled with one",
+             [s.id for s in self.seen if s.labels and not s.classes and not s.binary]),
+            ("masks show a class, though their picture is labelled as one without any",
+             [s.id for s in self.seen if s.classes and not s.labels]),
+        )  # fmt: skip
+        return [f"{len(ids)} of {len(self.seen)} {text}: {few(ids)}" for text, ids in kinds if ids]
 
     def _other_classes(self) -> list[str]:
         """How many masks have a class that the labels lack, and the other way round."""

@@ -34,8 +34,24 @@ def _everywhere(classes: Sequence[str], records: Sequence[Record]) -> list[str]:
 
 
 def _negatives(records: Sequence[Record]) -> list[str]:
-    val = [record.labels for record in records if record.split == "val"]
-    return ["no picture of val has a class: there is no mAP"] if val and not any(val) else []
+    """Pictures without a class in one split only: what is learnt is not what is scored."""
+    train, val = ([r.labels for r in records if r.split == split] for split in ("train", "val"))
+    if not train or not val:
+        return []
+    if not any(val):
+        return ["no picture of val has a class: there is no mAP"]
+    of_train, of_val = (sum(not labels for labels in split) for split in (train, val))
+    if of_val and not of_train:
+        return [
+            f"{of_val} of {len(val)} pictures of val have no class, and none of train: no training ever sees "
+            "a picture that shows nothing"
+        ]
+    if of_train and not of_val:
+        return [
+            f"{of_train} of {len(train)} training pictures have no class, and none of val: how often "
+            "something is found where nothing is, is not scored"
+        ]
+    return []
 
 
 def equal_pictures(records: Sequence[Record], pixels: Mapping[str, str]) -> list[str]:

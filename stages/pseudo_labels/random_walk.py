@@ -34,9 +34,12 @@ def labels(
 ) -> np.ndarray:
     """Labels uint8 [H, W] of seeds' `maps` [K, h', w'] up to 1, after the walk on the affinity grid.
 
-    A negative contribution counts as none. `affinity` holds `affinities` and `offsets`.
+    A negative contribution counts as none. `affinity` holds `affinities` and `offsets`. A picture without a
+    class is background, and nothing walks.
     """
     assert affinity is not None
+    if not len(maps):
+        return np.zeros(size, np.uint8)
     matrix = transition(affinity["affinities"], affinity["offsets"], params.beta)
     seeds = np.maximum(resize(maps, affinity["affinities"].shape[1:]), 0)
     if params.background == "alpha":

@@ -21,7 +21,7 @@ from stages.common.pool import Files
 from stages.common.training.augment import normalise
 from stages.seeds import cuts
 from stages.seeds.grid import Grid, grids
-from stages.seeds.multi_scale import multi_scale
+from stages.seeds.multi_scale import cells_of, multi_scale
 from stages.seeds.params import Seeds
 
 CLASSIFIER, OUT = Path("data/classifier"), Path("data/seeds")
@@ -59,6 +59,9 @@ class SeedMaps:
     def __call__(self, batch: list[Loaded]) -> list[Files]:
         model, encoder = _classifier(self.place)
         inputs, cells = _grids(self.place, self.params.layer)
+        if not any(picture.labels for picture, _ in batch):  # nothing is asked of the network
+            height, width = cells_of(batch[0].pixels.shape[:2], cells)
+            return [self._files(picture, np.zeros((0, height, width), np.float32)) for picture, _ in batch]
         arrays = [normalise(pixels, encoder["mean"], encoder["std"]) for _, pixels in batch]
         classes = padded([picture.labels for picture, _ in batch])
         method = importlib.import_module(f"stages.seeds.{self.params.method}")

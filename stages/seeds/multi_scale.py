@@ -23,7 +23,7 @@ def multi_scale(
     a mirrored picture on those of the picture. The maps have the grid `cells`, and are read where it lies.
     """
     size = (pictures.shape[2], pictures.shape[3])
-    height, width = (math.ceil(side / cells.stride) for side in size)
+    height, width = cells_of(size, cells)
     total = torch.zeros((), device=pictures.device)
     for scale in params.scales:
         scaled = resize(pictures, fitting(size, scale, inputs))
@@ -32,6 +32,12 @@ def multi_scale(
         columns = reading(width, scaled.shape[3], maps.shape[3], cells).to(maps)
         total = total + rows @ maps @ columns.T
     return normalise(total, params.normaliser)
+
+
+def cells_of(size: tuple[int, int], cells: Grid) -> tuple[int, int]:
+    """Rows and columns of a map of a picture of so many pixels."""
+    height, width = (math.ceil(side / cells.stride) for side in size)
+    return height, width
 
 
 def oriented(attribution: Attribution, inputs: Tensor, params: Seeds) -> Tensor:

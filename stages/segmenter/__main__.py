@@ -17,7 +17,7 @@ from stages.common.training.samples import MaskedSamples
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
 from stages.segmenter.strategy import modules
-from stages.segmenter.training import prepare
+from stages.segmenter.training import learnt, prepare
 
 DATA, OUT = Path("data"), Path("data/segmenter")
 
@@ -25,7 +25,7 @@ DATA, OUT = Path("data"), Path("data/segmenter")
 def main() -> str:
     params = load("segmenter", Segmenter)
     pictures = load_pictures()
-    train = pictures.split("train")
+    train = learnt(pictures.split("train"), params)
     torch.manual_seed(params.seed)
     labels = DATA / str(params.labels)
     key = training_key(params, train, labels)

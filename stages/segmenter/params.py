@@ -22,6 +22,7 @@ class Segmenter(MaskedTraining):
     dice: Dice | None = None
     lovasz: Lovasz | None = None
     terms: Terms
+    without_class: Literal["learn", "skip"]  # pictures that show none
     network: Network
     options: dict[str, Any]  # of that network, e.g. decoder_channels
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from stages.common.pictures import Picture
 from stages.common.training.batches import Samples
 from stages.common.training.samples import MaskedSamples, PlacedSamples
 from stages.common.training.strategy import MAIN, Strategy
@@ -22,6 +23,19 @@ class Prepared(NamedTuple):
     samples: Samples
     config: dict[str, Any]  # for config.json, beside what rebuilds the network
     files: dict[str, bytes]  # for the folder
+
+
+def learnt(pictures: list[Picture], params: Segmenter) -> list[Picture]:
+    """Those that are learnt from. ValueError where none is left."""
+    if params.without_class == "learn":
+        return pictures
+    found = [picture for picture in pictures if picture.labels]
+    if not found:
+        raise ValueError(
+            f"segmenter.without_class is skip, and none of the {len(pictures)} pictures to learn from has a "
+            "class: set learn"
+        )
+    return found
 
 
 def prepare(step: str, params: Segmenter, classes: int, samples: MaskedSamples) -> Prepared:

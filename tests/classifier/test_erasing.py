@@ -1,5 +1,7 @@
 """What OC-CSE and its successors erase (https://openaccess.thecvf.com/content/ICCV2021, Kweon et al.)."""
 
+import math
+
 import pytest
 import torch
 
@@ -42,7 +44,7 @@ def test_the_erased_class_is_to_be_overlooked_and_the_others_found():
     pictures, targets, chosen = tiny.batch()
     seen = torch.randn(3, tiny.CLASSES)
     found = erasing.suppression(0.0, {"ordinary": lambda x: seen}, pictures, targets, chosen)
-    wanted = soft_margin(seen, torch.tensor([[1.0, 0, 0], [0, 0, 0], [0, 0, 0]]))
+    wanted = soft_margin(seen[:2], torch.tensor([[1.0, 0, 0], [0, 0, 0]]))
     torch.testing.assert_close(found, wanted)
 
 
@@ -81,6 +83,29 @@ def test_oc_cse_adds_what_the_ordinary_classifier_sees_of_the_rest():
     large = torch.nn.functional.interpolate(maps, (32, 32), mode="bilinear", align_corners=False).relu()
     mask = torch.stack([large[0, 1], large[1, 2], torch.zeros(32, 32)])[:, None]
     left = pictures * (1 - mask / (mask.max() + 1e-5))
-    wanted = soft_margin(main(pictures), targets) + 0.65 * soft_margin(other(left), targets - class_)
+    erased = soft_margin(other(left)[:2], (targets - class_)[:2])  # the last picture has no class
+    wanted = soft_margin(main(pictures), targets) + 0.65 * erased
     torch.testing.assert_close(losses["loss"], wanted)
     assert mask.max() > 0.01
+
+
+def by_loops(scores, targets):
+    """The loss of scores and targets [N, C], cell by cell."""
+    costs = [
+        math.log1p(math.exp(-s if t else s))
+        for row, wanted in zip(scores.tolist(), targets.tolist(), strict=True)
+        for s, t in zip(row, wanted, strict=True)
+    ]
+    return sum(costs) / len(costs)
+
+
+def test_a_picture_without_a_class_has_no_say_in_the_suppression():
+    pictures, targets, chosen = tiny.batch()
+    seen = torch.randn(3, tiny.CLASSES).requires_grad_()
+    found = erasing.suppression(0.0, {"ordinary": lambda x: seen}, pictures, targets, chosen)
+    assert found.item() == pytest.approx(by_loops(seen[:2], (targets - chosen)[:2]), rel=1e-5)
+    found.backward()
+    assert seen.grad[:2].abs().min() > 0 and not seen.grad[2].any()
+    rest = (x[2:] for x in (pictures, targets, chosen))
+    none = erasing.suppression(0.0, {"ordinary": lambda x: seen[2:]}, *rest)
+    assert none.item() == 0 and none.requires_grad

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydensecrf.densecrf import DenseCRF2D
 
 from stages.affinity.offsets import forward_offsets
 from stages.affinity_labels import irn, psa
@@ -9,11 +10,14 @@ from stages.affinity_labels.params import Irn, Psa
 from stages.commands.show.case import Case
 from stages.commands.show.sheet import sheet
 from stages.commands.show.steps import walked
+from stages.common.crf import infer
 from stages.common.crf_params import Crf
+from stages.common.labels import alpha_scores
 from stages.common.pictures import Picture
 from stages.evaluation import curve, metrics, tables
 from stages.pseudo_labels import crf, random_walk, seed_rule, threshold
 from stages.pseudo_labels.params import CrfMethod, RandomWalk, SeedRule, Threshold
+from stages.pseudo_labels.random_walk import transition
 
 MAPS, CLASSES, SIZE = np.zeros((0, 3, 4), np.float16), np.zeros(0, np.int16), (20, 30)
 PICTURE = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
@@ -53,6 +57,27 @@ def test_affinity_labels(method, options):
     full = np.zeros((0, *SIZE), np.float32)
     for labels in method.labels(full, CLASSES, PICTURE, options, DENSE):
         assert labels.shape == SIZE and not labels.any()
+
+
+def test_the_crf_of_one_label_is_what_the_library_gives():
+    """It is not asked, for that takes as long as of two labels."""
+    unary = np.random.default_rng(1).random((1, SIZE[0] * SIZE[1]), np.float32)
+    model = DenseCRF2D(SIZE[1], SIZE[0], 1)
+    model.addPairwiseGaussian(sxy=DENSE.smooth_sxy, compat=DENSE.smooth_compat)
+    model.addPairwiseBilateral(
+        sxy=DENSE.color_sxy, srgb=DENSE.color_srgb, rgbim=PICTURE, compat=DENSE.color_compat
+    )
+    model.setUnaryEnergy(unary)
+    wanted = np.array(model.inference(DENSE.iterations), np.float32).reshape(1, *SIZE)
+    first, second = infer(PICTURE, [unary, 2 * unary], DENSE)
+    assert first.dtype == np.float32 and np.array_equal(first, wanted) and np.array_equal(second, wanted)
+
+
+def test_nothing_walks():
+    """The walk of the background alone ends as background, too."""
+    matrix = transition(AFFINITY["affinities"], AFFINITY["offsets"], 8)
+    walked = random_walk.walk(matrix, alpha_scores(np.zeros((0, 5, 8)), 8), 4)
+    assert walked.shape == (1, 5, 8) and np.allclose(walked, 1) and not walked.argmax(0).any()
 
 
 def test_scores_and_curve():

@@ -184,6 +184,14 @@ def test_structural_problems_are_not_skipped(good):
 def test_a_set_without_any_label(good):
     good.rows = [(name, split, "") for name, split, _ in good.rows]
     refused(good, "labels: no picture has any")
+    (good.root / "classes.txt").write_text("cat\ndog\n")
+    refused(good, "labels: no picture has any")
+
+
+def test_labels_in_val_only(good):
+    """Training would see pictures without a class alone."""
+    good.rows = [(name, split, "" if split == "train" else "dog") for name, split, _ in good.rows]
+    refused(good, "dog: the class has no training picture")
 
 
 def test_annotation_missing_or_hostile(voc):

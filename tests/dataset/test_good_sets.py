@@ -55,7 +55,9 @@ def test_labels_come_from_boxes_not_masks(voc):
 def test_an_annotation_without_objects_is_a_picture_without_a_class(voc):
     voc.picture("d.jpg", "train", "")
     voc.mask("d", np.zeros((6, 8), np.uint8))
-    assert "3 train and 1 val pictures, 2 classes, 4 masks" in voc.run()
+    head, *odd = voc.run().splitlines()
+    assert head == "dataset: 3 train and 1 val pictures (1 and 0 without a class), 2 classes, 4 masks"
+    assert any("1 of 3 training pictures have no class, and none of val: how often" in line for line in odd)
     assert rows("data/dataset/index.csv")[2]["labels"] == ""
     assert [picture.labels for picture in load_pictures().all] == [(1,), (1, 2), (), (2,)]
 

@@ -71,7 +71,9 @@ RIGHT = {"a": [0, 1], "b": [0, 2], "c": [0, 1, 2], "d": [0], "e": [0, 2]}
 
 def test_right_masks_and_a_picture_without_a_class(masked):
     text = masked.run()
-    assert "4 train and 1 val pictures, 2 classes, 5 masks" in text and "mask" not in text.partition("\n")[2]
+    head, _, odd = text.partition("\n")
+    assert head == "dataset: 4 train and 1 val pictures (1 and 0 without a class), 2 classes, 5 masks"
+    assert "mask" not in odd
     assert stored() == RIGHT
     assert [picture.labels for picture in load_pictures().all] == [(1,), (2,), (1, 2), (), (2,)]
     assert not Path("data/masks/warnings.txt").read_text()
@@ -256,7 +258,26 @@ def test_some_masks_against_their_labels(masked):
     text = masked.run()
     assert "2 of 5 masks show a class that the picture is not labelled with (dog 2): a, d" in text
     assert "1 of 5 masks do not show a class that the picture is labelled with (dog 1): c" in text
+    assert "1 of 5 masks show a class, though their picture is labelled as one without any: d" in text
+    assert "none that their picture" not in text and "no class at all" not in text
     assert stored()["a"] == [0, 1, 2]
+
+
+def test_masks_that_hold_none_of_their_pictures_labels(masked):
+    masked.mask("a", drawn("dog"))
+    masked.mask("c", drawn(""))
+    text = masked.run()
+    assert "1 of 5 masks show classes, but none that their picture is labelled with: a" in text
+    assert "1 of 5 masks show no class at all, though their picture is labelled with one: c" in text
+    assert "labelled as one without any" not in text
+    assert "but none that their picture is labelled with: a\n" in Path("data/masks/warnings.txt").read_text()
+
+
+def test_void_in_place_of_a_class_is_said_once(masked):
+    masked.mask("c", np.where(drawn("cat;dog"), 255, 0).astype(np.uint8))
+    text = masked.run()
+    assert "1 masks have void (255) in place of their picture's class: c" in text
+    assert "no class at all" not in text
 
 
 def test_classes_of_which_some_have_no_picture_keep_their_indices(masked):

@@ -35,6 +35,17 @@ def test_a_class_that_every_training_picture_has():
     assert not remarks(["x", "y"], more, {record.id: record.id for record in more})
 
 
+def test_pictures_without_a_class_in_one_split_only():
+    rows = [("a", "train", "x"), ("b", "train", "y"), ("c", "val", "x"), ("d", "val", "y")]
+    own = {name: name for name in "abcdef"}
+    assert not remarks(["x", "y"], records(*rows), own)
+    (unseen,) = remarks(["x", "y"], records(*rows, ("e", "val", "")), own)
+    assert unseen.startswith("1 of 3 pictures of val have no class, and none of train: no training ever")
+    (unscored,) = remarks(["x", "y"], records(*rows, ("e", "train", ""), ("f", "train", "")), own)
+    assert unscored.startswith("2 of 4 training pictures have no class, and none of val: how often")
+    assert not remarks(["x", "y"], records(*rows, ("e", "train", ""), ("f", "val", "")), own)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".bmp"])
 def test_equal_pixels_in_another_format(good, suffix):
     image = Image.effect_noise((8, 6), 90).convert("RGB")

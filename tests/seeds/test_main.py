@@ -63,6 +63,7 @@ def test_pictures_without_a_class_have_no_map(pictures, method, layer, options):
     step.check_layer(params, "cpu")
     (alone,) = compute([loaded(negative)])
     _, together = compute([loaded(pictures[2]), loaded(negative)])
+    assert alone == together  # to the byte, although no map is computed for it alone
     for found in (unpack(alone), unpack(together)):
         assert found["maps"].shape == (0, 5, 7) and found["classes"].shape == (0,)
         assert found["size"].tolist() == [33, 50]

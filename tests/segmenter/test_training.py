@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import load, save
 from torch.nn import functional as F
 
+from stages.common.artifacts import mask_bytes
+from stages.common.pictures import Picture
 from stages.common.training.loop import fit
 from stages.common.training.strategy import MAIN
 from stages.segmenter import class_balance
@@ -17,7 +19,7 @@ from stages.segmenter.losses import Extra, cross_entropy
 from stages.segmenter.losses.edge_weighted import WeightedSamples
 from stages.segmenter.strategy import Objective, modules, scores_of, weighted
 from stages.segmenter.terms import Term
-from stages.segmenter.training import prepare
+from stages.segmenter.training import learnt, prepare
 from tests.segmenter import scenes
 
 NONE = CrossEntropy(balance="none")
@@ -205,3 +207,30 @@ def test_killed_it_goes_on_to_the_same_bytes(monkeypatch, tmp_path, stop):
         trained("key", terms=TERMS)
     monkeypatch.setattr(scenes.MaskedSamples, "mask", views)
     assert content(*trained("key", terms=TERMS)) == whole
+
+
+def test_pictures_without_a_class_are_learnt_or_skipped():
+    labels = {"a": (), "b": (1,), "c": (), "d": (2, 1)}
+    shown = [Picture(name, Path(name), "train", 8, 6, own) for name, own in labels.items()]
+    assert learnt(shown, scenes.params(without_class="learn")) == shown
+    chosen = scenes.params(without_class="skip")
+    assert [picture.id for picture in learnt(shown, chosen)] == ["b", "d"]
+    with pytest.raises(ValueError, match="is skip, and none of the 2 pictures to learn from has a class"):
+        learnt([shown[0], shown[2]], chosen)
+
+
+def test_a_training_of_which_most_batches_show_nothing_stays_finite():
+    """With terms of edges and of pairs: there is no edge, and no pair of two classes."""
+    gated = {"weight": 1, "cell": 4, "radius": 2, "sigma_xy": 6, "sigma_rgb": 29}
+    terms = TERMS | {"gated_crf": gated}
+    chosen = scenes.params(terms=terms, batch=2, epochs=1)
+    samples = scenes.samples(Path("set"), chosen)
+    for index in range(1, 8):
+        labels = np.zeros_like(scenes.rectangles(index))
+        (Path("set/masks") / f"{index}.png").write_bytes(mask_bytes(labels))
+    torch.manual_seed(0)
+    prepared = prepare("segmenter", chosen, scenes.CLASSES, samples)
+    history = fit("segmenter", prepared.strategy, prepared.samples, chosen, "nothing")
+    told = {name: value for row in history for name, value in row.items()}
+    assert set(terms) <= set(told) and all(np.isfinite(value) for value in told.values())
+    assert all(tensor.isfinite().all() for tensor in prepared.network.state_dict().values())

@@ -8,13 +8,14 @@
   const more = document.getElementById("more");
   const pictures = [...place.children];
   let folded = Number(more.dataset.folded);
+  const NONE = ";";  // what no name holds: pictures without any class
   const change = (picture) => picture.dataset.last - picture.dataset.first;
   const orders = {
     "worst": (a, b) => a.dataset.last - b.dataset.last,
     "most improved": (a, b) => change(b) - change(a),
     "most damaged": (a, b) => change(a) - change(b),
   };
-  const has = (list, name) => name === "" || list.split(";").includes(name);
+  const has = (list, name) => name === "" || (name === NONE ? list === "" : list.split(";").includes(name));
   const value = (key, none) => filters.querySelector(`[name=${key}]`)?.value ?? none;
 
   function show() {

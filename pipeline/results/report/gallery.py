@@ -31,6 +31,7 @@ def read(folder: Path, rungs: list[str], classes: list[str], merged: Collection[
         "folded": FOLDED,
         "rungs": [rung for rung in rungs if any(rung == one["name"] for p in pictures for one in p["rungs"])],
         "classes": sorted({name for picture in pictures for name in picture["labels"]}),
+        "negatives": any(not picture["labels"] for picture in pictures),
         "splits": list(dict.fromkeys(picture["split"] for picture in pictures)),
         "kinds": [kind for kind in KINDS if any(kind in picture["chosen"] for picture in pictures)],
         "errors": ERRORS if any(rung["errors"] for p in pictures for rung in p["rungs"]) else {},

@@ -64,6 +64,17 @@ def test_a_batch_of_unknown_pixels_costs_nothing_and_moves_nothing(case):
     assert torch.equal(scores.grad, torch.zeros_like(scores))
 
 
+def test_a_batch_that_shows_no_class_is_learnt(case):
+    """As of pictures without any: a step along the loss's slope makes the background likelier."""
+    scores, labels = batch()
+    found = of(case, scores, torch.zeros_like(labels))
+    found.backward()
+    assert found.isfinite() and found > 0 and scores.grad.isfinite().all() and scores.grad.any()
+    after = (scores - 1e-2 * scores.grad).detach()
+    assert after.softmax(1)[:, 0].mean() > scores.detach().softmax(1)[:, 0].mean()
+    assert of(case, after, torch.zeros_like(labels)) < found
+
+
 def test_nothing_under_unknown_pixels_matters(case):
     scores, labels = batch()
     first = of(case, scores, labels)

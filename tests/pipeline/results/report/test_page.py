@@ -138,6 +138,18 @@ def test_the_legend_has_the_colours_of_the_drawings() -> None:
         assert "#{:02x}{:02x}{:02x}".format(*colour) in gallery.ERRORS[name]
 
 
+def test_pictures_without_a_class_are_a_choice_where_there_are_some(tmp_path: Path) -> None:
+    index = tmp_path / "seeds" / "tiles" / "index.csv"
+    index.parent.mkdir(parents=True)
+    rows = ["id,split,width,height,labels,chosen,miou", "a,train,8,6,cat;dog,sample,50.00"]
+    index.write_text("\n".join(rows))
+    assert not gallery.read(tmp_path, ["seeds"], ["background", "cat", "dog"])["negatives"]
+    index.write_text("\n".join([*rows, "b,train,8,6,,sample,100.00"]))
+    found = gallery.read(tmp_path, ["seeds"], ["background", "cat", "dog"])
+    assert found["negatives"] and found["classes"] == ["cat", "dog"]
+    assert [picture["labels"] for picture in found["pictures"]] == [["cat", "dog"], []]
+
+
 def test_before_any_run_it_says_what_makes_it(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("{}\n")
     with pytest.raises(ValueError, match=r"has no rung's metrics\.json: `wsss run` makes them"):
@@ -224,6 +236,14 @@ def filters_by_choosing(page: Any) -> None:
     page.select_option("[name=class]", name)
     assert 0 < len(shown()) < 12
     assert all(name in picture.get_attribute("data-labels").split(";") for picture in shown())
+    assert page.locator("[name=class] option[value=';']").count() == 0  # all pictures show something
+    page.evaluate("document.querySelector('[name=class]').add(new Option('no class', ';'))")
+    page.select_option("[name=class]", "no class")
+    assert shown() == []
+    page.evaluate("document.querySelector('.picture').dataset.labels = ''")
+    page.select_option("[name=class]", "")
+    page.select_option("[name=class]", "no class")
+    assert [picture.get_attribute("data-labels") for picture in shown()] == [""]
     page.select_option("[name=class]", "")
     page.select_option("[name=kind]", "worst")
     scores = [float(picture.get_attribute("data-last")) for picture in shown()]
