@@ -2,10 +2,13 @@
 
 import os
 import re
+import socket
 
 VARIABLE = "WSSS_DASK"
 LOCAL = re.compile(r"local:([1-9]\d{0,3})")
-REMOTE = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):\d{1,5}")
+REMOTE = re.compile(r"(tcp|tls)://(\[[0-9a-fA-F:.]+\]|[^\s/:\[\]]+):(\d{1,5})")
+REACH = 10.0  # seconds for a scheduler to answer
+GREETING = 1 << 20  # bytes of a scheduler's first message are fewer: it begins with their number, 8 bytes
 
 
 def asked() -> str:
@@ -22,3 +25,18 @@ def local(asked: str) -> int:
     """N of local:N, 0 for a scheduler."""
     found = LOCAL.fullmatch(asked)
     return int(found[1]) if found else 0
+
+
+def reach(asked: str, seconds: float = REACH) -> None:
+    """OSError where nobody listens, or does not greet as a Dask scheduler does.
+
+    Dask's client waits for ever for the greeting of a server that says nothing. Under TLS none is looked for.
+    """
+    scheme, host, port = REMOTE.fullmatch(asked).groups()  # type: ignore[union-attr]
+    with socket.create_connection((host.strip("[]"), int(port)), seconds) as there:
+        if scheme == "tls":
+            return
+        there.settimeout(seconds)
+        first = there.recv(8)
+        if not first or int.from_bytes(first, "little") > GREETING:
+            raise OSError("what listens there is no Dask scheduler")

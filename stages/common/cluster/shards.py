@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 JOBS = SCRATCH / "dask"
-REACH = 10.0  # seconds for a scheduler to answer
 PATIENCE = 60.0  # seconds without any worker
 LOOK = 2.0  # seconds between two looks at the workers
 FETCH = 120.0  # seconds for one group's results to travel
@@ -77,8 +76,9 @@ def connected(asked: str) -> Iterator["Client"]:
             yield client
         return
     try:
-        client = Client(asked, timeout=REACH, set_as_default=False)
-    except (OSError, ValueError) as error:
+        address.reach(asked)
+        client = Client(asked, timeout=address.REACH, set_as_default=False)
+    except (OSError, OverflowError, ValueError) as error:  # a host or a port that cannot be
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"{address.VARIABLE}={asked}: no Dask scheduler answers there ({reason}): "

@@ -57,11 +57,12 @@ class Process:
     def __init__(self, job: str, project: str) -> None:
         self.job = job
         self._connection, theirs = Pipe()
+        # The project's own code before the one that is installed: a run may have a worktree of its own.
         command = [sys.executable, "-m", child.__name__, str(theirs.fileno()), job]
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        path = os.pathsep.join(filter(None, [project, str(ROOT), os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
             command,
-            cwd=project,  # first in its path: the project's own code, if there is some
+            cwd=project,
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
