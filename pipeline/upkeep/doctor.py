@@ -34,11 +34,11 @@ def main(root: Path, as_json: bool, clear_locks: bool, clear_worktrees: bool) ->
 def examine(root: Path) -> list[Line]:
     """All checks, in order. Those that wait for a child of their own do so beside the others."""
     from pipeline.memory import plan
-    from pipeline.upkeep.checks import held, machine, project, server, versions
+    from pipeline.upkeep.checks import held, machine, project, server, versions, workers
 
     look = functools.cache(plan.make)  # one for the checks that ask for it
     parameters, disk = (functools.partial(check, look=look) for check in (project.parameters, machine.disk))
-    beside: dict[str, Check] = {"gpu": machine.gpu, "prefect": server.prefect}
+    beside: dict[str, Check] = {"gpu": machine.gpu, "prefect": server.prefect, "dask": workers.dask}
     checks: dict[str, Check] = {
         "versions": versions.versions, "python": versions.interpreter, "git": project.git_works,
         "params": _unless_busy("params", parameters), "dvc.lock": project.lock,

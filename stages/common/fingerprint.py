@@ -34,11 +34,11 @@ def code_hash(*modules: str) -> str:
         if not stamps.is_schema(path):
             digest.update(f"{path} {file_hash(ROOT / path)}\n".encode())
     for name in LIBRARIES:
-        digest.update(f"{name} {_version(name)}\n".encode())
+        digest.update(f"{name} {version(name)}\n".encode())
     return digest.hexdigest()
 
 
-def _version(library: str) -> str:
+def version(library: str) -> str:
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:  # say, opencv-python in place of -headless

@@ -11,13 +11,14 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stages.common import pool
 from stages.common.artifacts import output_folder
+from stages.common.cluster import address
 from stages.common.pool import Compute, Files, Read
 from stages.common.progress import track
 
@@ -25,6 +26,7 @@ SCRATCH = Path(".scratch")
 UNUSED_SECONDS = 7 * 86400.0  # what no working tree used for so long goes: longer than any stage takes
 PARTIAL_SECONDS = 86400.0  # a *.partial is written in seconds: an older one is of a killed process
 BATCH, BATCH_PIXELS = 16, 1 << 22  # pictures of a batch on a GPU, and pixels of all of them
+SHARES = 64  # of the work, at least, where Dask workers take batches: none of them is to wait for one's last
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,17 @@ def map_items(
     batches: Batches | None = None,
     processes: int | None = None,
     also: Files | None = None,
+    device: str = "",
+    alone: bool = False,
 ) -> str:
     """Fill the folder `out` with the files of all items; returns the line to print.
 
     `also` holds further files of the folder, by their names in it; the others are of `compute_items`.
     """
     start = time.monotonic()
-    results = compute_items(step, items, compute, read=read, batches=batches, processes=processes)
+    results = compute_items(
+        step, items, compute, read=read, batches=batches, processes=processes, device=device, alone=alone
+    )
     with output_folder(out) as folder:
         for item in items:
             results.publish(item, folder)
@@ -97,33 +103,66 @@ def compute_items(
     read: Read | None = None,
     batches: Batches | None = None,
     processes: int | None = None,
+    device: str = "",
+    alone: bool = False,
 ) -> Results:
     """Compute what the scratch folder of `step` does not hold yet.
 
     `compute` gets the tasks of a group, or what `read` makes of them. `batches` groups what is left to do
     (default: one by one). `processes`: None for as many as WSSS_WORKERS says, 0 for none: a GPU's work.
+    Where WSSS_DASK names a scheduler, its workers compute, if not `alone`; those of another type of device
+    than `device`, where the items' keys name one, are refused.
     """
+    asked = "" if alone else address.asked()
     store = SCRATCH / "items" / step
     todo = [item for item in items if not touch(store / item.key)]
     todo = list({item.key: item for item in todo}.values())
     groups = batches(todo) if batches else [[item] for item in todo]
+    if asked and batches is by_size:
+        groups = [part for group in groups for part in groups_of(max(1, len(todo) // SHARES))(group)]
     tasks = [[item.task for item in group] for group in groups]
-    workers = 0 if processes == 0 else min(processes or pool.worker_count(), len(groups))
-    if processes != 0:  # as in a worker: a pool of one would only cost its start
-        pool.single_thread()
     work = (tasks, compute, read)
-    done = pool.in_processes(*work, workers) if workers > 1 else pool.here(*work)
+    if asked and todo:
+        done = _on_dask(asked, *work, batches is by_size, device)
+    else:
+        done = _on_this_machine(*work, processes)
     known = len({item.key for item in items}) - len(todo)  # also of a run that was stopped
-    for index, results in track(done, known + len(todo), step, first=known, size=lambda pair: len(pair[1])):
-        for item, files in zip(groups[index], results, strict=True):
-            _put(store / item.key, files)
+    with contextlib.closing(done):  # what is not done yet ends with an error here
+        told = track(done, known + len(todo), step, first=known, size=lambda pair: len(pair[1]))
+        for index, results in told:
+            for item, files in zip(groups[index], results, strict=True):
+                _put(store / item.key, files)
     remove_unused(store, {item.key for item in items})
     return Results(store, len(todo))
 
 
+def _on_this_machine(
+    tasks: list[list[Any]], compute: Compute, read: Read | None, processes: int | None
+) -> Generator[pool.Done, None, None]:
+    workers = 0 if processes == 0 else min(processes or pool.worker_count(), len(tasks))
+    if processes != 0:  # as in a worker: a pool of one would only cost its start
+        pool.single_thread()
+    return (
+        pool.in_processes(tasks, compute, read, workers) if workers > 1 else pool.here(tasks, compute, read)
+    )
+
+
+def _on_dask(
+    asked: str, tasks: list[list[Any]], compute: Compute, read: Read | None, sized: bool, device: str
+) -> Generator[pool.Done, None, None]:
+    from stages.common.cluster import child, shards
+
+    return shards.on_workers(asked, tasks, child.Job(compute, read, sized, device))
+
+
 def on(device: str) -> dict[str, Any]:
-    """How `map_items` works on a device of that type: in processes on a "cpu", else in batches."""
-    return {} if device == "cpu" else {"batches": by_size, "processes": 0}
+    """How `map_items` works on a device of that type: in processes on a "cpu", else in batches.
+
+    A Dask worker has a device of its own: it gets batches, and takes their pictures one by one on a "cpu".
+    """
+    if device == "cpu" and not address.asked():
+        return {}
+    return {"batches": by_size, "processes": 0}
 
 
 def groups_of(most: int) -> Batches:

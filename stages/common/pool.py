@@ -7,7 +7,7 @@ import itertools
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -38,7 +38,7 @@ def worker_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def here(groups: Sequence[list[Any]], compute: Compute, read: Read | None) -> Iterator[Done]:
+def here(groups: Sequence[list[Any]], compute: Compute, read: Read | None) -> Generator[Done, None, None]:
     """In this process. The tasks of a group are read in threads while the group before it is computed."""
     if read is None:
         yield from ((index, compute(group)) for index, group in enumerate(groups))
@@ -53,10 +53,10 @@ def here(groups: Sequence[list[Any]], compute: Compute, read: Read | None) -> It
 
 def in_processes(
     groups: Sequence[list[Any]], compute: Compute, read: Read | None, processes: int
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """Results as they finish. The workers start at once, before a progress bar has its thread."""
     if not groups:
-        return iter(())
+        return here(groups, compute, read)
     module, workers = type(compute).__module__, min(processes, len(groups))
     pool = _executor(workers, module, functools.partial(_start_worker, compute, read))
     waiting = iter(enumerate(groups))
@@ -93,7 +93,7 @@ def _finished(
     waiting: Iterator[tuple[int, list[Any]]],
     running: dict[Future[list[Files]], int],
     most: int,
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     try:
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:

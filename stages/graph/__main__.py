@@ -46,7 +46,7 @@ def main() -> str:
     base = (code, params.model_dump(), network, training_place(alone=True))
     work = [items.Item(p.id, fingerprint.key(base, compute.read(p)), p) for p in pictures.split("train")]
     processes = None if place.type == "cpu" else 0
-    return items.map_items("graph", OUT, work, compute, read=loaded, processes=processes)
+    return items.map_items("graph", OUT, work, compute, read=loaded, processes=processes, device=place.type)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ def test_code_hash_leaves_schemas_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [name for name in read if name.endswith("params.py")] == ["stages/common/params.py"]  # code
 
 
-@pytest.mark.parametrize("what", ["file_hash", "_version"])
+@pytest.mark.parametrize("what", ["file_hash", "version"])
 def test_code_hash_changes_with_code_and_libraries(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint.code_hash.__wrapped__("stages.common.door")
     assert before == fingerprint.code_hash.__wrapped__("stages.common.door")

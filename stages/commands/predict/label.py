@@ -52,6 +52,7 @@ def label(asked: argparse.Namespace, files: list[Path], wrong: dict[Path, str]) 
             batches=compute.batches,
             read=compute.read,
             processes=None if place.type == "cpu" else 0,
+            alone=True,  # its pictures lie anywhere, not where a worker sees them
         )
         problems, notes = _tables(folder, work, wrong, compute.classes)
         (folder / ".gitignore").write_text("# Made by `wsss predict`: nothing here is for git.\n*\n")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -34,6 +35,7 @@ from pipeline.upkeep.checks import (
     project,
     server,
     versions,
+    workers,
 )
 from tests.conftest import Project, make_project
 from tests.pipeline import stub
@@ -806,3 +808,28 @@ def test_unfinished_files(place: Project) -> None:
     assert (line.mark, line.text) == (WARNING, f"3 left by killed stages: {', '.join(sorted(names))}")
     with locks.take(places.worktree_lock(place.root), "wsss-run-1", "x"):
         assert only(held.partial, place).mark == OK, "a run writes them now"
+
+
+def test_a_dask_scheduler_is_asked_where_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(workers.dask(tmp_path)) == []
+    monkeypatch.setenv("WSSS_DASK", "foo")
+    (line,) = doctor.guarded("dask", workers.dask, tmp_path)
+    assert line.mark == PROBLEM and line.text.startswith("WSSS_DASK=foo: give tcp://")
+    monkeypatch.setenv("WSSS_DASK", "local:3")
+    assert [line.text for line in workers.dask(tmp_path)] == ["per-picture work goes to 3 processes here"]
+    with socket.socket() as there:
+        there.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("WSSS_DASK", f"tcp://127.0.0.1:{there.getsockname()[1]}")
+        (line,) = workers.dask(tmp_path)
+        assert line.mark == PROBLEM and "no Dask scheduler answers" in line.text and "unset" in line.do
+        there.listen()
+        with ThreadPoolExecutor() as pool:  # as a scheduler greets: how many bytes will come
+            greeting = pool.submit(lambda: there.accept()[0].send((58).to_bytes(8, "little")))
+            (line,) = workers.dask(tmp_path)
+            greeting.result()
+        assert line.mark == OK and "answers" in line.text
+    monkeypatch.setattr(workers, "installed", lambda name: None)
+    (line,) = workers.dask(tmp_path)
+    assert line.mark == PROBLEM and line.do.endswith('".[dask]"')

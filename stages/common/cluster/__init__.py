@@ -1,0 +1,1 @@
+"""Per-picture work on the workers of a Dask scheduler, where WSSS_DASK names one."""
