@@ -69,6 +69,12 @@ class Found:
     about: list[str] = field(default_factory=list)  # what whoever sees results must know of the labels
     table: MaskTable | None = None  # what the pictures' masks are read by
 
+    def without_test(self) -> None:
+        """Leave pictures of the split test out, and say so: nothing is learnt or scored on them."""
+        test = [picture for picture in self.pictures if picture.split == "test"]
+        self.remarks += [(picture.file, "is of the split test: left out") for picture in test]
+        self.pictures = [picture for picture in self.pictures if picture.split != "test"]
+
 
 class Names:
     """The names of classes as a source writes them, each checked once and under one spelling."""
