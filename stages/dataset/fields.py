@@ -44,7 +44,7 @@ def number(value: object) -> float:
     """A finite float of a number or a text."""
     try:
         found = float(value) if not isinstance(value, bool) else math.nan  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
     if not math.isfinite(found):
         raise ValueError(f"{short(value)} is no number")

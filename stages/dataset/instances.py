@@ -1,12 +1,15 @@
 """COCO's JSON of instances (https://cocodataset.org/#format-data): pictures, and what is drawn on them."""
 
+from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stages.dataset.areas import Area, CocoRuns, Polygons
 from stages.dataset.check import Problems
-from stages.dataset.fields import numbers, short, spots, take
+from stages.dataset.fields import numbers, short, take
 
 NEEDED = ("images", "annotations", "categories")
 Sides = tuple[float, float, float, float]  # left, top, right, bottom; a box ends before the last two
@@ -99,12 +102,25 @@ def _area(segmentation: object) -> Area | None:
     if not segmentation:
         return None
     if isinstance(segmentation, list):
-        return Polygons(tuple(spots(numbers(ring)) for ring in segmentation))
+        return Polygons(tuple(map(_ring, segmentation)))
     size = numbers(take(segmentation, "size", list), 2)
     counts = segmentation.get("counts") if isinstance(segmentation, dict) else None
     if isinstance(counts, str):
         return CocoRuns((int(size[0]), int(size[1])), counts)
     return CocoRuns((int(size[0]), int(size[1])), tuple(map(int, numbers(counts))))
+
+
+def _ring(flat: Any) -> "array[float]":
+    """x, y, x, y, ...: COCO has some 50 million of them."""
+    try:
+        ring = array("d", flat)
+    except (TypeError, OverflowError):
+        ring = array("d", numbers(flat))
+    if len(ring) % 2:
+        raise ValueError(f"{len(ring)} numbers are no pairs of x and y")
+    if not np.isfinite(ring).all():
+        raise ValueError("holds what is no number")
+    return ring
 
 
 def _box(bbox: object) -> Sides | None:

@@ -124,6 +124,14 @@ def test_the_layouts_that_are_read_say_what_to_set(tmp_path):
     assert found(tmp_path / "own") == "folder layout, 1 picture(s): set dataset.source to folder"
 
 
+def test_cocos_own_layout_is_a_source(tmp_path):
+    coco(tmp_path)
+    (tmp_path / "annotations/instances.json").rename(tmp_path / "annotations/instances_train2017.json")
+    assert found(tmp_path).startswith(
+        "this is COCO's own layout: set dataset.source to coco, and dataset.train"
+    )
+
+
 def test_the_step_says_what_it_found_instead(good):
     good._folder = lambda: [(good.root / name).write_text("x") for name in ("Labels.xlsx", "train.csv")]
     refused(good, "labels.csv is missing", "there is Labels.xlsx, train.csv: is it one of these?")

@@ -134,6 +134,16 @@ def test_link_and_check(root: Path, run, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "seeds.method: Input should be 'cam'" in err
 
 
+def test_import_starts_the_command_with_whole_paths(root: Path, run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(children, "run", lambda *words: asked.append(words) or 2)
+    words = ["import", "masks", "mine", "--out", "made", "--threshold", "127", "--none", "good", "--copy"]
+    assert run(*words) == (2, "", "")
+    below = root / "below"
+    options = [f"--out={below / 'made'}", "--none=good", "--threshold=127", "--copy", "--", "masks"]
+    assert asked == [(root, "stages.commands.importing", [*options, str(below / "mine")])]
+
+
 def test_ladder_shows_the_rungs_and_the_pictures(root: Path, run) -> None:
     runs = Runs(root)
     rungs = "[seeds, crf, pseudo_labels, predictions]"

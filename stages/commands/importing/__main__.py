@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> int:
     asked = _asked(words)
     name = words.format.replace("-", "_")
     found: Found = importlib.import_module(f"stages.commands.importing.formats.{name}").read(asked)
+    found.without_test()
     root = asked.places.root
     found.remarks += [(file, "was found by its name alone") for file in asked.places.by_name]
     names = inner_names(found.pictures)

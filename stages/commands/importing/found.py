@@ -69,6 +69,12 @@ class Found:
     about: list[str] = field(default_factory=list)  # what whoever sees results must know of the labels
     table: MaskTable | None = None  # what the pictures' masks are read by
 
+    def without_test(self) -> None:
+        """Leave pictures of the split test out, and say so: nothing is learnt or scored on them."""
+        test = [picture for picture in self.pictures if picture.split == "test"]
+        self.remarks += [(picture.file, "is of the split test: left out") for picture in test]
+        self.pictures = [picture for picture in self.pictures if picture.split != "test"]
+
 
 class Names:
     """The names of classes as a source writes them, each checked once and under one spelling."""
@@ -82,12 +88,15 @@ class Names:
         own = listed if listed is not None else asked.classes
         self.listed = None if own is None else [self._checked(name, where) for name in own]
         self.seen: set[str] = set()
+        self.known: dict[str, str] = {}  # by what is written: a set has the same few a million times
         for name in dict.fromkeys(self.listed or ()):
             if name and (self.listed or []).count(name) > 1:
                 found.problems.append((where, f"class {name!r} is there twice"))
 
     def use(self, written: object, where: str) -> str:
         """The class of a label, BACKGROUND, or an empty text for what is a problem."""
+        if isinstance(written, str) and written in self.known:
+            return self.known[written]
         if not isinstance(written, str) or not clean(written):
             self.found.problems.append((where, f"a label is {written!r}, no name"))
             return ""
@@ -95,7 +104,9 @@ class Names:
         if name and name != BACKGROUND and self.listed is not None and name not in self.listed:
             self.found.problems.append((where, f"class {name!r} is not in {self.where}"))
             return ""
-        self.seen.add(name)
+        if name:
+            self.seen.add(name)
+            self.known[written] = name
         return name
 
     def finish(self) -> None:

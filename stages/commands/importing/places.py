@@ -108,7 +108,7 @@ def split_word(word: str) -> str:
 
 
 def _walked(root: Path) -> Iterator[str]:
-    """All files below a folder, sorted, through links to folders too: each folder once, as they may go round."""
+    """All files below a folder, sorted. Links to folders are followed, each once: they may go round."""
     seen = set()
     for place, folders, files in os.walk(root, followlinks=True):
         here = os.path.realpath(place)

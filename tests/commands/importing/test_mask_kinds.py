@@ -214,6 +214,22 @@ def test_bad_tables(tmp_path, pictures, table, says) -> None:
         main(["masks", str(source), f"--out={tmp_path / 'out'}", f"--colours={tmp_path / 't.csv'}"])
 
 
+def test_splits_of_labels_csv(tmp_path, pictures) -> None:
+    """Pictures of test, and those that it does not name, need no masks."""
+    source = made.masks(tmp_path / "source", pictures)
+    lines = ["a.png,train,cat", "trip/a.png,Valid,dog", "d.jpg,train,dog;käfer", "f.bmp,test,"]
+    (source / "labels.csv").write_text("file,split,labels\n" + "\n".join(lines), encoding="utf-8-sig")
+    for name in ("f.png", "e.png", "free.png"):
+        (source / "masks" / name).unlink()
+    main(["masks", str(source), f"--out={tmp_path / 'out'}"])
+    found = [(r["file"], r["split"], r["labels"]) for r in rows(tmp_path / "out/labels.csv")]
+    assert found == [("a.png", "train", "cat"), ("d.jpg", "train", "dog;käfer"), ("trip/a.png", "val", "dog")]
+    lines[0] = "a.png,vl,cow"
+    (source / "labels.csv").write_text("file,split,labels\n" + "\n".join(lines), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"labels\.csv:2: split is 'vl', neither train nor val"):
+        main(["masks", str(source), f"--out={tmp_path / 'two'}"])
+
+
 def test_masks_elsewhere(tmp_path, pictures) -> None:
     source = made.masks(tmp_path / "source", pictures)
     (source / "masks").rename(tmp_path / "drawn")

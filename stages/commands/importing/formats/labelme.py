@@ -52,10 +52,7 @@ def _split(asked: Asked, found: Found) -> None:
     splits = folder_splits([picture.file for picture in found.pictures])
     for picture in found.pictures:
         picture.split = splits.get(picture.file, "")
-    test = [picture for picture in found.pictures if picture.split == "test"]
-    found.remarks += [(picture.file, "is of the split test: left out") for picture in test]
-    found.pictures = [picture for picture in found.pictures if picture.split != "test"]
-    known = {picture.file for picture in [*found.pictures, *test]}
+    known = {picture.file for picture in found.pictures}
     found.remarks += [(file, "has no JSON: left out") for file in asked.places.all if file not in known]
 
 

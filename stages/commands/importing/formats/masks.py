@@ -34,6 +34,7 @@ def read(asked: Asked) -> Found:
     table = asked.path / "labels.csv"
     if table.is_file():
         _label(asked, table, names, found)
+    found.without_test()
     _match(asked, pictures, masks, found)
     files = [picture.mask for picture in found.pictures if picture.mask]
     scanned = _scan(files, asked)

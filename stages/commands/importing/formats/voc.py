@@ -35,10 +35,8 @@ def read(asked: Asked) -> Found:
     splits = folder_splits([picture.file for picture in found.pictures])
     for picture in found.pictures:
         picture.split = splits.get(picture.file, "")
-    found.remarks += [(p.file, "is of the split test: left out") for p in found.pictures if p.split == "test"]
     known = {picture.file for picture in found.pictures}
     found.remarks += [(file, "has no XML: left out") for file in asked.places.all if file not in known]
-    found.pictures = [picture for picture in found.pictures if picture.split != "test"]
     names.finish()
     return found
 

@@ -48,10 +48,8 @@ def read(asked: Asked) -> Found:
     if not splits:
         found.problems.append((str(root), "no picture is there"))
     outside = set(asked.places.all) - set(splits)
-    kept = {_text(file, root) for file in outside}
-    found.remarks += [
-        (file, f"is in no split of {settings and 'data.yaml'}: left out") for file in sorted(outside)
-    ]
+    kept = {_text(each, root) for each in outside}
+    found.remarks += [(each, f"is in no split of {file.name}: left out") for each in sorted(outside)]
     found.problems += [(text, "belongs to no picture: that is missing") for text in sorted(texts - kept)]
     names.finish()
     return found
