@@ -30,7 +30,7 @@ class Polygons:
     """Each ring an outline, closed by itself. What any of them holds is in the area, where one crosses itself
     by the even-odd rule."""
 
-    rings: tuple["tuple[Spot, ...] | array[float]", ...]  # spots, or x, y, x, y, ...: a fifth of the memory
+    rings: tuple["tuple[Spot, ...] | array[float]", ...]  # spots, or x, y, x, y, ... of 8 bytes each
 
     def pixels(self, width: int, height: int) -> np.ndarray:
         found = np.zeros((height, width), bool)
