@@ -70,7 +70,7 @@ def connected(asked: str) -> Iterator["Client"]:
     if number := address.local(asked):
         local = LocalCluster(
             n_workers=number, threads_per_worker=1, processes=False, memory_limit=0,
-            dashboard_address=None, silence_logs=logging.CRITICAL,
+            dashboard_address=":0", silence_logs=logging.CRITICAL,
         )  # fmt: skip  # threads: each has a process that computes
         with local, Client(local, set_as_default=False) as client:
             yield client
