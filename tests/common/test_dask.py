@@ -65,7 +65,7 @@ class Dask:
         self.address: str = json.loads(self._file.read_text())["address"]
 
     def worker(self, **env: str) -> subprocess.Popen[bytes]:
-        return self._start("worker", "--nthreads", "1", "--no-nanny", "--no-dashboard", **env)
+        return self._start("worker", "--nthreads", "1", "--no-nanny", "--death-timeout", "60", **env)
 
     def _start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
         self._all.append(

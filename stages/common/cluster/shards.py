@@ -38,8 +38,16 @@ def on_workers(asked: str, groups: Sequence[list[Any]], job: child.Job) -> Gener
 
     ValueError where the scheduler `asked` or its workers cannot do it, in one line.
     """
-    with written(job) as folder, connected(asked) as client:
-        yield from _Run(asked, client, folder).results(groups)
+    with contextlib.ExitStack() as stack:  # at once, before a progress bar begins
+        folder = stack.enter_context(written(job))
+        run = _Run(asked, stack.enter_context(connected(asked)), folder)
+        run.await_workers()
+        return _closing(stack.pop_all(), run.results(groups))
+
+
+def _closing(stack: contextlib.ExitStack, results: Iterator[Done]) -> Generator[Done, None, None]:
+    with stack:
+        yield from results
 
 
 @contextlib.contextmanager
@@ -101,7 +109,6 @@ class _Run:
 
     def results(self, groups: Sequence[list[Any]]) -> Iterator[Done]:
         waiting = iter(enumerate(groups))
-        self._await_workers()
         try:
             self._submit(waiting)
             while self._running:
@@ -112,7 +119,7 @@ class _Run:
             with contextlib.suppress(Exception):  # of a scheduler that is gone: it holds no work either
                 self._client.cancel([future for _, future in self._running.values()])
 
-    def _await_workers(self) -> None:
+    def await_workers(self) -> None:
         self._look()
         if not self._threads:
             print(
