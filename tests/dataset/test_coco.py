@@ -79,7 +79,7 @@ def coco(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Coco:
 
 def test_labels_and_masks_are_those_of_the_instances(coco) -> None:
     said = coco.run(truth="required")
-    assert "45 train and 15 val pictures, 80 classes, 60 masks" in said
+    assert "45 train and 15 val pictures (1 and 0 without a class), 80 classes, 60 masks" in said
     classes = read_json(Path("data/dataset/classes.json"))
     assert classes == ["background", *(f"class {number}" for number in IDS)]
     lines = Path("data/dataset/index.csv").read_text().splitlines()[1:]
