@@ -206,6 +206,49 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(three: Dask, marked
     wait_until(lambda: len(workers(three)) == 3)
 
 
+class Answered:
+    """A future that is done at once."""
+
+    status = "finished"
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def add_done_callback(self, tell: Callable[[Any], None]) -> None:
+        tell(self)
+
+    def result(self, timeout: float) -> tuple[str, list[Any]]:
+        return child.DONE, [{}]
+
+
+class Dwindling:
+    """A client whose scheduler has four workers, and one after the first look."""
+
+    def __init__(self) -> None:
+        self.threads, self.sent = iter([4]), 0
+
+    def nthreads(self) -> dict[str, int]:
+        return {str(worker): 1 for worker in range(next(self.threads, 1))}
+
+    def submit(self, *_: Any, key: str, **__: Any) -> Answered:
+        self.sent += 1
+        return Answered(key)
+
+    def cancel(self, futures: list[Any]) -> None:
+        pass
+
+
+def test_less_is_under_way_where_workers_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Dwindling()
+    run = shards._Run("local:4", client, Path("job"))  # type: ignore[arg-type]
+    run.await_workers()
+    results, under_way = run.results([[n] for n in range(20)]), []
+    for number, _ in enumerate(results):
+        monkeypatch.setattr(shards, "LOOK", 0)  # from now on it looks each time
+        under_way.append(client.sent - number)
+    assert len(under_way) == 20 and under_way[0] == 4 * shards.AHEAD and under_way[8] == shards.AHEAD
+
+
 def workers(dask: Dask) -> dict[str, int]:
     from distributed import Client
 
@@ -290,7 +333,8 @@ def test_an_error_of_one_picture_is_the_same_as_alone(three: Dask) -> None:
     assert str(raised.value) == "a negative picture: -1"
     assert "in double" in raised.value.__notes__[0]  # where it happened, for a traceback
     assert not OUT.exists()
-    assert "2 pictures, 2 reused" in map_items("step", OUT, work(1, 2), double)
+    map_items("step", OUT, work(1, 2), double)  # whatever was done before it is kept
+    assert files() == doubled(1, 2)
 
 
 @pytest.mark.parametrize("dask", ["three", "local:2"])

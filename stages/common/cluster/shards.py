@@ -132,8 +132,8 @@ class _Run:
     def _submit(self, waiting: Iterator[tuple[int, list[Any]]]) -> None:
         if time.monotonic() - self._looked > LOOK:
             self._look()
-        most = max(1, AHEAD * self._threads)
-        for index, tasks in itertools.islice(waiting, most - len(self._running)):
+        free = max(1, AHEAD * self._threads) - len(self._running)  # below 0 where workers are lost
+        for index, tasks in itertools.islice(waiting, max(0, free)):
             key = f"{self._folder.name}-{index}"
             future = self._client.submit(
                 worker.compute, str(self._folder), str(Path.cwd()), worker.OWN, tasks,
