@@ -1,7 +1,5 @@
 """What OC-CSE and its successors erase (https://openaccess.thecvf.com/content/ICCV2021, Kweon et al.)."""
 
-import math
-
 import pytest
 import torch
 
@@ -89,21 +87,11 @@ def test_oc_cse_adds_what_the_ordinary_classifier_sees_of_the_rest():
     assert mask.max() > 0.01
 
 
-def by_loops(scores, targets):
-    """The loss of scores and targets [N, C], cell by cell."""
-    costs = [
-        math.log1p(math.exp(-s if t else s))
-        for row, wanted in zip(scores.tolist(), targets.tolist(), strict=True)
-        for s, t in zip(row, wanted, strict=True)
-    ]
-    return sum(costs) / len(costs)
-
-
 def test_a_picture_without_a_class_has_no_say_in_the_suppression():
     pictures, targets, chosen = tiny.batch()
     seen = torch.randn(3, tiny.CLASSES).requires_grad_()
     found = erasing.suppression(0.0, {"ordinary": lambda x: seen}, pictures, targets, chosen)
-    assert found.item() == pytest.approx(by_loops(seen[:2], (targets - chosen)[:2]), rel=1e-5)
+    assert found.item() == pytest.approx(tiny.by_loops(seen[:2], (targets - chosen)[:2]), rel=1e-5)
     found.backward()
     assert seen.grad[:2].abs().min() > 0 and not seen.grad[2].any()
     rest = (x[2:] for x in (pictures, targets, chosen))

@@ -1,7 +1,5 @@
 """A picture without a class is all zeros to the classifier, and has no say in what is of present classes."""
 
-import math
-
 import pytest
 import torch
 
@@ -21,19 +19,10 @@ def first_losses(method, rows):
     return strategy, batch, [turn.loss(strategy.networks, batch, 0.5) for turn in strategy.turns]
 
 
-def by_loops(scores, targets):
-    costs = [
-        math.log1p(math.exp(-s if t else s))
-        for row, wanted in zip(scores.tolist(), targets.tolist(), strict=True)
-        for s, t in zip(row, wanted, strict=True)
-    ]
-    return sum(costs) / len(costs)
-
-
 @pytest.mark.parametrize("method", tiny.METHODS)
 def test_it_is_zeros_in_the_loss_of_the_scores(method):
     strategy, batch, (losses, *_) = first_losses(method, [0, 1, 2])
-    wanted = by_loops(strategy.networks["main"](batch[0]), batch[1])
+    wanted = tiny.by_loops(strategy.networks["main"](batch[0]), batch[1])
     found = losses["loss"] if method == "plain" else losses["whole"]
     assert found.item() == pytest.approx(wanted, rel=1e-5)
     without = first_losses(method, [0, 1])[2][0]
@@ -70,5 +59,5 @@ def test_the_network_that_learns_in_turn_sees_it_whole(method):
     """A true negative for it too: nothing is erased, and all its targets are 0."""
     strategy, batch, (_, losses) = first_losses(method, [2])
     learns = strategy.turns[1].learns
-    wanted = by_loops(strategy.networks[learns](batch[0]), batch[1])
+    wanted = tiny.by_loops(strategy.networks[learns](batch[0]), batch[1])
     assert losses.get("found", losses["loss"]).item() == pytest.approx(wanted, rel=1e-5)

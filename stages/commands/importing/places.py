@@ -101,6 +101,17 @@ class Places:
         return unicodedata.normalize("NFC", "/".join(parts))
 
 
+def one_file(path: Path, pattern: str) -> Path:
+    """PATH itself, or the file in that folder that the pattern fits. ValueError for none, and for several."""
+    if path.is_file():
+        return path
+    files = sorted(path.glob(pattern))
+    if len(files) != 1:
+        kind = pattern.rpartition(".")[2].upper()
+        raise ValueError(f"{path} has {len(files)} {kind} files: give the one that is meant as PATH")
+    return files[0]
+
+
 def split_word(word: str) -> str:
     """train, val or test of the name of a folder, a file or a field, as train2017; or an empty text."""
     plain = word.casefold().strip("0123456789_-. ")

@@ -62,6 +62,7 @@ def prepared(folder: Path) -> Job:
     """The job as this process does it: on its own device. ValueError where its results may differ."""
     if found := difference(json.loads((folder / CODE).read_text()), code()):
         raise ValueError(found)
+    # Of the project's folder, as the code is: who can write there needs no pickle.
     job: Job = pickle.loads((folder / JOB).read_bytes())
     kind = ""
     if job.device or has_place(job.compute):
@@ -100,7 +101,7 @@ def answer(job: Job, tasks: list[Any]) -> tuple[str, Any]:
     except Exception as error:
         error.add_note(f"On a worker:\n{traceback.format_exc()}")
         try:
-            pickle.loads(pickle.dumps(error))
+            pickle.loads(pickle.dumps(error))  # what the stage will do with it
         except Exception:  # an error that cannot travel
             return FAILED, RuntimeError(traceback.format_exc())
         return FAILED, error

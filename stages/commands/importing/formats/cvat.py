@@ -6,11 +6,10 @@ boxes, points and polylines what they are; tags are labels of the whole picture.
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Thing
-from stages.commands.importing.places import split_word
+from stages.commands.importing.places import one_file, split_word
 from stages.dataset.areas import CvatRuns, Ellipse, Polygons, Spot
 from stages.dataset.fields import MOST, number, numbers, spots
 from stages.dataset.files import read_file
@@ -18,7 +17,7 @@ from stages.dataset.sources.voc import parsed
 
 
 def read(asked: Asked) -> Found:
-    found, file = Found(), _file(asked.path)
+    found, file = Found(), one_file(asked.path, "**/*.xml")
     try:
         tree = parsed(read_file(file, MOST))
     except (ParseError, ValueError, LookupError) as error:
@@ -50,15 +49,6 @@ def read(asked: Asked) -> Found:
             _add(shape, picture, names, found)
     names.finish()
     return found
-
-
-def _file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    files = sorted(path.rglob("*.xml"))
-    if len(files) != 1:
-        raise ValueError(f"{path} has {len(files)} XML files: give the one that is meant as PATH")
-    return files[0]
 
 
 def _add(shape: Element, picture: Pictured, names: Names, found: Found) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from stages.commands.importing.formats.cvat import turned
 from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Thing
+from stages.commands.importing.places import one_file
 from stages.dataset.areas import Brush, Ellipse, Polygons, Spot
 from stages.dataset.fields import number, numbers, pairs, read_json, short, take
 
@@ -22,7 +23,7 @@ UPLOADED = re.compile("^[0-9a-f]{8}-")  # what it puts before the names of files
 def read(asked: Asked) -> Found:
     found = Found()
     names = Names(asked, found, "")
-    file = _file(asked.path)
+    file = one_file(asked.path, "*.json")
     tasks = read_json(file)
     if not isinstance(tasks, list):
         raise ValueError(f"{file}: it is {short(tasks)}, not the list of tasks of the export JSON")
@@ -42,15 +43,6 @@ def read(asked: Asked) -> Found:
             _add(result, picture, names, found)
     names.finish()
     return found
-
-
-def _file(path: Path) -> Path:
-    if path.is_file():
-        return path
-    files = sorted(path.glob("*.json"))
-    if len(files) != 1:
-        raise ValueError(f"{path} has {len(files)} JSON files: give the one that is meant as PATH")
-    return files[0]
 
 
 def _results(task: object) -> list[Any] | None:
