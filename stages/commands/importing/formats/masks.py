@@ -1,7 +1,7 @@
 """Masks alone: a folder of pictures and one of masks. Labels are read off the masks, or stand in labels.csv.
 
 PATH holds images/ and masks/; or PATH is the folder of masks and --pictures names the other. What a value
-means is never guessed: formats/mask_meaning.py.
+means is never guessed: mask_meaning.py beside this folder.
 """
 
 from pathlib import Path
