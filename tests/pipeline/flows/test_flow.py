@@ -268,10 +268,9 @@ def test_a_cancel_leaves_nothing_and_a_second_run_is_refused(server: Server, pro
     until(lambda: {"affinity", "evaluation@seeds"} <= set(traces(project)), 120, "two stages at work")
     (refused,) = direct(server, project, {"name": "second"})
     assert refused["type"] == "FAILED" and "is held by flow run first (pid" in refused["message"]
-    start = time.monotonic()
     server.prefect("flow-run", "cancel", run)
     until(lambda: only_worker(server), 35, "nothing but the worker")
-    server.wait(run, ("CANCELLED",), 35 - (time.monotonic() - start))
+    server.wait(run, ("CANCELLED",), 60)  # Prefect's worker says so later: it imports the flow before
     tasks = server.ended_tasks(run, len(ALL))
     assert tasks["affinity"] == tasks["evaluation@seeds"] == ("CANCELLED", "Cancelled")
     assert tasks["report"] == tasks["pseudo_labels"] == ("CANCELLED", "Blocked")
@@ -303,6 +302,7 @@ def test_kill_9_leaves_no_orphan_and_the_next_run_is_right(
 ) -> None:
     value = KILLS.index((victim, sign, delay)) + 10
     asked = {"targets": ["evaluation@predictions"]}
+    add(project, affinity={"value": 0})  # the test before may have failed while it hung
     add(project, predictions={"value": value, "children": True, "seconds": 0.4})
     add(project, evaluation={"value": value, "seconds": 1})
     stub.traced(project)
