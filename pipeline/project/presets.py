@@ -235,19 +235,20 @@ _Representer.add_representer(type(None), _Representer.represent_none)
 
 def _read(path: Path) -> CommentedMap:
     """The file's sections, to be looked at only: who changes them takes a copy."""
-    return _parsed(path, path.read_text(encoding="utf-8"))
-
-
-@functools.lru_cache(maxsize=64)  # the page of a run compares with every preset
-def _parsed(path: Path, text: str) -> CommentedMap:
+    text = path.read_text(encoding="utf-8")
+    check_yaml(text, str(path))
     try:
-        check_yaml(text, str(path))
-        values = _yaml().load(text)
+        values = _parsed(text)
     except YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, CommentedMap):
         raise ValueError(f"{path} must hold sections")
     return values
+
+
+@functools.lru_cache(maxsize=64)  # the page of a run compares with every preset
+def _parsed(text: str) -> Any:
+    return _yaml().load(text)
 
 
 def dump(values: CommentedMap) -> str:
