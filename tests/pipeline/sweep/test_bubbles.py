@@ -129,4 +129,8 @@ def test_the_plot_in_a_browser(tmp_path: Path, width: int, scheme: str) -> None:
         assert window.evaluate("document.documentElement.scrollWidth") == width
         drawing = window.locator("h2#labels ~ .pair figure svg").first
         assert drawing.bounding_box()["width"] > 300
+        cells = "row => [...row.children].map(cell => Math.round(cell.getBoundingClientRect().x))"
+        table = window.locator("table", has_text="mean of the changes below").first
+        rows = [row.evaluate(cells) for row in table.locator("tr").all()]
+        assert len(rows) == 8 and all(row == rows[0] for row in rows)  # each number below its rung
         browser.keep(window, f"bubbles-{width}-{scheme}")
