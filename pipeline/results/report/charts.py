@@ -48,7 +48,9 @@ def ladder(
                 axes.text(place, band.high + 1, f"published: {band.name}", ha="center", fontsize=8)
         if ceiling is not None:
             axes.axhline(ceiling, color=INK, lw=1, ls=(0, (4, 3)))
-            axes.text(-0.45, ceiling + 1, f"fully supervised, val: {text(ceiling)}", fontsize=8.5)
+            said = f"fully supervised, val: {text(ceiling)}"
+            left = (-0.45, ceiling)  # and above it, or the line goes through the words
+            axes.annotate(said, left, (0, 3), textcoords="offset points", fontsize=8.5)
         kinds = ["\nobject / ground" * (row["rung"] in merged) for row in rows]
         names = [f"{row['rung']}\n{row['split']}{kind}" for row, kind in zip(rows, kinds, strict=True)]
         axes.set_xticks(range(len(rows)), names)
