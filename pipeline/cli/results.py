@@ -38,6 +38,19 @@ def report() -> None:
     print(f"{page.write(root).relative_to(root)} is written: open it in a browser")
 
 
+@app.command(rich_help_panel=RESULTS, epilog="Example: `wsss pull`")
+def pull(
+    run: Annotated[
+        str | None, typer.Argument(help="another run, branch or commit: into the cache, for wsss diff")
+    ] = None,
+) -> None:
+    """Fetch a finished run's numbers and pictures from the DVC remote, without its weights and masks."""
+    from pipeline.project.root import find_root
+    from pipeline.results import pulled
+
+    raise SystemExit(pulled.main(find_root(), run))
+
+
 @app.command(rich_help_panel=RESULTS, epilog="Example: `wsss show train_00139 --html train_00139.html`")
 def show(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="of a picture in data/dataset")],
