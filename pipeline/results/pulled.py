@@ -10,7 +10,7 @@ from pipeline.project import locks, places
 from pipeline.results.snapshot import Snapshot, digest, hashes, open_run
 from stages.common.artifacts import write_atomic
 
-REPORTS = "reports/"
+REPORTS, RAW = "reports/", "data/raw/"
 TEXTS = (".csv", ".json", ".md", ".txt")  # of an output in data/: what it says of itself
 SHOWN = 3  # files that a message names
 
@@ -68,8 +68,13 @@ def _check(root: Path) -> None:
 
 
 def _told(run: Snapshot, out: str) -> list[str]:
-    """What an output tells: all in reports/, and texts elsewhere. A folder whose list is lacking: itself."""
+    """What an output tells: all in reports/, and texts elsewhere. A folder whose list is lacking: itself.
+
+    Pictures that were generated tell nothing, and a data set with a part of its files is none.
+    """
     value, told = run.hash(out) or "", out.startswith(REPORTS)
+    if out.startswith(RAW):
+        return []
     if value.endswith(".dir"):
         files = run.inside(out) or ([out] if run.problems else [])
         return [path for path in files if told or path == out or path.endswith(TEXTS)]

@@ -14,6 +14,7 @@ WEIGHTS = b"w" * 99
 FOLDERS = {
     "data/classifier": {"config.json": b"{}", "history.csv": b"epoch\n", "weights.safetensors": WEIGHTS},
     "data/predictions": {"a.png": b"a mask"},
+    "data/raw/synthetic": {"ImageSets/train.txt": b"a\n"},
     "reports/gallery/seeds/tiles": {"a.png": b"a tile", "b.png": b"another"},
 }
 TABLE = "reports/rungs/seeds/per_class.csv"
