@@ -1,7 +1,7 @@
 """Parameters and pictures. Each command imports what it needs, so that help is instant."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
     """Set a recipe, or a data set, in params.yaml; show what changes and what it needs."""
     from pipeline.engine import needs
     from pipeline.project import presets
+    from pipeline.project.keys import text
     from pipeline.project.root import find_root
     from stages.common.door import visible
 
@@ -28,10 +29,21 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
         return
     changes = presets.apply(root, name)
     for key, old, new in changes:
-        print(visible(f"{key}: {_text(old)} -> {_text(new)}"))
-    for text in (*presets.notes(root, name), *needs.of(root)):
-        print(visible(text))
+        print(visible(f"{key}: {text(old)} -> {text(new)}"))
+    for line in (*presets.notes(root, name), *needs.of(root)):
+        print(visible(line))
     print(f"{len(changes)} value(s) changed; `wsss run` runs it" if changes else "params.yaml is so already")
+
+
+@app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss params segmenter.optimizer.lr`")
+def params(key: Annotated[str | None, typer.Argument(help="without it: the sections")] = None) -> None:
+    """What a key of params.yaml means, what may stand there, who reads it, and which presets set it."""
+    from pipeline.project import keys
+    from pipeline.project.root import find_root
+    from stages.common.door import visible
+
+    for line in keys.show(find_root(), key):
+        print(visible(line))
 
 
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss link my-pictures path/to/my-pictures`")
@@ -126,10 +138,3 @@ def check() -> None:
     if code := children.run(root, "stages.parameters.look"):
         raise SystemExit(code)
     print("params.yaml is valid")
-
-
-def _text(value: Any) -> str:
-    """A value in one line, as YAML writes it."""
-    import json
-
-    return value if isinstance(value, str) and value else json.dumps(value)

@@ -120,9 +120,14 @@ def _place(values: CommentedMap, key: str) -> tuple[Any, str]:
     for parent in parents:
         place = place.get(parent) if isinstance(place, dict) else None
     if not isinstance(place, dict) or last not in place:
-        near = difflib.get_close_matches(key, dotted(plain(values)), n=1, cutoff=0.5)
-        raise ValueError(f"params.yaml has no {key}" + (f"; did you mean {near[0]}?" if near else ""))
+        raise ValueError(unknown(key, dotted(plain(values))))
     return place, last
+
+
+def unknown(key: str, known: list[str]) -> str:
+    """What is wrong with a dotted key that is not there."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"params.yaml has no {key}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def dotted(values: dict[str, Any], prefix: str = "") -> list[str]:
