@@ -45,8 +45,9 @@ LIBRARIES = (
 def main() -> None:
     path = sys.argv[1]
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
+        listener.bind(f"{path}.new")
         listener.listen(64)  # whoever comes too early waits
+        os.rename(f"{path}.new", path)  # whoever sees it can connect
         load()
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a keeper has ended
         while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
