@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.project import locks, places
 from pipeline.results.snapshot import Snapshot, digest, hashes, open_run
 from stages.common.artifacts import write_atomic
+from stages.common.door import visible
 
 REPORTS, RAW = "reports/", "data/raw/"
 TEXTS = (".csv", ".json", ".md", ".txt")  # of an output in data/: what it says of itself
@@ -23,7 +24,7 @@ class Pulled:
     there: list[str]  # equal, and so left as they were
     mine: list[str]  # of the workspace, with other content: left as they were
     lacking: list[str]
-    why: str  # something is lacking
+    why: str  # in words, where something is lacking
     size: int = 0  # bytes of the new ones
 
 
@@ -100,4 +101,4 @@ def main(root: Path, name: str | None) -> int:
 
 def _some(paths: list[str]) -> str:
     more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return f"{', '.join(paths[:SHOWN])}{more}"
+    return visible(f"{', '.join(paths[:SHOWN])}{more}")
