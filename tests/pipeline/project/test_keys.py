@@ -67,7 +67,7 @@ def test_what_may_stand_there_is_the_schema_s(key: str, wanted: str) -> None:
 
 
 def test_it_says_of_every_choice_what_the_check_says() -> None:
-    """Each value that it names is taken, as far as that key alone decides; another is refused."""
+    """The value of params.yaml is one of those that it names, and another word is refused."""
     values = read_yaml(ROOT / "params.yaml")
     schema = Parameters.model_json_schema()
     tried = 0
