@@ -3,11 +3,12 @@
 Megabytes instead of gigabytes: all that the page and a comparison read.
 """
 
+import filecmp
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.project import locks, places
-from pipeline.results.snapshot import Snapshot, digest, hashes, open_run
+from pipeline.results.snapshot import Snapshot, hashes, open_run
 from stages.common.artifacts import write_atomic
 from stages.common.door import visible
 
@@ -49,7 +50,7 @@ def pull(root: Path, name: str | None) -> Pulled:
         if name or not file.exists():
             result.new.append(path)
         else:
-            (result.there if _equal(file, source) else result.mine).append(path)
+            (result.there if filecmp.cmp(file, source, shallow=False) else result.mine).append(path)
         if name is None and not file.exists():
             write_atomic(file, source.read_bytes())
     return replace(result, size=sum(found[path].stat().st_size for path in result.new))
@@ -80,10 +81,6 @@ def _told(run: Snapshot, out: str) -> list[str]:
         files = run.inside(out) or ([out] if run.problems else [])
         return [path for path in files if told or path == out or path.endswith(TEXTS)]
     return [out] if value and told and not run.read([out]) else []  # git has the smallest
-
-
-def _equal(file: Path, source: Path) -> bool:
-    return file.is_file() and digest(file.read_bytes()) == digest(source.read_bytes())
 
 
 def main(root: Path, name: str | None) -> int:

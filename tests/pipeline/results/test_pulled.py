@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.project import locks, places
 from pipeline.results import pulled
+from pipeline.results.snapshot import digest
 from tests.pipeline import made_runs
 from tests.pipeline.made_runs import Runs, entry
 
@@ -54,7 +55,7 @@ def here(runs: Runs) -> set[str]:
 
 def cached(runs: Runs, content: bytes) -> bool:
     """Whether an object is in the cache."""
-    value = pulled.digest(content)
+    value = digest(content)
     return (runs.root / ".dvc" / "cache" / "files" / "md5" / value[:2] / value[2:]).exists()
 
 
@@ -90,7 +91,7 @@ def test_another_run_goes_into_the_cache_alone(runs: Runs, capsys: pytest.Captur
 
 def test_what_the_remote_lacks_is_named(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     for content in (b"a tile", b"another"):
-        value = pulled.digest(content)
+        value = digest(content)
         (runs.root.parent / "remote/files/md5" / value[:2] / value[2:]).unlink()
     assert pulled.main(runs.root, None) == 1
     said = capsys.readouterr().out
