@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from stages.common.training.params import devices_asked
+from stages.common.training.params import devices_asked, under_torchrun
 
 
 def device() -> torch.device:
@@ -20,8 +20,13 @@ def device() -> torch.device:
 
 
 def device_count() -> int:
-    """WSSS_DEVICES: on how many devices one training runs, 1 if not set. ValueError for what cannot be."""
+    """WSSS_DEVICES: on how many devices one training runs, 1 if not set. ValueError for what cannot be.
+
+    Under torchrun, on how many of all hosts: it has one process for each.
+    """
     count, place = devices_asked(), device()
+    if under_torchrun():
+        return count
     if count > 1 and place.type == "cuda":
         if place.index is not None:
             raise ValueError(f"WSSS_DEVICE={place} is one GPU: WSSS_DEVICES={count} needs WSSS_DEVICE=cuda")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stages.common.pool import context, end_with_stage, worker_count
+from stages.common.pool import context, end_with_stage, single_thread, worker_count
 from stages.common.training.params import Training
 from stages.common.training.strategy import Batch
 
@@ -92,8 +92,9 @@ def loader(drawn: Drawn, order: Any, processes: int, pin: bool) -> DataLoader:
 
 
 def _start_worker(_: int) -> None:
-    """In a process of the loader: a killed training leaves none behind."""
+    """In a process of the loader: a killed training leaves none behind, and OpenCV does not take all cores."""
     end_with_stage()
+    single_thread()
 
 
 def _channels_last(tensor: Tensor) -> Tensor:

@@ -134,8 +134,18 @@ class MaskedTraining(Training):
         return self
 
 
+def under_torchrun() -> bool:
+    """Whether torchrun started this process, as one of several that train one set of weights."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def devices_asked() -> int:
-    """WSSS_DEVICES as it is written, 1 if not set; whether they are there is not looked at."""
+    """WSSS_DEVICES as it is written, 1 if not set; whether they are there is not looked at.
+
+    Under torchrun, the number of its processes on all hosts.
+    """
+    if under_torchrun():
+        return int(os.environ["WORLD_SIZE"])
     asked = os.environ.get("WSSS_DEVICES") or "1"
     if not asked.isdigit() or int(asked) < 1:
         raise ValueError(f"WSSS_DEVICES={asked}: give a number of devices, 1 or more")

@@ -1,7 +1,8 @@
 """Where a training computes, and how several processes ("ranks") train one set of weights.
 
 With WSSS_DEVICES=N, N ranks train on a share of each batch and average the gradients. Rank 0 is the
-stage; it starts the others by running its own command again, and they leave in `fit`.
+stage; it starts the others by running its own command again, and they leave in `fit`. On several hosts
+torchrun starts them all, and Fabric reads from the environment who they are.
 """
 
 import gc
@@ -19,7 +20,7 @@ from stages.common import door
 from stages.common.device import device, device_count
 from stages.common.networks.store import History
 from stages.common.processes import die_with_parent
-from stages.common.training.params import Training
+from stages.common.training.params import Training, under_torchrun
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 RANK_ZERO = "WSSS_RANK_ZERO"  # in the environment of the other ranks: the process that started them
@@ -35,6 +36,7 @@ def make_fabric(params: Training, samples: int, static: bool, alone: bool = Fals
     which saves a search for them (see `_launched`).
     """
     from lightning.fabric import Fabric
+    from lightning.fabric.plugins.environments import LightningEnvironment
 
     place, count = device(), 1 if alone else device_count()
     if params.precision == "fp16" and place.type == "cpu":
@@ -43,7 +45,9 @@ def make_fabric(params: Training, samples: int, static: bool, alone: bool = Fals
     if count > 1:
         return _launched(count, min(params.batch, samples), place.type, precision, static)
     devices: Any = [place.index or 0] if place.type == "cuda" else 1
-    return Fabric(accelerator=place.type, devices=devices, precision=precision)
+    return Fabric(
+        accelerator=place.type, devices=devices, precision=precision, plugins=[LightningEnvironment()]
+    )
 
 
 def _launched(count: int, batch: int, accelerator: str, precision: Any, static: bool) -> Any:
@@ -55,22 +59,23 @@ def _launched(count: int, batch: int, accelerator: str, precision: Any, static: 
     network twice, as Puzzle's does, could not go back through the first.
     """
     from lightning.fabric import Fabric
-    from lightning.fabric.plugins.environments import LightningEnvironment
+    from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
     from lightning.fabric.strategies import DDPStrategy
 
     if batch % count:
-        raise ValueError(
-            f"WSSS_DEVICES={count} must divide the batch, which is {batch}: each device takes an equal share"
-        )
-    _know_rank_zero()
+        asked = f"torchrun's {count} processes" if under_torchrun() else f"WSSS_DEVICES={count}"
+        raise ValueError(f"{asked} must divide the batch, which is {batch}: each takes an equal share")
+    if not under_torchrun():
+        _know_rank_zero()
     fabric = Fabric(
         accelerator=accelerator,
-        devices=count,
+        devices=int(os.environ["LOCAL_WORLD_SIZE"]) if under_torchrun() else count,
+        num_nodes=int(os.environ["GROUP_WORLD_SIZE"]) if under_torchrun() else 1,
         precision=precision,
         strategy=DDPStrategy(
             static_graph=static, find_unused_parameters=not static, forward_sync_buffers=False
         ),
-        plugins=[LightningEnvironment()],
+        plugins=[TorchElasticEnvironment() if under_torchrun() else LightningEnvironment()],
     )
     fabric.launch()
     if os.environ.get(RANK_ZERO) == str(os.getpid()):  # the others have it; a later training starts its own

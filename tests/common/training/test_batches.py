@@ -3,6 +3,7 @@
 import itertools
 import os
 
+import cv2
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ class Numbers:
         return 4
 
     def sample(self, index, rng):
-        return (torch.tensor([index, int(rng.integers(1000)), os.getpid()]),)
+        return (torch.tensor([index, int(rng.integers(1000)), os.getpid(), cv2.getNumThreads()]),)
 
 
 @pytest.mark.parametrize("method", [None, "spawn"])
@@ -34,6 +35,7 @@ def test_the_loaders_processes_are_not_forked_and_draw_the_same_samples(monkeypa
     there = [batch[0] for batch in loader]
     assert [batch[:, :2].tolist() for batch in there] == [batch[:, :2].tolist() for batch in here]
     assert os.getpid() not in {pid for batch in there for pid in batch[:, 2].tolist()}
+    assert {threads for batch in there for threads in batch[:, 3].tolist()} == {1}  # the processes are many
 
 
 def test_a_start_method_that_is_none_is_refused_as_where_pictures_are_mapped(monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 
@@ -27,7 +28,7 @@ from stages.common.training.strategy import Strategy, Turn, one
 from tests.common.training import tiny
 
 MODE = sys.argv[1]
-RANK = int(os.environ.get("LOCAL_RANK", 0))
+RANK = int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
 OPTIMIZER = {**tiny.OPTIMIZER, "lr": 0.01}
 PARAMS = tiny.params(optimizer=OPTIMIZER, encoder={**tiny.ENCODER, "batch_norm": "frozen"}, epochs=6)
 
@@ -183,6 +184,33 @@ def test_two_devices_train_the_same_network_as_one(trained):
     for found, wanted in zip(trained[2][1], history, strict=True):  # the means of both ranks
         assert found == pytest.approx(wanted, rel=1e-4)
     assert history[-1]["loss"] < history[0]["loss"] / 2
+
+
+def test_two_hosts_under_torchrun_train_the_same_network(root, marked, trained):
+    """Two launchers in two folders, on the loopback. The first host's process alone returns from the training."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    hosts = []
+    for number in (0, 1):
+        (root / f"host{number}").mkdir()
+        command = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+        command += ["--node-rank", str(number), "--master-addr", "127.0.0.1", "--master-port", str(port)]
+        hosts.append(
+            subprocess.Popen(
+                [*command, "../train.py", "well"], cwd=root / f"host{number}",
+                env={**marked.env, "WSSS_DEVICE": "cpu", "WSSS_PROGRESS": "lines"},
+                text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
+        )  # fmt: skip
+    said = [host.communicate(timeout=120)[1] for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0], said
+    assert sorted(path.name for path in (root / "host1").iterdir()) == ["rank1"]
+    weights, history = result(root / "host0")
+    for name, tensor in trained[2][0].items():  # as two processes of one host, to the bit
+        assert torch.equal(tensor, weights[name]), name
+    assert history == trained[2][1]
+    assert "@epoch" in said[0] and "@epoch" not in said[1]
 
 
 @pytest.mark.parametrize("devices", [1, 2])

@@ -27,6 +27,13 @@ def test_a_number_of_devices_that_cannot_be_is_refused(monkeypatch, devices, mes
         train(Net(), Noise(), params(), "key")
 
 
+def test_a_batch_that_torchruns_processes_cannot_share_is_refused(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(ValueError, match="torchrun's 3 processes must divide the batch, which is 4"):
+        train(Net(), Noise(), params(), "key")
+
+
 def test_who_is_rank_zero_is_not_taken_for_its_own_child(monkeypatch):
     monkeypatch.setenv(ranks.RANK_ZERO, str(os.getpid()))
     monkeypatch.setattr(ranks, "die_with_parent", lambda *_: pytest.fail("it would end"))
