@@ -14,6 +14,7 @@ from pipeline.sweep.grid import word
 from pipeline.sweep.outcome import Outcome, Point
 
 SIZE = (3.3, 2.1)  # inches of a chart
+LETTERS = 42  # that stand below it beside each other
 
 
 def write(root: Path, outcome: Outcome) -> None:
@@ -147,6 +148,26 @@ def _chart(effect: Effect, rung: str) -> str:
         means = [fmean(level.scores[rung].values()) for level in levels]
         axes.plot(places, means, "-o", color=charts.COLOURS[0], linewidth=2, markersize=6)
         axes.set_title(f"{rung}, mIoU in %", fontsize=10, loc="left")
-        axes.set_xticks(places, [_label(level.value) for level in levels])
+        names, what = ticks([level.value for level in levels])
+        axes.set_xticks(places, names)
+        axes.set_xlabel(what)
         axes.set_xlim(-0.4, len(levels) - 0.6)
         return charts.svg(drawn)
+
+
+def ticks(values: list[tuple[Any, ...]]) -> tuple[list[str], str]:
+    """The values as the chart has room for them, cut; where that makes two alike, their rows in the table.
+
+    And what the axis is called then.
+    """
+    room = max(1, LETTERS // len(values))
+    names = [", ".join(_keys(part) for part in value) for value in values]
+    short = [name if len(name) <= room else f"{name[: room - 1]}…" for name in names]
+    if len(set(short)) == len(short):
+        return short, ""
+    return [str(n) for n in range(1, len(values) + 1)], "row of the table"
+
+
+def _keys(part: Any) -> str:
+    """A map by its keys alone: the rest of it is in the table."""
+    return " + ".join(map(str, part)) if isinstance(part, dict) and part else word(part)

@@ -187,7 +187,7 @@ def test_two_devices_train_the_same_network_as_one(trained):
 
 
 def test_two_hosts_under_torchrun_train_the_same_network(root, marked, trained):
-    """Two launchers in two folders, on the loopback. The first host's process alone returns from the training."""
+    """Two launchers in two folders, on the loopback. The first host alone returns from the training."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
