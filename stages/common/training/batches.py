@@ -92,7 +92,7 @@ def loader(drawn: Drawn, order: Any, processes: int, pin: bool) -> DataLoader:
 
 
 def _start_worker(_: int) -> None:
-    """In a process of the loader: a killed training leaves none behind, and OpenCV does not take all cores."""
+    """In a process of the loader: a killed training leaves none behind, and OpenCV takes one core."""
     end_with_stage()
     single_thread()
 
