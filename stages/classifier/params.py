@@ -1,6 +1,6 @@
 """Parameters of the step `classifier`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -55,6 +55,22 @@ class Eader(Section):
         return self
 
 
+class ClipText(Section):
+    """Prompts for CLIP, which trains nothing: of each class, and of what else a picture shows."""
+
+    templates: Annotated[list[str], Field(min_length=1)]  # {} is where a name goes
+    names: dict[
+        str, Annotated[list[str], Field(min_length=1)]
+    ]  # of a class; of one that is not here, its own
+    background: Annotated[list[str], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _places(self) -> "ClipText":
+        if bad := [text for text in self.templates if text.count("{}") != 1]:
+            raise ValueError(f"templates: each must have one {{}}, where a name goes, found {bad[0]!r}")
+        return self
+
+
 class KernelUsage(Section):
     alpha: Positive | None  # null: the number of classes, with which the head starts as the linear one does
 
@@ -69,13 +85,15 @@ class Recogniser(Training):
 
 
 class Classifier(Recogniser):
-    method: Literal["plain", "puzzle", "oc_cse", "p_oc", "p_noc", "eader"]  # the training strategy
+    # the training strategy; clip_text trains nothing
+    method: Literal["plain", "puzzle", "oc_cse", "p_oc", "p_noc", "eader", "clip_text"]
     plain: Empty | None = None  # dvc.yaml declares the chosen method's keys only
     puzzle: Puzzle | None = None
     oc_cse: OcCse | None = None
     p_oc: POc | None = None
     p_noc: PNoc | None = None
     eader: Eader | None = None
+    clip_text: ClipText | None = None
     ordinary: Literal["nothing", "ordinary_classifier"]  # the folder of data/ that holds it
 
     @model_validator(mode="after")
@@ -89,12 +107,35 @@ class Classifier(Recogniser):
         return self
 
     @model_validator(mode="after")
+    def _of_clip(self) -> "Classifier":
+        if (self.method == "clip_text") != self.encoder.name.startswith("clip-"):
+            raise ValueError(
+                "encoder.name: clip-NAME (open_clip's) and method clip_text go together, found "
+                f"{self.encoder.name!r} with {self.method}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _seen_alike(self) -> "Classifier":
         """A new adversary sees what the classifier sees, normalised once."""
         other = self.eader.encoder if self.method == "eader" and self.eader else None
         if other and (other.mean, other.std) != (self.encoder.mean, self.encoder.std):
             raise ValueError("eader.encoder: mean and std must be those of encoder, whose pictures it sees")
         return self
+
+    def together(self, recipe: Any) -> list[str]:
+        """Whoever reads CLIP's classifier must know that it has texts, and no map of its head."""
+        clip, by = self.method == "clip_text", "for classifier.method clip_text"
+        checks = [
+            (clip and recipe.seeds.method != "clip_text", f"seeds.method: must be clip_text {by}"),
+            (not clip and recipe.seeds.method == "clip_text",
+             "classifier.method: must be clip_text for seeds.method clip_text"),
+            (clip and bool(recipe.explanation.of), f"explanation.of: must be [] {by}"),
+            (clip and bool(recipe.diagnosis.of), f"diagnosis.of: must be [] {by}"),
+            (clip and recipe.saliency.start == "classifier", f"saliency.start: must be nothing {by}"),
+            (clip and self.head != "linear", f"classifier.head: must be linear {by}, whose head are texts"),
+        ]  # fmt: skip
+        return [problem for wrong, problem in checks if wrong]
 
     def needs_ordinary(self) -> bool:
         from_it = self.method == "eader" and self.eader is not None and self.eader.start == "ordinary"

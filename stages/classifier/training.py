@@ -3,10 +3,11 @@
 import functools
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.classifier.head import fold, mean_cosine, regularise
@@ -21,6 +22,7 @@ from stages.common.pictures import Pictures
 from stages.common.training import augment
 from stages.common.training.batches import Samples
 from stages.common.training.loop import fit
+from stages.common.training.params import Training
 from stages.common.training.samples import LabelledSamples
 from stages.common.training.strategy import MAIN, Strategy
 
@@ -38,13 +40,26 @@ def train(
 
     What is kept is `main` with its head as a plain convolution: nothing below knows how it was trained.
     """
-    folder, metrics_file = outputs
     model: ClassifierNet = strategy.networks[MAIN]  # type: ignore[assignment]
     regularise(model, params)
     history = fit(step, strategy, samples, params, key, functools.partial(curve, pictures, params))
     fold(model)
+    return keep(step, model, params, pictures, history, outputs)
+
+
+def keep(
+    step: str,
+    model: nn.Module,
+    params: Recogniser,
+    pictures: Pictures,
+    history: store.History,
+    outputs: tuple[Path, Path],
+    own: dict[str, Any] | None = None,
+) -> str:
+    """Write a classifier and how well it recognises; `own` is what config.json says besides."""
+    folder, metrics_file = outputs
     metrics = validate(model, pictures, params)
-    config = {"classes": list(pictures.classes), "encoder": params.encoder.model_dump()}
+    config = {"classes": list(pictures.classes), "encoder": params.encoder.model_dump(), **(own or {})}
     store.save_network(folder, model, config, history)
     write_json(metrics_file, metrics)
     if "map" not in metrics:
@@ -52,9 +67,9 @@ def train(
     return f"{step}: mAP {metrics['map']:.2f} %, F1 {metrics['f1']:.2f} % on val{alike(model)}"
 
 
-def alike(model: ClassifierNet) -> str:
+def alike(model: nn.Module) -> str:
     """How alike the classes' vectors in the head are: what regularised kernel usage is to lower."""
-    cosine = mean_cosine(model.head.weight)
+    cosine = mean_cosine(model.head.weight)  # type: ignore[union-attr, arg-type]
     return "" if math.isnan(cosine) else f"; vectors of two classes: mean cosine {cosine:.2f}"
 
 
@@ -65,7 +80,7 @@ def key(params: Recogniser, pictures: Pictures, *more: object) -> str:
     return fingerprint.key(params.model_dump(), files, training_place(), *more)
 
 
-def curve(pictures: Pictures, params: Recogniser, model: ClassifierNet) -> dict[str, float]:
+def curve(pictures: Pictures, params: Recogniser, model: nn.Module) -> dict[str, float]:
     """val_loss and val_map (percent) of one epoch, {} where no picture of val has a class.
 
     Nothing is chosen by them: the last epoch is kept. They cost a forward pass of val and its decoding
@@ -79,14 +94,14 @@ def curve(pictures: Pictures, params: Recogniser, model: ClassifierNet) -> dict[
     return {"val_loss": loss, "val_map": values["map"]}
 
 
-def validate(model: ClassifierNet, pictures: Pictures, params: Recogniser) -> dict:
+def validate(model: nn.Module, pictures: Pictures, params: Recogniser) -> dict:
     """Metrics on val, each picture fitted into the crop."""
     scores, targets = val_scores(model.to(device()), pictures, params)
     return classification_metrics(scores, targets, list(pictures.classes[1:]))
 
 
 @torch.inference_mode()
-def val_scores(model: ClassifierNet, pictures: Pictures, params: Recogniser) -> tuple[Tensor, Tensor]:
+def val_scores(model: nn.Module, pictures: Pictures, params: Recogniser) -> tuple[Tensor, Tensor]:
     """Scores (logits) [N, C] of val, each picture fitted into the crop, and its targets 0/1 [N, C]."""
     place = next(model.parameters()).device
     val = pictures.split("val")
@@ -98,7 +113,7 @@ def val_scores(model: ClassifierNet, pictures: Pictures, params: Recogniser) -> 
     return torch.cat(scores), targets
 
 
-def fitted(picture: np.ndarray, params: Recogniser) -> np.ndarray:
+def fitted(picture: np.ndarray, params: Training) -> np.ndarray:
     """The picture with its longest side at the crop, centred; float32 [3, crop, crop]."""
     crop = params.augment.crop
     height, width = picture.shape[:2]

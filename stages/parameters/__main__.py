@@ -59,7 +59,11 @@ def check_encoders(params: Recipe) -> None:
     problems = []
     for name, encoder in encoders(params).items():
         try:
-            if encoder.name not in OURS:
+            if name == "classifier" and params.classifier.method == "clip_text":
+                from stages.classifier.clip import check_name as check_clip
+
+                check_clip(encoder.name)
+            elif encoder.name not in OURS:
                 from stages.common.networks.encoders import check_name  # only now: the library takes seconds
 
                 check_name(encoder.name)

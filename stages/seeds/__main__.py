@@ -54,11 +54,11 @@ class SeedMaps:
     place: str
 
     def prepare(self) -> None:
-        _classifier(self.place)
+        _classifier(self.place, self.params.method)
 
     def __call__(self, batch: list[Loaded]) -> list[Files]:
-        model, encoder = _classifier(self.place)
-        inputs, cells = _grids(self.place, self.params.layer)
+        model, encoder = _classifier(self.place, self.params.method)
+        inputs, cells = _grids(self.place, self.params.method, self.params.layer)
         if not any(picture.labels for picture, _ in batch):  # nothing is asked of the network
             height, width = cells_of(batch[0].pixels.shape[:2], cells)
             return [self._files(picture, np.zeros((0, height, width), np.float32)) for picture, _ in batch]
@@ -89,16 +89,17 @@ class SeedMaps:
 
 
 @functools.cache
-def _classifier(place: str) -> tuple[ClassifierNet, dict[str, Any]]:
-    """The trained network, and what its config.json says of its encoder."""
+def _classifier(place: str, method: str) -> tuple[ClassifierNet, dict[str, Any]]:
+    """The network, by the method's own `rebuild` if it has one, and what config.json says of its encoder."""
     config = store.read_config(CLASSIFIER)
-    model = store.load_into(rebuild_classifier(config), CLASSIFIER).to(place)
+    rebuild = getattr(importlib.import_module(f"stages.seeds.{method}"), "rebuild", rebuild_classifier)
+    model = store.load_into(rebuild(config), CLASSIFIER).to(place)
     return model, config["encoder"]  # type: ignore[return-value]
 
 
 @functools.cache
-def _grids(place: str, layer: str) -> tuple[Grid, Grid]:
-    return grids(_classifier(place)[0], layer)
+def _grids(place: str, method: str, layer: str) -> tuple[Grid, Grid]:
+    return grids(_classifier(place, method)[0], layer)
 
 
 def check_layer(params: Seeds, place: str) -> None:
@@ -108,7 +109,7 @@ def check_layer(params: Seeds, place: str) -> None:
     it is not defined at all. Noise serves as pictures: it excites all of the network, of which both are
     properties. ValueError for no cut.
     """
-    model, _ = _classifier(place)
+    model, _ = _classifier(place, params.method)
     noise = torch.Generator().manual_seed(0)
     side = 4 * int(model.encoder.output_stride) + 1  # type: ignore[arg-type]
     pictures = torch.randn(2, 3, side, side, generator=noise).to(place)

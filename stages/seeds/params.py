@@ -30,7 +30,8 @@ class SmoothGrad(Section):
 
 class Seeds(Section):
     method: Literal["cam", "grad_cam", "grad_cam_pp", "score_cam", "vgatt", "gradient", "smooth_grad",
-                    "full_grad", "minmax_cam", "minmax_grad_cam", "d_minmax_grad_cam"]  # fmt: skip
+                    "full_grad", "minmax_cam", "minmax_grad_cam", "d_minmax_grad_cam",
+                    "clip_text"]  # fmt: skip
     cam: Empty | None = None  # dvc.yaml declares the chosen method's keys only
     grad_cam: Empty | None = None
     grad_cam_pp: Empty | None = None
@@ -42,6 +43,7 @@ class Seeds(Section):
     minmax_cam: Empty | None = None
     minmax_grad_cam: Empty | None = None
     d_minmax_grad_cam: Empty | None = None
+    clip_text: Empty | None = None
     layer: str  # a module path of the classifier, last, or input (the pixels)
     scales: Annotated[list[Positive], Field(min_length=1)]
     flip: bool
@@ -62,6 +64,8 @@ class Seeds(Section):
         method, layer = self.method, self.layer
         if method in LAST_ONLY and layer != "last":
             raise ValueError(f"{method} reads the last layer, not {layer}: use {LAST_ONLY[method]} there")
+        if method == "clip_text" and layer != "last":
+            raise ValueError(f"clip_text reads CLIP's last block, not {layer}: set layer: last")
         if method in PIXELS_ONLY and layer != "input":
             raise ValueError(f"{method} is taken at the pixels, not at {layer}: set layer: input")
         if method in MAPS_ONLY and layer == "input":

@@ -15,6 +15,8 @@ from stages.classifier import __main__ as classifier
 from stages.classifier import training
 from stages.classifier.network import rebuild_classifier
 from stages.common.networks import store
+from stages.seeds import __main__ as seeds
+from tests.classifier import tiny_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -121,6 +123,36 @@ def test_regularised_kernel_usage_resumes_in_the_middle_with_the_same_bytes(proj
     classifier.main()
     assert "resumed from step 1" in capsys.readouterr().out
     assert (project / "data/classifier/weights.safetensors").read_bytes() == saved
+
+
+def test_clip_is_asked_and_not_trained_and_the_seeds_read_it(project):
+    """From the step's door to the maps, twice with the same bytes."""
+    tiny_clip.install(project)
+    choose(project, method="clip_text", encoder=tiny_clip.ENCODER)
+    yaml = YAML(typ="safe")
+    params = yaml.load(project / "params.yaml")
+    params["classifier"]["clip_text"]["names"] = {"cat": ["cat", "kitten"]}
+    params["seeds"] |= {"method": "clip_text", "scales": [1.0, 0.5]}
+    yaml.dump(params, project / "params.yaml")
+    line = classifier.main()
+    assert line.startswith("classifier: mAP ")
+    assert [row["epoch"] for row in history(project)] == ["0"]
+    config = store.read_config(Path("data/classifier"))
+    assert config["prompts"] == [
+        ["a clean origami cat.", "a clean origami kitten."],
+        ["a clean origami dog."],
+    ]
+    assert config["background"][:2] == [["a clean origami ground."], ["a clean origami land."]]
+    assert (project / "reports/classifier/inputs.png").stat().st_size > 1000
+    weights = (project / "data/classifier/weights.safetensors").read_bytes()
+    classifier.main()
+    assert (project / "data/classifier/weights.safetensors").read_bytes() == weights
+    seeds._classifier.cache_clear()
+    seeds._grids.cache_clear()
+    seeds.main()
+    with np.load(project / "data/seeds/train0.npz") as found:
+        assert found["maps"].shape == (1, 4, 4) and found["classes"].tolist() == [1]
+        assert 0 < found["maps"].max() <= 1
 
 
 def test_operations_that_are_asked_for_are_drawn(project):

@@ -34,7 +34,7 @@ def test_nothing_is_aliased() -> None:
     ("key", "value", "says"),
     [
         ("segmentor", {}, "segmentor: unknown key; did you mean segmenter?"),
-        ("seeds.method", "camm", "'minmax_grad_cam' or 'd_minmax_grad_cam', found 'camm'"),
+        ("seeds.method", "camm", "'d_minmax_grad_cam' or 'clip_text', found 'camm'"),
         ("seeds.method", "gradient", "seeds: gradient is taken at the pixels, not at last: set layer: input"),
         ("seeds.smooth_grad.noise", -0.1, "seeds.smooth_grad.noise: Input should be greater than or equal"),
         ("seeds.smooth_grad.samples", 0, "seeds.smooth_grad.samples: Input should be greater than or equal"),
@@ -251,6 +251,13 @@ def test_an_option_of_the_network_is_finite_too() -> None:
         check(Parameters, changed("segmenter.options", {"upsampling": float("inf")}), "x")
 
 
+CLIP: dict[str, object] = {
+    "classifier.method": "clip_text",
+    "classifier.encoder": {
+        "name": "clip-ViT-B-16", "output_stride": 16, "weights": {"source": "none", "name": "", "sha256": ""},
+        "mean": [0.5] * 3, "std": [0.5] * 3, "freeze": [], "batch_norm": "train",
+    },
+}  # fmt: skip
 GRAPH: dict[str, object] = {"graph.of": ["a2gnn"], "segmenter.labels": "graph"}
 SALIENCY = {
     "saliency.of": ["c2am_h"],
@@ -287,6 +294,17 @@ SALIENCY = {
         ({"evaluation.rungs": {"x": "explanation"}}, "evaluation.rungs.x: no step leaves explanation"),
         ({"explanation.of": ["pseudo_labels"]}, "explanation.of.0: Input should be 'seeds', found 'pseudo_l"),
         ({"explanation.precision": "fp16"}, "explanation.precision: Input should be 'fp32' or 'bf16', found"),
+        ({"classifier.method": "clip_text"}, "classifier: encoder.name: clip-NAME (open_clip's) and method"),
+        (CLIP | {"classifier.method": "plain"}, "go together, found 'clip-ViT-B-16' with plain"),
+        ({"seeds.method": "clip_text"}, "classifier.method: must be clip_text for seeds.method clip_text"),
+        (CLIP, "seeds.method: must be clip_text for classifier.method clip_text"),
+        (CLIP | {"explanation.of": ["seeds"]}, "explanation.of: must be [] for classifier.method clip_text"),
+        (CLIP | {"diagnosis.of": ["classifier"]}, "diagnosis.of: must be [] for classifier.method clip_text"),
+        (CLIP | {"classifier.head": "kernel_usage"}, "classifier.head: must be linear for classifier.method"),
+        (
+            CLIP | {"saliency.of": ["c2am"], "saliency.start": "classifier"},
+            "saliency.start: must be nothing for classifier.method clip_text",
+        ),
         ({"evaluation.rungs": {"x": "diagnosis"}}, "evaluation.rungs.x: no step leaves diagnosis"),
         ({"diagnosis.of": ["seeds"]}, "diagnosis.of.0: Input should be 'classifier', found 'seeds'"),
         ({"diagnosis.shares": [1, 101]}, "diagnosis.shares.1: Input should be less than or equal to 100, f"),

@@ -101,11 +101,11 @@ def test_a_head_of_zeros_hides_nothing():
 def test_the_step_refuses_before_any_picture(monkeypatch, capsys):
     values = {**VALUES, "method": "full_grad", "layer": "input"}
     asked = check(Seeds, values, "test")
-    monkeypatch.setattr(step, "_classifier", lambda place: (classifier().float(), {}))
+    monkeypatch.setattr(step, "_classifier", lambda *_: (classifier().float(), {}))
     step.check_layer(asked, "cpu")
     assert capsys.readouterr().err == "" and full_grad.remark(classifier(), pictures(), None, "input") == ""
     model = gated(nn.SiLU()).float()
-    monkeypatch.setattr(step, "_classifier", lambda place: (model, {}))
+    monkeypatch.setattr(step, "_classifier", lambda *_: (model, {}))
     with pytest.raises(ValueError, match="SiLU") as error:
         step.check_layer(asked, "cpu")
     assert "\n" not in str(error.value)

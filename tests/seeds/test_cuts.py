@@ -84,7 +84,7 @@ def test_a_layer_beside_a_skip_is_refused_and_its_block_named(layer, block):
 
 def test_the_step_asks_once_before_any_picture(monkeypatch, capsys):
     model = classifier().float()
-    monkeypatch.setattr(step, "_classifier", lambda place: (model, {}))
+    monkeypatch.setattr(step, "_classifier", lambda *_: (model, {}))
 
     def asked(layer):
         return check(Seeds, {**VALUES, "method": "vgatt", "layer": layer}, "test")
@@ -99,7 +99,7 @@ def test_the_step_asks_once_before_any_picture(monkeypatch, capsys):
     with pytest.raises(ValueError, match="no feature map"):
         step.check_layer(asked("encoder"), "cpu")
     skip = classifier("resnet18", 32).float()
-    monkeypatch.setattr(step, "_classifier", lambda place: (skip, {}))
+    monkeypatch.setattr(step, "_classifier", lambda *_: (skip, {}))
     monkeypatch.setattr(step, "load", lambda *_: asked("encoder.layer3.0.bn1"))
     monkeypatch.setattr(step, "load_pictures", lambda: SimpleNamespace(split=lambda name: []))
     monkeypatch.setattr(step.fingerprint, "file_hash", lambda path: "")

@@ -12,6 +12,8 @@ STRIDE_8 = ("vgg16_deeplab", "vgg19_chen")  # encoders that are built so
 # Beginnings of the encoders that pool or merge cells where others stride, which no dilation replaces.
 NOT_DILATED = ("small_pool", "vgg", "densenet", "inception", "xception", "mit_b", "tu-swin")
 
+CLIP = "clip-"  # begins the names of open_clip's networks, which have texts beside the encoder
+
 Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
 
