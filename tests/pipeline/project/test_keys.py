@@ -47,7 +47,7 @@ def test_what_is_repeated_is_explained_where_it_is_first() -> None:
 @pytest.mark.parametrize(
     ("key", "wanted"),
     [
-        ("classifier.method", "plain | puzzle | oc_cse | p_oc | p_noc | eader"),
+        ("classifier.method", "plain | puzzle | oc_cse | p_oc | p_noc | eader | clip_text"),
         ("classifier.optimizer.lr", "number, above 0"),
         ("classifier.seed", "whole number, 0 to 2147483647"),
         ("classifier.augment.longest_side", "list of number, above 0 (at least 2, at most 2) or null"),
