@@ -31,7 +31,7 @@ def main() -> str:
     params = load("classifier", Classifier)
     pictures = load_pictures()
     module = importlib.import_module(method(params))
-    if params.method == "clip_text":
+    if not hasattr(module, "strategy"):
         return untrained(module, params, pictures)
     strategy = new_strategy(module, params, len(pictures.classes) - 1)
     kind = getattr(module, "Samples", LabelledSamples)

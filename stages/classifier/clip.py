@@ -25,7 +25,6 @@ class Vision(nn.Module):
         super().__init__()
         self.tower = tower
         self.output_stride: int = tower.patch_size[0]
-        self.out_channels = [3, tower.conv1.out_channels]
 
     def before_last(self, pictures: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """The tokens that the last block is given, and the grid (h, w) of the N patches.
@@ -140,11 +139,7 @@ def create(params: Encoder, with_weights: bool = True) -> Any:
     finally:
         logging.disable(logging.NOTSET)
     tower = model.visual
-    if (
-        not isinstance(tower, open_clip.transformer.VisionTransformer)
-        or tower.pool_type != "tok"
-        or tower.attn_pool
-    ):
+    if not plain(tower):
         raise ValueError(f"encoder {params.name}: its image tower is no plain ViT with a class token")
     if tower.patch_size != (params.output_stride,) * 2:
         raise ValueError(
@@ -153,6 +148,15 @@ def create(params: Encoder, with_weights: bool = True) -> Any:
     if with_weights and weights.source == "file":
         load(model, params)
     return model.eval()
+
+
+def plain(tower: Any) -> bool:
+    """Whether `Vision` computes what the tower does."""
+    from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+
+    if not isinstance(tower, VisionTransformer) or tower.pool_type != "tok" or tower.attn_pool is not None:
+        return False
+    return tower.proj is not None and isinstance(tower.transformer.resblocks[-1], ResidualAttentionBlock)
 
 
 def load(model: nn.Module, params: Encoder) -> None:
@@ -178,7 +182,14 @@ def text_vectors(model: Any, tokenizer: Callable[[list[str]], Tensor], prompts: 
 
 
 def rebuild(config: dict[str, Any]) -> ClipNet:
-    """The network of a saved config.json, without weights (they are loaded next)."""
+    """The network of a saved config.json, without weights (they are loaded next).
+
+    ValueError for that of a classifier that was trained on labels.
+    """
+    if "background" not in config:
+        raise ValueError(
+            "data/classifier has no texts: seeds.method clip_text needs classifier.method clip_text"
+        )
     params = Encoder.model_validate(config["encoder"])
     with torch.random.fork_rng(devices=[]):
         model = create(params, with_weights=False)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from stages.common.params import Count, Empty, Fraction, Positive, Section
-from stages.common.training.params import Encoder, Training
+from stages.common.training.params import CLIP, Encoder, Training
 
 Weight = Annotated[float, Field(ge=0)]  # of a loss
 Span = Annotated[list[Weight], Field(min_length=2, max_length=2)]  # at the first step and at the last
@@ -59,9 +59,8 @@ class ClipText(Section):
     """Prompts for CLIP, which trains nothing: of each class, and of what else a picture shows."""
 
     templates: Annotated[list[str], Field(min_length=1)]  # {} is where a name goes
-    names: dict[
-        str, Annotated[list[str], Field(min_length=1)]
-    ]  # of a class; of one that is not here, its own
+    # of a class; of one that is not here, its own
+    names: dict[str, Annotated[list[str], Field(min_length=1)]]
     background: Annotated[list[str], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -108,7 +107,7 @@ class Classifier(Recogniser):
 
     @model_validator(mode="after")
     def _of_clip(self) -> "Classifier":
-        if (self.method == "clip_text") != self.encoder.name.startswith("clip-"):
+        if (self.method == "clip_text") != self.encoder.name.startswith(CLIP):
             raise ValueError(
                 "encoder.name: clip-NAME (open_clip's) and method clip_text go together, found "
                 f"{self.encoder.name!r} with {self.method}"

@@ -4,8 +4,6 @@ Lin et al. 2023, Eq. 1-3: at the input of the attention of CLIP's last block. By
 a class from the others and from the background, and not what they share.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -40,10 +38,3 @@ def probabilities(scores: Tensor, ground: Tensor, classes: Tensor) -> Tensor:
     own = scores.gather(1, classes)
     among = torch.cat([own.masked_fill(~real(classes), -torch.inf), ground], 1)
     return (own - among.logsumexp(1, keepdim=True)).exp()
-
-
-def remark(model: Any, pictures: Tensor, classes: Tensor, layer: str) -> str:
-    """ValueError for a classifier that was trained on labels."""
-    if not isinstance(model, ClipNet):
-        raise ValueError("seeds.method clip_text reads CLIP's classifier: set classifier.method clip_text")
-    return ""

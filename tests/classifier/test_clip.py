@@ -2,6 +2,7 @@
 
 import hashlib
 
+import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -11,8 +12,6 @@ from stages.classifier import clip
 from stages.common.params import check
 from stages.common.training.params import Encoder
 from tests.classifier import tiny_clip
-
-open_clip = pytest.importorskip("open_clip")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -122,6 +121,29 @@ def test_a_patch_of_another_side_and_a_tower_without_tokens_are_refused():
         clip.create(encoder(output_stride=16))
     with pytest.raises(ValueError, match="no plain ViT"):
         clip.create(encoder(name="clip-RN50", output_stride=32))
+
+
+def test_a_tower_that_is_computed_in_another_way_is_refused():
+    """Blocks with norms of their own in the attention, and a pooling by attention."""
+    made = {"image_size": 32, "patch_size": 8, "width": 24, "layers": 2, "heads": 3, "mlp_ratio": 2.0}
+    tower = open_clip.transformer.VisionTransformer
+    assert clip.plain(tower(**made, output_dim=12))
+    assert not clip.plain(tower(**made, output_dim=12, qk_norm=True))
+    assert not clip.plain(tower(**made, output_dim=12, pool_type="avg"))
+    assert not clip.plain(tower(**made, output_dim=12, attentional_pool=True, attn_pooler_heads=3))
+
+
+def test_without_open_clip_the_message_says_how_to_have_it(monkeypatch):
+    monkeypatch.setattr(clip.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r'needs open_clip: pip install .*\[clip\]"'):
+        clip.check_name("clip-ViT-B-16")
+
+
+def test_the_config_of_a_classifier_without_texts_is_refused():
+    with pytest.raises(
+        ValueError, match=r"no texts: seeds.method clip_text needs classifier.method clip_text"
+    ):
+        clip.rebuild({"classes": ["background", "a"], "encoder": tiny_clip.ENCODER})
 
 
 def test_a_name_that_open_clip_does_not_have_is_refused():

@@ -9,7 +9,6 @@ from stages.common.params import Empty
 from stages.seeds import clip_text
 from stages.seeds.grid import Grid, grids
 from tests.classifier import tiny_clip
-from tests.classifier.tiny import new, params
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +56,3 @@ def test_a_repeated_class_counts_once():
 
 def test_the_cells_are_the_patches(net):
     assert grids(net, "last") == (Grid(8, 3.5), Grid(8, 3.5))
-
-
-def test_a_trained_classifier_is_refused():
-    with pytest.raises(ValueError, match=r"set classifier.method clip_text"):
-        clip_text.remark(
-            new(params("plain")).networks["main"],
-            torch.zeros(2, 3, 9, 9),
-            torch.zeros(2, 1, dtype=torch.long),
-            "last",
-        )
