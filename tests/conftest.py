@@ -123,7 +123,7 @@ def _repository() -> Path:
     project.run("dvc", "init", "-q")
     project.run("dvc", "config", "core.analytics", "false")
     project.run("git", "reset", "-q")  # DVC has added its files
-    (project.root / ".dvcignore").unlink()  # empty, and in a copy it would take the place of the project's own
+    (project.root / ".dvcignore").unlink()  # empty: in a copy it would take the place of the project's own
     return project.root
 
 
