@@ -14,6 +14,7 @@ from stages.common.fingerprint import ROOT
 from stages.common.params import read_yaml
 from stages.common.stamps import files, reader, stamp
 from stages.parameters.params import Parameters
+from stages.pseudo_labels.params import PseudoLabels
 
 CHECK = "data/parameters.ok"
 READS_MASKS = ("evaluation", "gallery", "report")
@@ -64,10 +65,13 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "one_step.of": ["rrm"],
     "segmenter.labels": "one_step/train",
     "graph.of": ["a2gnn"],
+    "pseudo_labels.merge": "masks",
+    "pseudo_labels.regions": "raw/sam",
     "evaluation.rungs": {**read_yaml(ROOT / "params.yaml")["evaluation"]["rungs"], "graph": "graph"},
     "ceiling.of": {"segmenter": "nothing", "only_true": "pseudo_labels", "all_corrected": "pseudo_labels"},
     "few_shot.folds": [0, 2],
 }
+GIVEN = EVERYTHING | {"saliency.of": ["folder"], "saliency.maps": "raw/eps", "saliency.start": "nothing"}
 FEW_SHOT = ("fold_masks", "few_shot", "episodes")
 
 
@@ -149,6 +153,34 @@ def test_every_method_has_its_file() -> None:
         assert methods
         for method in methods:
             assert (ROOT / "stages" / step / f"{method}.py").is_file(), f"{step}: {method}"
+
+
+def test_every_kind_of_regions_has_its_file_and_runs_no_other() -> None:
+    kinds = get_args(PseudoLabels.model_fields["merge"].annotation)
+    values = read_yaml(ROOT / "params.yaml")
+    rule = "stages/pseudo_labels/merge.py"
+    own = {kind: f"stages/pseudo_labels/merges/{kind}.py" for kind in kinds}
+    for kind in kinds:
+        values["pseudo_labels"]["merge"] = kind
+        run = set(files(stamp("pseudo_labels", values, reader(ROOT))))
+        wanted = set() if kind == "none" else {rule, own[kind]}
+        assert run & {rule, *own.values()} == wanted
+
+
+def test_what_somebody_made_is_read_and_made_by_no_stage(tmp_path: Path) -> None:
+    """Maps for the saliency, regions for the pseudo-labels: each a folder that no stage leaves."""
+    found = resolve(tmp_path / "repo", {"affinity_labels": "saliency"}, also=GIVEN)
+    own = found["saliency@folder"]
+    assert "data/raw/eps" in own.deps and own.cmd == "python -m stages.saliency folder"
+    assert "data/saliency" in found["affinity_labels@seeds"].deps
+    assert "data/raw/sam" in found["pseudo_labels"].deps
+    given = [dep for stage in found.values() for dep in stage.deps if dep in ("data/raw/eps", "data/raw/sam")]
+    outs = [out.path for stage in found.values() for out in stage.outs]
+    assert len(given) == 2 and not [out for out in outs for dep in given if overlap(dep, out)]
+    values = read_yaml(ROOT / "params.yaml")
+    values["saliency"]["of"] = ["folder"]
+    run = set(files(stamp("saliency", values, reader(ROOT))))
+    assert "stages/saliency/given.py" in run and "stages/common/training/loop.py" not in run
 
 
 def test_a_step_that_a_recipe_does_without_is_absent(tmp_path: Path, stages: dict[str, Stage]) -> None:
@@ -274,7 +306,7 @@ def overlap(one: str, other: str) -> bool:
     return a == b or a in b.parents or b in a.parents
 
 
-@pytest.mark.parametrize("also", [{}, EVERYTHING], ids=["shipped", "everything"])
+@pytest.mark.parametrize("also", [{}, EVERYTHING, GIVEN], ids=["shipped", "everything", "given"])
 def test_no_training_sees_a_pixel_label(tmp_path: Path, also: dict[str, Any]) -> None:
     """Everything that descends from data/masks is evaluation, report, or outside the recipe."""
     found = resolve(tmp_path / "repo", {}, also=also)

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.project import gpus, processor
 from stages.common.params import ParameterError, read_yaml
 from stages.dataset.layouts import voc_base
+from stages.saliency.params import UNTRAINED
 
 TRAININGS = ("classifier", "ordinary_classifier", "saliency", "affinity", "one_step", "segmenter", "few_shot")
 BY_FOLDS = ("fold_masks", "few_shot", "episodes")  # there where few_shot.folds asks for them
@@ -27,7 +28,7 @@ def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
         name: section
         for name, section in values.items()
         if isinstance(section, dict)
-        and section.get("of") != []
+        and section.get("of") not in ([], [UNTRAINED])
         and (steps is None or name in steps)
         and name not in without
     }

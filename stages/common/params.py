@@ -12,6 +12,8 @@ Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]  # more is a slip of the keyboard
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+# The folder of data/ that holds what somebody made, if it is read: a link as `wsss link` makes it.
+Given = Annotated[str, Field(pattern=r"^(nothing|raw/[A-Za-z0-9][A-Za-z0-9_.-]*)$")]
 
 
 class Section(BaseModel):

@@ -34,6 +34,25 @@ def coco_counts(text: str) -> list[int]:
     return counts
 
 
+def coco_text(counts: Sequence[int]) -> str:
+    """COCO's compressed text of lengths, as `coco_counts` reads it."""
+    signs = []
+    for place, count in enumerate(counts):
+        value = count - counts[place - 2] if place > 2 else count
+        ended = False
+        while not ended:
+            group, value = value & 31, value >> 5
+            ended = value == (-1 if group & 16 else 0)
+            signs.append(chr(48 + group + 32 * (not ended)))
+    return "".join(signs)
+
+
+def lengths(values: np.ndarray) -> list[int]:
+    """Of the runs of bools [N], beginning with False."""
+    edges = np.flatnonzero(np.diff(values.astype(np.int8), prepend=0, append=int(not values[-1])))
+    return np.diff(edges, prepend=0).tolist()
+
+
 def filled(counts: Sequence[int], shape: tuple[int, int], by_columns: bool) -> np.ndarray:
     """bool [H, W] of runs that begin with False: down the columns (COCO), or along the rows (CVAT)."""
     lengths = np.asarray(counts, np.int64)

@@ -10,7 +10,8 @@ from stages.common.artifacts import write_atomic
 from stages.common.networks.weights import find_weights
 from stages.common.params import check, read_yaml
 from stages.common.training.params import Encoder, Training, devices_asked
-from stages.parameters.params import Parameters, Recipe
+from stages.parameters.params import Parameters, Recipe, given
+from stages.saliency.params import UNTRAINED
 
 OURS = ("small", "small_pool", "vgg16_deeplab", "vgg19_chen")  # encoders of this project
 STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
@@ -27,6 +28,7 @@ def look() -> int:
     values = read_yaml(Path("params.yaml"))
     params = check(Parameters, values, "params.yaml")
     check_pictures(params.dataset.name)
+    check_given(params)
     check_devices(params, devices_asked())
     check_encoders(params)
     return len(values)
@@ -37,7 +39,7 @@ def trainings(params: Recipe) -> dict[str, Training]:
     return {
         name: section
         for name, section in params
-        if isinstance(section, Training) and getattr(section, "of", None) != []
+        if isinstance(section, Training) and getattr(section, "of", None) not in ([], [UNTRAINED])
     }
 
 
@@ -104,6 +106,17 @@ def check_pictures(name: str) -> None:
             f"params.yaml: dataset.name is {name!r}, but there is no folder {RAW / name}: "
             f"`wsss link {name} PATH` makes it; there are {', '.join(there)}{_of_a_copy()}"
         )
+
+
+def check_given(params: Recipe) -> None:
+    """What somebody made and is not there: as of the data set."""
+    for key, folder in given(params).items():
+        if not (RAW.parent / folder).is_dir():
+            name = folder.removeprefix("raw/")
+            raise ValueError(
+                f"params.yaml: {key} is {folder!r}, but there is no folder {RAW / name}: "
+                f"`wsss link {name} PATH` makes it{_of_a_copy()}"
+            )
 
 
 def _of_a_copy() -> str:

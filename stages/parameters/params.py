@@ -35,7 +35,6 @@ from stages.segmenter.params import Segmenter
 SCORED = ("seeds", "saliency", "affinity_labels", "graph", "pseudo_labels", "predictions", "one_step")
 
 ANNOTATED = ("voc", "folder")  # layouts that have what people drew
-START = ("name", "mean", "std")  # of an encoder: what its weights go with
 
 
 class Recipe(Section):
@@ -66,7 +65,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _together(self) -> "Recipe":
         problems = [
-            *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_saliency(self),
+            *_methods(self), *_dataset(self), *_signs(self), *_ordinary(self), *_given(self),
             *_edges(self), *_further(self), *_one_step(self), *_ceiling(self), *_balance(self),
             *_confident(self), *_own(self),
         ]  # fmt: skip
@@ -122,6 +121,21 @@ def _own(p: Recipe) -> list[str]:
     return [problem for _, section in p if hasattr(section, "together") for problem in section.together(p)]
 
 
+def _given(p: Recipe) -> list[str]:
+    """What somebody made is no data set: the folder of one may hold masks."""
+    return [
+        f"{key}: must not be {folder}, which is a data set: its masks must not be learnt from"
+        for key, folder in given(p).items()
+        if folder in (f"raw/{p.dataset.name}", *(f"raw/{name}" for name in p.generate.of))
+    ]
+
+
+def given(p: Recipe) -> dict[str, str]:
+    """The folders of data/ with what somebody made, by the key that names them."""
+    named = {"saliency.maps": p.saliency.maps, "pseudo_labels.regions": p.pseudo_labels.regions}
+    return {key: folder for key, folder in named.items() if folder != "nothing"}
+
+
 def _more(p: Recipe) -> dict[str, Any]:
     """The sections of the steps that Recipe does not name."""
     return {name: section for name, section in p if name not in Recipe.model_fields}
@@ -153,33 +167,6 @@ def _ordinary(p: Recipe) -> list[str]:
          "ordinary_classifier.encoder: mean and std must be those of classifier.encoder"),
     ]  # fmt: skip
     return [problem for wrong, problem in checks if wrong]
-
-
-def _saliency(p: Recipe) -> list[str]:
-    """The saliency maps are made where something reads them, with the keys of what is chosen."""
-    own, labels = p.saliency, p.affinity_labels
-    hinted, method, made = labels.hints == "saliency", labels.method == "saliency", bool(own.of)
-    readers = [f"evaluation.rungs.{name}" for name, folder in (p.evaluation.rungs or {}).items()
-               if folder == "saliency"]  # fmt: skip
-    readers = ["affinity_labels.hints"] * (hinted and bool(labels.of)) + readers
-    same = all(getattr(own.encoder, key) == getattr(p.classifier.encoder, key) for key in START)
-    checks = [
-        (own.of is None, "saliency.of: missing"),
-        (method and not hinted, "affinity_labels.hints: must be saliency for method saliency"),
-        (hinted and not method,
-         f"affinity_labels.hints: must be nothing for method {labels.method}, which reads no saliency"),
-        (not made and bool(readers),
-         f"saliency.of: must be [c2am] or [c2am_h], for it is read by {', '.join(readers)}"),
-        (made and not readers, "saliency.of: must be [], for no affinity_labels.hints and no rung reads it"),
-        (made and own.start == "classifier" and not same,
-         f"saliency.encoder: {', '.join(START)} must be those of classifier.encoder, from which it starts"),
-    ]  # fmt: skip
-    chosen = [*(("of", name) for name in own.of or []), ("refine", own.refine)]
-    return [problem for wrong, problem in checks if wrong] + [
-        f"saliency.{name}: missing, and saliency.{key} chooses it"
-        for key, name in chosen
-        if getattr(own, name) is None
-    ]
 
 
 def _one_step(p: Recipe) -> list[str]:

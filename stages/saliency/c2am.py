@@ -1,12 +1,17 @@
 """C2AM (slide "C2AM"): the contrast alone."""
 
 from stages.common.artifacts import UNKNOWN
+from stages.common.pictures import Picture
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks
-from stages.saliency import contrast
+from stages.saliency import contrast, trained
 from stages.saliency.network import on_cells
-from stages.saliency.params import C2am
+from stages.saliency.params import C2am, Saliency
 
 HINTED = False  # the training looks at no seed
+
+
+def save(params: Saliency, train: list[Picture]) -> str:
+    return trained.save("c2am", params, train)
 
 
 def loss(options: C2am, networks: Networks, batch: Batch, _: float) -> Losses:

@@ -5,13 +5,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stages.common.artifacts import UNKNOWN
+from stages.common.pictures import Picture
 from stages.common.training.strategy import MAIN, Batch, Losses, Networks
-from stages.saliency import contrast
+from stages.saliency import contrast, trained
 from stages.saliency.network import on_cells
-from stages.saliency.params import C2amH
+from stages.saliency.params import C2amH, Saliency
 
 HINTED = True  # the training looks at the seeds
 TARGET = 0.95  # of the share of a sure cell
+
+
+def save(params: Saliency, train: list[Picture]) -> str:
+    return trained.save("c2am_h", params, train)
 
 
 def loss(options: C2amH, networks: Networks, batch: Batch, _: float) -> Losses:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.dataset.runs import brush, coco_counts, filled
+from stages.dataset.runs import brush, coco_counts, coco_text, filled, lengths
 from tests.commands.importing.made import brush_bytes, compressed, run_lengths
 
 
@@ -17,6 +17,14 @@ def test_what_is_compressed_comes_back() -> None:
     for size in (1, 40, 3000, 70000):
         counts = rng.integers(0, size, 50).tolist()
         assert coco_counts(compressed(counts)) == counts
+        assert coco_text(counts) == compressed(counts)
+    assert coco_text([]) == "" and coco_text([480 * 640]) == "PP\\9" and coco_text([5, 2, 1, 0]) == "521N"
+
+
+def test_the_lengths_of_runs() -> None:
+    for number in range(32):  # every row of five pixels
+        values = np.array([number >> bit & 1 for bit in range(5)], bool)
+        assert lengths(values) == run_lengths(values)
 
 
 @pytest.mark.parametrize("text", ["P", "0\n", "0é"])

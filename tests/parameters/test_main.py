@@ -6,6 +6,7 @@ import pytest
 
 from stages.common.params import read_yaml
 from stages.parameters import __main__ as step
+from stages.parameters.params import Parameters
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +45,25 @@ def test_a_data_set_that_is_not_there_is_told_before_anything_else(params: Path)
         step.main()
     (step.RAW / "mini").mkdir(parents=True)
     step.main()
+
+
+def test_regions_and_maps_that_are_not_there_are_told(params: Path) -> None:
+    replace(params, "merge: none", "merge: masks")
+    replace(params, "regions: nothing", "regions: raw/sam")
+    says = r"pseudo_labels\.regions is 'raw/sam', but there is no folder data/raw/sam: `wsss link sam PATH`"
+    with pytest.raises(ValueError, match=says):
+        step.main()
+    (step.RAW / "sam").mkdir(parents=True)
+    step.main()
+
+
+def test_given_maps_are_no_training(params: Path) -> None:
+    """Its encoder and its batch are asked for nothing."""
+    values = step.check(Parameters, read_yaml(params), "x")
+    assert "saliency" not in step.trainings(values)
+    for of, there in ((["c2am"], True), (["folder"], False)):
+        saliency = values.saliency.model_copy(update={"of": of})
+        assert ("saliency" in step.trainings(values.model_copy(update={"saliency": saliency}))) == there
 
 
 @pytest.mark.parametrize(

@@ -266,9 +266,58 @@ SALIENCY = {
 }
 
 
+FOLDER = SALIENCY | {"saliency.of": ["folder"], "saliency.maps": "raw/eps"}
+MASKS = {"pseudo_labels.merge": "masks", "pseudo_labels.regions": "raw/sam"}
+
+
+@pytest.mark.parametrize("changes", [FOLDER, MASKS, FOLDER | MASKS, {"pseudo_labels.merge": "slic"}])
+def test_what_somebody_made_may_be_read(changes: dict[str, object]) -> None:
+    values = read_yaml(SHIPPED)
+    for key, value in changes.items():
+        section, last = key.split(".")
+        values[section][last] = value
+    check(Parameters, values, "params.yaml")
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        ({**FOLDER, "saliency.maps": "nothing"}, "saliency.maps: must be raw/NAME for saliency.of [folder]"),
+        ({**SALIENCY, "saliency.maps": "raw/eps"}, "saliency.maps: must be nothing for saliency.of ['c2am"),
+        ({"saliency.maps": "raw/eps"}, "saliency.maps: must be nothing for saliency.of [], which"),
+        ({**FOLDER, "saliency.maps": "raw/a/b"}, "saliency.maps: String should match pattern"),
+        ({**FOLDER, "saliency.maps": "masks"}, "saliency.maps: String should match pattern"),
+        ({**FOLDER, "saliency.maps": "raw/.."}, "saliency.maps: String should match pattern"),
+        (
+            {**FOLDER, "saliency.maps": "raw/synthetic"},
+            "saliency.maps: must not be raw/synthetic, which is a data set: its masks must not be learnt",
+        ),
+        ({**FOLDER, "saliency.start": "classifier"}, "saliency.start: must be nothing for saliency.of [fo"),
+        ({**FOLDER, "saliency.refine": "network"}, "saliency.refine: must be none for saliency.of [folder]"),
+        ({**FOLDER, "saliency.folder": None}, "saliency.folder: missing, and saliency.of chooses it"),
+        ({"pseudo_labels.merge": "masks"}, "pseudo_labels.regions: must be raw/NAME for merge masks, found"),
+        (
+            {**MASKS, "pseudo_labels.merge": "slic"},
+            "pseudo_labels.regions: must be nothing for merge slic, which reads none",
+        ),
+        ({**MASKS, "pseudo_labels.masks": None}, "pseudo_labels.masks: missing, and pseudo_labels.merge ch"),
+        ({"pseudo_labels.none": None}, "pseudo_labels.none: missing, and pseudo_labels.merge chooses it"),
+        (
+            {**MASKS, "dataset.name": "sam", "generate.of": []},
+            "pseudo_labels.regions: must not be raw/sam, which is a data set",
+        ),
+        (
+            {"pseudo_labels.masks": {"share": 0.4, "covers": 0, "rest": "drop"}},
+            "pseudo_labels.masks.share: Input should be greater than or equal to 0.5, found 0.4",
+        ),
+        (
+            {"pseudo_labels.masks": {"share": 0.5, "covers": 0, "rest": "keep"}},
+            "pseudo_labels.masks.covers: Input should be greater than 0, found 0",
+        ),
+        (
+            {"pseudo_labels.masks": {"share": 0.5, "covers": None, "rest": "drop"}},
+            "pseudo_labels.masks.rest: Input should be 'keep', 'vote' or 'clear', found 'drop'",
+        ),
         ({"pseudo_labels.affinity": "nothing", "affinity.of": []}, "pseudo_labels.affinity: must be"),
         ({"affinity.of": []}, "affinity.of: must be [affinity_labels], for pseudo_labels.affinity reads it"),
         (
@@ -321,11 +370,11 @@ SALIENCY = {
         ({"evaluation.rungs": {"mine": "../masks"}}, "evaluation.rungs.mine: String should match pattern"),
         (
             {"affinity_labels.hints": "saliency", "affinity_labels.method": "saliency"},
-            "saliency.of: must be [c2am] or [c2am_h], for it is read by affinity_labels.hints",
+            "saliency.of: must be [c2am], [c2am_h] or [folder], for it is read by affinity_labels.hints",
         ),
         (
             {"evaluation.rungs": {"seeds": "seeds", "crf": "affinity_labels/crf", "objects": "saliency"}},
-            "saliency.of: must be [c2am] or [c2am_h], for it is read by evaluation.rungs.objects",
+            "saliency.of: must be [c2am], [c2am_h] or [folder], for it is read by evaluation.rungs.objects",
         ),
         ({"affinity_labels.method": "saliency"}, "affinity_labels.hints: must be saliency for method"),
         (

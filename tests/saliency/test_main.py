@@ -21,6 +21,7 @@ from stages.common.training.params import Encoder
 from stages.evaluation.results import read_maps
 from stages.evaluation.rungs import rung
 from stages.saliency import __main__ as step
+from stages.saliency import trained
 from stages.saliency.params import C2amH, Saliency
 from tests.saliency.tiny import NAMES, SIDE, project
 
@@ -63,13 +64,13 @@ def test_equal_inputs_give_equal_bytes_and_a_scale_costs_no_training(monkeypatch
     before = written()
     again = step.main()
     assert "6 reused, 0 computed" in again and written() == before
-    trained = []
-    monkeypatch.setattr(step, "fit", lambda *a, **k: trained.append(a[4]) or [{"loss": 1.0, "epoch": 1}])
+    fitted = []
+    monkeypatch.setattr(trained, "fit", lambda *a, **k: fitted.append(a[4]) or [{"loss": 1.0, "epoch": 1}])
     values = read_yaml(Path("params.yaml"))
     values["saliency"]["scales"] = [1.0]
     YAML().dump(values, Path("params.yaml"))
     step.main()
-    assert trained == os.listdir(".scratch/training/saliency")  # the very training that was there
+    assert fitted == os.listdir(".scratch/training/saliency")  # the very training that was there
 
 
 def test_a_seed_is_read_by_the_hint_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +81,8 @@ def test_a_seed_is_read_by_the_hint_alone(monkeypatch: pytest.MonkeyPatch) -> No
 
     def keys() -> tuple[str, str]:
         assert params.c2am_h and other.c2am
-        return (step.training_key("c2am_h", params, params.c2am_h, train),
-                step.training_key("c2am", other, other.c2am, train))  # fmt: skip
+        return (trained.training_key("c2am_h", params, params.c2am_h, train),
+                trained.training_key("c2am", other, other.c2am, train))  # fmt: skip
 
     before = keys()
     Path("data/seeds/a.npz").write_bytes(Path("data/seeds/b.npz").read_bytes())
@@ -94,7 +95,7 @@ def test_the_inverted_network_gives_the_same_maps(tmp_path: Path) -> None:
     project({})
     step.main()
     config, maps = read_json(Path("data/saliency/config.json")), written()
-    model = store.load_into(step.rebuild_saliency_net(config), Path("data/saliency"))
+    model = store.load_into(trained.rebuild_saliency_net(config), Path("data/saliency"))
     with torch.no_grad():
         model.head.weight.neg_()
         model.norm.running_mean.neg_()
@@ -102,10 +103,10 @@ def test_the_inverted_network_gives_the_same_maps(tmp_path: Path) -> None:
     turned.mkdir()
     store.write_network(turned, model, config, [{"epoch": 1, "loss": 1.0}])
     train = load_pictures().split("train")
-    found = step.settle(OPTIONS, train, "turned", str(turned))
+    found = trained.settle(OPTIONS, train, "turned", str(turned))
     assert found.sign == -config["sign"] and found.margin == pytest.approx(config["margin"], rel=1e-5)
     params = step.load("saliency", Saliency, item="c2am_h")
-    step.save_maps(params, found.sign, train, "turned", turned)
+    trained.save_maps(params, found.sign, train, "turned", turned)
     for name in NAMES:
         one, other = (arrays(files[f"{name}.npz"]) for files in (maps, written()))
         np.testing.assert_allclose(one, other, atol=2e-3)
@@ -120,8 +121,8 @@ def test_a_margin_of_luck_is_told(capsys: pytest.CaptureFixture, monkeypatch: py
     project({})
     step.main()
     assert "warning" not in capsys.readouterr().err
-    monkeypatch.setattr(step.sign, "NEAR", 1e9)
-    step.settle(OPTIONS, load_pictures().split("train"), "again", "data/saliency")
+    monkeypatch.setattr(trained.sign, "NEAR", 1e9)
+    trained.settle(OPTIONS, load_pictures().split("train"), "again", "data/saliency")
     assert "hardly more than luck" in capsys.readouterr().err
 
 
@@ -140,7 +141,7 @@ def test_a_killed_training_goes_on_with_the_same_bytes(monkeypatch: pytest.Monke
     step.main()
     whole = written()
     project_again()
-    sample, calls = step.SureSamples.sample, []
+    sample, calls = trained.SureSamples.sample, []
 
     def killed(self, index, rng):
         calls.append(index)
@@ -148,7 +149,7 @@ def test_a_killed_training_goes_on_with_the_same_bytes(monkeypatch: pytest.Monke
             raise KeyboardInterrupt
         return sample(self, index, rng)
 
-    monkeypatch.setattr(step.SureSamples, "sample", killed)
+    monkeypatch.setattr(trained.SureSamples, "sample", killed)
     with pytest.raises(KeyboardInterrupt):
         step.main()
     assert list(Path(".scratch/training/saliency").rglob("last.pt")) and not Path("data/saliency").exists()
@@ -181,7 +182,7 @@ def test_the_encoder_may_start_from_the_classifiers() -> None:
     classifier = build_classifier(encoder, 2)
     config = {"encoder": encoder.model_dump(), "classes": ["background", "cat", "dog"]}
     store.save_network(Path("data/classifier"), classifier, config, [{"loss": 1.0}])
-    model = step.new_network(step.load("saliency", Saliency, item="c2am_h"))
+    model = trained.new_network(step.load("saliency", Saliency, item="c2am_h"))
     wanted = classifier.encoder.state_dict()
     assert all(torch.equal(value, wanted[name]) for name, value in model.encoder.state_dict().items())
     assert all(weight.requires_grad for weight in model.parameters())

@@ -13,9 +13,10 @@ from pipeline.results.data_set import DataSet
 from pipeline.results.scores import Scores
 from pipeline.results.snapshot import hashes
 from stages.common.artifacts import read_json
+from stages.saliency.params import UNTRAINED
 
 PACKAGES = ("torch", "torchvision", "segmentation_models_pytorch", "timm", "numpy", "dvc")
-MASKS, ANNOTATIONS = "data/masks", "data/annotations"
+MASKS, ANNOTATIONS, RAW = "data/masks", "data/annotations", "data/raw/"
 TRAININGS = ("ordinary_classifier", "classifier", "saliency", "affinity", "graph", "one_step", "segmenter")
 Rows = list[tuple[str, str]]
 
@@ -78,18 +79,32 @@ def supervision(found: Scores) -> str:
     if saw:
         return f"masks are among what {', '.join(saw)} stem{'s' * (len(saw) == 1)} from"
     said = f"{', '.join(trained)} stem from {', '.join(_first(found, trained))}, none from masks"
-    return f"{annotations(found, trained)}: {said}"
+    labels = annotations(found, trained)
+    if folders := given(found, trained):
+        labels = labels.replace("image labels alone", "image labels")
+        labels += f", and {', '.join(folders)}, made elsewhere from what is not known here"
+    return f"{labels}: {said}"
 
 
 def trainings(found: Scores) -> list[str]:
     """The stages that have trained a network."""
-    return [name for name in map(found.standings.known, TRAININGS) if name in found.run.lock]
+    names = map(found.standings.known, TRAININGS)
+    return [name for name in names if name in found.run.lock and name != f"saliency@{UNTRAINED}"]
 
 
 def learnt_from(found: Scores) -> str:
     """What goes in, for the first line of the page."""
-    drawn = [kind_of(found)] if learnt_by(found, trainings(found)) else []
-    return " and ".join(["image-level labels", *drawn])
+    trained = trainings(found)
+    drawn = [kind_of(found)] if learnt_by(found, trained) else []
+    made = ["what was made elsewhere"] if given(found, trained) else []
+    return " and ".join(["image-level labels", *drawn, *made])
+
+
+def given(found: Scores, trained: list[str]) -> list[str]:
+    """What somebody else made that these stages stem from: folders beside the data set's own."""
+    lock, above = found.run.lock, found.standings.above
+    names = {name for stage in trained for name in above(stage)} - {"dataset"}
+    return sorted({dep for name in names for dep in hashes(lock[name], "deps") if dep.startswith(RAW)})
 
 
 def kind_of(found: Scores) -> str:
@@ -209,7 +224,8 @@ def _hash(lock: dict[str, Any], path: str) -> str:
 def _seeds(params: dict[str, Any]) -> list[tuple[str, int]]:
     """Of the steps that the recipe has."""
     return [(f"{name}.seed", section["seed"]) for name, section in params.items()
-            if isinstance(section, dict) and "seed" in section and section.get("of") != []]  # fmt: skip
+            if isinstance(section, dict) and "seed" in section
+            and section.get("of") not in ([], [UNTRAINED])]  # fmt: skip
 
 
 def _preset(near: Mapping[str, list[presets.Change]]) -> Rows:

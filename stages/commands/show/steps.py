@@ -211,6 +211,7 @@ def pseudo_labels(case: Case) -> Step:
     params = load("pseudo_labels", PseudoLabels)
     after = params.random_walk is not None and params.random_walk.crf
     about = params.method + (", then a dense CRF" if after else "")
+    about += f", then the borders of regions ({params.merge})" * (params.merge != "none")
     return case.step("pseudo_labels", about, read_mask(file))
 
 

@@ -82,6 +82,8 @@ def test_a_network_inside_a_training_has_weights_too(root: Path) -> None:
     presets.set_values(root, {"saliency.of": ["c2am"], "saliency.refine": "network"})
     (line,) = needs.of(root)
     assert line.startswith("saliency.network: weights x.pth are not in WSSS_WEIGHTS")
+    presets.set_values(root, {"saliency.of": ["folder"], "saliency.epochs": 1, "saliency.batch": 300})
+    assert needs.of(root) == []  # it trains none
 
 
 def test_a_few_shot_network_has_needs_where_folds_ask_for_it(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""The protocol card's line of the segmenter's loss."""
+"""The protocol card: the segmenter's loss, and what was made elsewhere."""
 
 import json
 from types import SimpleNamespace
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.results.report import protocol
+from tests.pipeline.made_runs import entry
 
 FOCAL = {"loss": "focal", "focal": {"gamma": 2, "balance": "inverse"}, "labels": "pseudo_labels", "terms": {}}
 
@@ -61,3 +62,40 @@ def test_weights_of_another_run_are_not_shown(tmp_path) -> None:
 
 def test_a_run_of_an_older_version_says_nothing_of_it(tmp_path) -> None:
     assert line(tmp_path, {"seed": 0}) == []
+
+
+LOCK = {
+    "dataset": entry({"data/raw/voc": "r"}, outs={"data/dataset": "d", "data/masks": "m"}),
+    "saliency@folder": entry({"data/dataset": "d", "data/raw/eps": "e"}, outs={"data/saliency": "s"}),
+    "affinity@affinity_labels": entry({"data/saliency": "s"}, outs={"data/affinity": "a"}),
+    "pseudo_labels": entry({"data/affinity": "a", "data/raw/sam": "x"}, outs={"data/pseudo_labels": "p"}),
+    "segmenter": entry({"data/pseudo_labels": "p"}, outs={"data/segmenter": "n"}),
+}
+
+
+def found_of(lock: dict[str, Any], above: dict[str, list[str]]) -> Any:
+    known = {name.partition("@")[0]: name for name in lock}
+    standings = SimpleNamespace(known=lambda name: known.get(name, name), above=above.__getitem__)
+    run = SimpleNamespace(params={"dataset": {"annotations": "none"}}, lock=lock)
+    return SimpleNamespace(run=run, standings=standings)
+
+
+def test_what_was_made_elsewhere_is_told_and_trained_nothing_here() -> None:
+    """Maps reach the affinity network, regions the segmenter alone; the data set's own folder is none."""
+    first = ["affinity@affinity_labels", "saliency@folder", "dataset"]
+    above = {"affinity@affinity_labels": first, "segmenter": ["segmenter", "pseudo_labels", *first]}
+    found = found_of(LOCK, above)
+    assert protocol.trainings(found) == ["affinity@affinity_labels", "segmenter"]
+    assert protocol.given(found, ["affinity@affinity_labels"]) == ["data/raw/eps"]
+    assert protocol.supervision(found) == (
+        "image labels, and data/raw/eps, data/raw/sam, made elsewhere from what is not known here: "
+        "affinity@affinity_labels, segmenter stem from data/dataset, none from masks"
+    )
+    assert protocol.learnt_from(found) == "image-level labels and what was made elsewhere"
+
+
+def test_without_anything_from_elsewhere_it_is_not_told() -> None:
+    lock = {name: LOCK[name] for name in ("dataset",)} | {"segmenter": entry({"data/dataset": "d"})}
+    found = found_of(lock, {"segmenter": ["segmenter", "dataset"]})
+    said = "image labels alone: segmenter stem from data/dataset, none from masks"
+    assert protocol.supervision(found) == said and protocol.learnt_from(found) == "image-level labels"
