@@ -48,15 +48,16 @@ def params(key: Annotated[str | None, typer.Argument(help="without it: the secti
 
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss link my-pictures path/to/my-pictures`")
 def link(name: str, path: Path) -> None:
-    """Make pictures known by NAME: a git-ignored link data/raw/NAME to the folder PATH."""
-    from pipeline.project.links import found
+    """Make pictures (or maps, regions of them) known by NAME: a git-ignored link data/raw/NAME to PATH."""
+    from pipeline.project.links import found, regions_at
     from pipeline.project.links import link as make_link
     from pipeline.project.root import find_root
     from stages.common.door import visible
 
     root = find_root()
     place = make_link(root, name, path)
-    print(visible(f"{place.relative_to(root)} -> {place.readlink()}; set dataset.name to {name}"))
+    data_set = "" if regions_at(place) else f"; set dataset.name to {name}"
+    print(visible(f"{place.relative_to(root)} -> {place.readlink()}{data_set}"))
     print(visible(found(place)))
 
 
@@ -68,7 +69,7 @@ def import_(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="coco, yolo, cvat, labelme, label-studio, voc, imagefolder, onehot or masks",
+            help="coco, yolo, cvat, labelme, label-studio, voc, imagefolder, onehot, masks; or regions",
         ),
     ],
     path: Annotated[Path, typer.Argument(help="the file of annotations, or the folder with all")],
@@ -76,7 +77,9 @@ def import_(
     val: Annotated[
         float | None, typer.Option(help="the share of val where the source has no split; without: 0.2")
     ] = None,
-    pictures: Annotated[Path | None, typer.Option(help="their folder, if it is not in PATH")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="their folder, if it is not in PATH; of regions: to check them")
+    ] = None,
     classes: Annotated[
         Path | None, typer.Option(help="a file of names, in the order of indices, if the source has none")
     ] = None,
@@ -91,7 +94,7 @@ def import_(
     ] = None,
     copy: Annotated[bool, typer.Option("--copy", help="copy pictures; without: hard links")] = False,
 ) -> None:
-    """Turn a set of a known format into a folder to link. On an error nothing is made."""
+    """Turn a set of a known format, or SAM's regions, into a folder to link. On an error nothing is made."""
     from pipeline.project import children
     from pipeline.project.root import find_root
 

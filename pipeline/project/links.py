@@ -3,6 +3,7 @@
 What is found there is said at once: which layout, how much, and what to set or to add.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.project.endless import odd_files
 from stages.dataset.files import SUFFIXES, Finder
-from stages.dataset.layouts import layout, looks_like, voc_base
+from stages.dataset.layouts import LOOSE, layout, looks_like, voc_base
 from stages.dataset.params import Name
+
+ARRAYS = (".npy", ".npz")
+REGIONS = b'{"counts": ['  # how a file of regions begins
 
 
 def link(root: Path, name: str, target: Path) -> Path:
@@ -41,10 +45,26 @@ def link(root: Path, name: str, target: Path) -> Path:
 
 
 def found(place: Path) -> str:
-    """A sentence on the set at `place`: its layout and number of pictures, or what it lacks."""
-    what = layout(place)
+    """A sentence on what is at `place`: regions, or the layout of a set and what it lacks; what to set."""
+    what, name = layout(place), place.name
+    if regions := regions_at(place):
+        keys = f"pseudo_labels.merge to masks, pseudo_labels.regions to raw/{name}"
+        return f"regions of {regions} picture(s): set {keys}"
+    if what == LOOSE or (not what and any(path.suffix in ARRAYS for path in place.iterdir())):
+        maps = f"if these are maps of saliency, set saliency.of to [folder], saliency.maps to raw/{name}"
+        return f"{looks_like(place)}; {maps}"
     if what not in ("voc", "folder"):
         return looks_like(place)
     folder = (voc_base(place) or place) / "JPEGImages" if what == "voc" else place / "images"
     count = sum(Path(file).suffix.lower() in SUFFIXES for file in Finder(folder).all)
     return f"{what} layout, {count} picture(s): set dataset.source to {what}"
+
+
+def regions_at(place: Path) -> int:
+    """The number of files as `wsss import regions` makes them, 0 for others: they all begin alike."""
+    files = sorted(place.glob("*.json"))
+    with contextlib.suppress(OSError):  # it only helps a message
+        if files:
+            with files[0].open("rb") as first:
+                return len(files) if first.read(len(REGIONS)) == REGIONS else 0
+    return 0

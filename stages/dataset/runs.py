@@ -53,12 +53,18 @@ def lengths(values: np.ndarray) -> list[int]:
     return np.diff(edges, prepend=0).tolist()
 
 
+def checked(counts: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
+    """The lengths int64 [N] of runs that fill a mask of `shape` (H, W)."""
+    found = np.asarray(counts, np.int64)
+    if found.ndim != 1 or (found < 0).any() or found.sum() != shape[0] * shape[1]:
+        raise ValueError(f"its RLE does not fill {shape[1]}x{shape[0]} pixels")
+    return found
+
+
 def filled(counts: Sequence[int], shape: tuple[int, int], by_columns: bool) -> np.ndarray:
     """bool [H, W] of runs that begin with False: down the columns (COCO), or along the rows (CVAT)."""
-    lengths = np.asarray(counts, np.int64)
-    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != shape[0] * shape[1]:
-        raise ValueError(f"its RLE does not fill {shape[1]}x{shape[0]} pixels")
-    values = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    found = checked(counts, shape)
+    values = np.repeat(np.arange(len(found)) % 2 == 1, found)
     return values.reshape(shape[::-1]).T if by_columns else values.reshape(shape)
 
 

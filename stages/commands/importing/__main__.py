@@ -1,18 +1,20 @@
 """Turn what people have into the folder that `source: folder` reads: `python -m stages.commands.importing`.
 
+Or into one of regions, for a set that is there (regions.py).
+
 The folder appears when all is done and nothing is wrong. Equal sources give equal bytes.
 """
 
 import argparse
 import importlib
-import re
 from collections import Counter
 from pathlib import Path
 
+from stages.commands.importing import regions
 from stages.commands.importing.found import Asked, Found
 from stages.commands.importing.places import Places
 from stages.commands.importing.split import drawn
-from stages.commands.importing.write import Written, check, inner_names, write
+from stages.commands.importing.write import Written, check, inner_names, link_name, write
 from stages.common import command
 from stages.common.artifacts import output_folder
 from stages.common.door import visible
@@ -23,6 +25,7 @@ from stages.dataset.words import class_counts, classes_line, explain, lines
 FORMATS = (
     "coco", "yolo", "cvat", "labelme", "label-studio", "voc", "imagefolder", "onehot", "masks",
 )  # fmt: skip
+REGIONS = "regions"  # no data set: of pictures of one
 SHARE = 0.2  # of a class that goes to val where nothing else is asked for
 REMARKS = 20  # lines
 
@@ -30,6 +33,8 @@ REMARKS = 20  # lines
 def main(arguments: list[str]) -> int:
     """Exit status 0. ValueError, and nothing is written, if anything cannot be read or told."""
     words = _parse(arguments)
+    if words.format == REGIONS:
+        return regions.main(words)
     asked = _asked(words)
     name = words.format.replace("-", "_")
     found: Found = importlib.import_module(f"stages.commands.importing.formats.{name}").read(asked)
@@ -61,8 +66,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--none", action="append", default=[])
     parser.add_argument("--copy", action="store_true")
     words = parser.parse_args(arguments)
-    if words.format not in FORMATS:
-        raise ValueError(f"format {words.format!r}: there are {', '.join(FORMATS)}")
+    if words.format not in (*FORMATS, REGIONS):
+        raise ValueError(f"format {words.format!r}: there are {', '.join((*FORMATS, REGIONS))}")
     if words.val is not None and not 0 < words.val < 1:
         raise ValueError(f"--val {words.val:g}: a share between 0 and 1, such as 0.2")
     if words.out.exists() and (not words.out.is_dir() or any(words.out.iterdir())):
@@ -135,7 +140,7 @@ def _say(out: Path, found: Found, asked: Asked, written: Written) -> None:
     if len(remarks) > REMARKS:
         print(f"  note: ... and {len(remarks) - REMARKS} more")
     print("\n".join(f"  about: {line}" for line in found.about) or "", end="\n" * bool(found.about))
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", out.name).lstrip("-._") or "my-pictures"
+    name = link_name(out)
     preset = "voc-mobilenet-boxes" if written.boxes else "voc-mobilenet"
     truth = "available" if written.masks else "none"
     print("next:")

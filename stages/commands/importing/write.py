@@ -1,6 +1,7 @@
 """The canonical folder: images/, labels.csv, classes.txt, and masks/, scribbles/, boxes.csv, points.csv."""
 
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -58,6 +59,11 @@ def check(found: Found, root: Path, names: dict[str, str]) -> None:
 
 def identifier(name: str) -> str:
     return stem(name).replace("/", "__")
+
+
+def link_name(out: Path) -> str:
+    """A name for `wsss link`, of the folder's."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", out.name).lstrip("-._") or "my-pictures"
 
 
 def write(found: Found, root: Path, folder: Path, names: dict[str, str], copy: bool) -> Written:

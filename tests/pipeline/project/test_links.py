@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.project.links import link
+from stages.pseudo_labels import region_file
 
 
 @pytest.fixture
@@ -65,6 +66,32 @@ def test_wsss_link_says_what_it_found(
     assert done.exit_code == 0, done.output
     assert "set dataset.name to mini" in done.output
     assert "voc layout, 1 picture(s): set dataset.source to voc" in done.output
+
+
+def test_wsss_link_tells_regions_and_maps_from_data_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures: Path
+) -> None:
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / "root" / name).touch()
+    monkeypatch.chdir(tmp_path / "root")
+    for folder in ("sam", "png", "npy"):
+        (tmp_path / folder).mkdir()
+    for name in "ab":
+        (tmp_path / f"sam/{name}.json").write_bytes(region_file.write((2, 3), [[6], [1, 5]]))
+        (tmp_path / f"png/{name}.png").touch()
+        (tmp_path / f"npy/{name}.npy").touch()
+    told = CliRunner().invoke(app, ["link", "sam", str(tmp_path / "sam")]).output
+    assert told == (
+        f"data/raw/sam -> {tmp_path / 'sam'}\n"
+        "regions of 2 picture(s): set pseudo_labels.merge to masks, pseudo_labels.regions to raw/sam\n"
+    )
+    for folder in ("png", "npy"):
+        told = CliRunner().invoke(app, ["link", folder, str(tmp_path / folder)]).output
+        assert "needed is images/ and labels.csv" in told
+        maps = "if these are maps of saliency, set saliency.of to [folder], saliency.maps to raw/"
+        assert told.endswith(f"; {maps}{folder}\n")
+    (tmp_path / "npy/a.json").write_text('{"counts": 3}')
+    assert "regions of" not in CliRunner().invoke(app, ["link", "npy", str(tmp_path / "npy")]).output
 
 
 def test_a_folder_with_what_has_no_end(tmp_path: Path, pictures: Path) -> None:
