@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = (
     *("seeds", "explanation", "diagnosis", "diagnosis/methods", "saliency", "affinity", "affinity_labels"),
-    *("pseudo_labels", "evaluation", "graph", "fold_masks", "few_shot", "episodes"),
+    *("pseudo_labels", "pseudo_labels/merges", "evaluation", "graph", "fold_masks", "few_shot", "episodes"),
 )
 COMMON = (
     *("stages/common/crf.py", "stages/common/edges.py", "stages/common/labels.py", "stages/common/pairs.py"),
@@ -50,7 +50,7 @@ LOSSES = (
     *(f"losses/{name}" for name in ("cross_entropy", "focal", "edge_weighted", "dice", "lovasz")),
 )
 DRAWING = "stages/common/drawing"
-IMPURE = ("__init__.py", "__main__.py", "params.py")
+IMPURE = ("__init__.py", "__main__.py", "params.py", "trained.py")
 PURE_PARTS = {  # of doors: these functions alone
     "stages/seeds/__main__.py": ("padded",),
     "stages/affinity/__main__.py": ("batch_loss", "colour_term", "offset_list"),
@@ -59,6 +59,7 @@ PURE_PARTS = {  # of doors: these functions alone
 }
 LOOKS = "tests/classifier/test_looks.py"
 METHODS, PLAIN = "tests/seeds/test_methods.py", "tests/pseudo_labels/test_crf_and_threshold.py"
+REGIONS = "tests/pseudo_labels/merges/test_regions.py"
 RANKING = "tests/diagnosis/test_methods.py"
 RANKINGS = ("vgatt_raw", "vgatt_normalised", "grad_cam", "occlusion", "random")
 EVERY_LOSS = "tests/segmenter/losses/test_every_loss.py"
@@ -109,6 +110,9 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/affinity/__main__.py": "tests/affinity/test_loss.py tests/affinity/test_regularised.py",
     "stages/affinity/network.py": "tests/affinity/test_loss.py",
     **{f"stages/pseudo_labels/{name}.py": PLAIN for name in ("crf", "seed_rule", "threshold")},
+    "stages/pseudo_labels/region_file.py": REGIONS,
+    **{f"stages/pseudo_labels/merges/{name}.py": REGIONS for name in ("felzenszwalb", "slic", "masks")},
+    "stages/saliency/map_file.py": "tests/saliency/test_folder.py",
 }
 LIBRARIES = (
     "stages",  # first: it makes torchvision importable; the steps are not imported yet

@@ -11,7 +11,7 @@ from stages.common.networks.weights import find_weights
 from stages.common.params import check, read_yaml
 from stages.common.training.params import Encoder, Training, devices_asked
 from stages.parameters.params import Parameters, Recipe, given
-from stages.saliency.params import UNTRAINED
+from stages.saliency.params import MAP_SUFFIXES, UNTRAINED
 
 OURS = ("small", "small_pool", "vgg16_deeplab", "vgg19_chen")  # encoders of this project
 STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
@@ -109,13 +109,19 @@ def check_pictures(name: str) -> None:
 
 
 def check_given(params: Recipe) -> None:
-    """What somebody made and is not there: as of the data set."""
+    """What somebody made and is not there, before a training has taken its hours: as of the data set."""
+    suffixes = {"saliency.maps": MAP_SUFFIXES, "pseudo_labels.regions": (".json",)}
     for key, folder in given(params).items():
-        if not (RAW.parent / folder).is_dir():
-            name = folder.removeprefix("raw/")
+        place, name = RAW.parent / folder, folder.removeprefix("raw/")
+        if not place.is_dir():
             raise ValueError(
-                f"params.yaml: {key} is {folder!r}, but there is no folder {RAW / name}: "
+                f"params.yaml: {key} is {folder!r}, but there is no folder {place}: "
                 f"`wsss link {name} PATH` makes it{_of_a_copy()}"
+            )
+        if not any(file.suffix.lower() in suffixes[key] for file in place.iterdir()):
+            raise ValueError(
+                f"params.yaml: {key} is {folder!r}, but {place} has no file ID{' or '.join(suffixes[key])}: "
+                "docs/given-data.md"
             )
 
 

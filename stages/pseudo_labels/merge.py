@@ -19,8 +19,8 @@ VALUES = 256  # of uint8
 
 
 def of_parts(labels: np.ndarray, parts: np.ndarray, rule: Rule) -> np.ndarray:
-    """Labels uint8 [H, W], 255 unknown, after the regions of `parts` [H, W], each pixel's from 0 on."""
-    pairs = parts.ravel().astype(np.int64) * VALUES + labels.ravel()
+    """Labels uint8 [H, W], 255 unknown, after the regions of `parts`, int [H, W], each pixel's from 0 on."""
+    pairs = parts.ravel() * VALUES + labels.ravel()
     counts = np.bincount(pairs, minlength=(int(parts.max()) + 1) * VALUES).reshape(-1, VALUES)
     takes = decided(counts, np.bincount(labels.ravel(), minlength=VALUES), rule)[parts]
     kept = cleared(labels, takes == STAYS) if rule.rest == "clear" else labels
@@ -59,11 +59,11 @@ def decided(counts: np.ndarray, totals: np.ndarray, rule: Rule) -> np.ndarray:
     wins = shares[:, 1:] > rule.share
     if rule.covers is not None:
         wins |= classes / np.maximum(totals[1:UNKNOWN], 1) >= rule.covers
-    label = 1 + np.where(wins, classes, -1).argmax(1)
+    label = 1 + np.where(wins, classes, 0).argmax(1)
     ground = np.where((rule.rest == "vote") & (shares[:, 0] > rule.share), 0, STAYS)
     return np.where(wins.any(1), label, ground)
 
 
 def cleared(labels: np.ndarray, where: np.ndarray) -> np.ndarray:
     """The classes' pixels in `where`, bool [H, W], as background; unknown ones stay."""
-    return np.where(where & (labels != UNKNOWN), 0, labels).astype(np.uint8)
+    return np.where(where & (labels != UNKNOWN), 0, labels)

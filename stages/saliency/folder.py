@@ -13,9 +13,9 @@ from typing import NamedTuple
 from stages.common import fingerprint, items
 from stages.common.pictures import Picture
 from stages.common.pool import Files
-from stages.saliency.given import SUFFIXES, decoded, scaled
+from stages.saliency.given import decoded, scaled
 from stages.saliency.map_file import CLASSES, OUT, packed
-from stages.saliency.params import Folder, Saliency
+from stages.saliency.params import MAP_SUFFIXES, Folder, Saliency
 
 NAMED = 3  # files in a message
 
@@ -40,14 +40,14 @@ def found(folder: Path, train: Sequence[Picture]) -> list[Task]:
     """The file of each picture, ID.png or such. ValueError where there is none, or several."""
     files: dict[str, list[Path]] = defaultdict(list)
     for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in SUFFIXES:
+        if file.suffix.lower() in MAP_SUFFIXES:
             files[file.stem].append(file)
     lacking = [picture.id for picture in train if not files[picture.id]]
     twice = [file.name for picture in train for file in files[picture.id] if len(files[picture.id]) > 1]
     if lacking:
         raise ValueError(
             f"{folder}: {len(lacking)} of {len(train)} pictures of train have no map: {_few(lacking)}; "
-            f"a map is a file ID with one of the suffixes {', '.join(SUFFIXES)}"
+            f"a map is a file ID with one of the suffixes {', '.join(MAP_SUFFIXES)}"
         )
     if twice:
         raise ValueError(f"{folder}: a picture has several maps: {_few(twice)}; leave one of each")

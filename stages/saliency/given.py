@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".npy", ".npz")
-GREY = ("1", "L", "I;16", "I;16B", "I")  # Pillow's modes; I is of 16 bits in old versions
+GREY = ("1", "L", "I;16")  # Pillow's modes
 WHITE = {"bool": 1, "uint8": 255, "uint16": 65535}  # by the type of whole numbers
 
 
@@ -35,7 +34,7 @@ def scaled(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         raise ValueError(f"is {width}x{height}, which is not the shape of the picture, {wide}x{high}")
     if values.shape == size:
         return values
-    smaller = height > high
+    smaller = height * width > high * wide
     return cv2.resize(values, (wide, high), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
 
 
@@ -61,7 +60,7 @@ def _picture(content: bytes) -> np.ndarray:
     except Exception as error:  # Pillow's readers raise nearly any kind on damaged files
         raise ValueError(f"is no readable PNG or JPEG: {error}") from None
     if mode in GREY:
-        return values.astype(np.uint16) if values.dtype.kind == "i" else values
+        return values
     if mode in ("RGB", "P") and (values == values[..., :1]).all():
         return values[..., 0]
     raise ValueError(f"is a picture of mode {mode} with colours or transparency, a map is grey")

@@ -11,6 +11,7 @@ from stages.segmenter.network_params import check_network
 
 Method = Literal["c2am", "c2am_h", "folder"]
 UNTRAINED = "folder"  # the one that trains no network
+MAP_SUFFIXES = (".png", ".jpg", ".jpeg", ".npy", ".npz")  # of the files that it reads
 START = ("name", "mean", "std")  # of an encoder: what its weights go with
 
 

@@ -54,6 +54,10 @@ def test_regions_and_maps_that_are_not_there_are_told(params: Path) -> None:
     with pytest.raises(ValueError, match=says):
         step.main()
     (step.RAW / "sam").mkdir(parents=True)
+    (step.RAW / "sam/a.png").touch()
+    with pytest.raises(ValueError, match=r"but data/raw/sam has no file ID\.json: docs/given-data\.md"):
+        step.main()
+    (step.RAW / "sam/a.json").touch()
     step.main()
 
 

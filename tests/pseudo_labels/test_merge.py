@@ -91,8 +91,10 @@ def test_more_regions_on_more_pixels(rest: str, share: float) -> None:
         picture = rng.choice(np.uint8([0, 0, 1, 2, 255]), (3, 3))
         masks = list(rng.random((rng.integers(0, 7), 3, 3)) < rng.uniform(0.2, 0.9))
         places = [set(np.flatnonzero(mask).tolist()) for mask in masks]
+        before = picture.copy()
         wanted = by_hand(picture.ravel().tolist(), places, options)
         assert of_masks(picture, masks, options).ravel().tolist() == wanted
+        assert np.array_equal(picture, before)
     for labels, numbers in itertools.product(itertools.product((0, 3, 255), repeat=5), divisions(5)):
         regions = [{p for p, n in enumerate(numbers) if n == m} for m in range(max(numbers) + 1)]
         found = of_parts(np.uint8([labels]), np.array([numbers]), options)

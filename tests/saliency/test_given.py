@@ -80,6 +80,7 @@ COLOURED = np.stack([GREY, GREY, 255 - GREY], 2)
         (picture(GREY)[:40], ".png", "is no readable PNG or JPEG"),
         (picture(GREY, "BMP"), ".png", "is no readable PNG or JPEG"),
         (plain(GREY.astype(float)), ".npy", "holds values from 4 to 248, a map those of 0 to 1"),
+        (plain(np.float64([[0.5, 1.5]])), ".npy", "holds values from 0.5 to 1.5, a map those of 0 to 1"),
         (plain(GREY / 255 - 0.1), ".npy", "holds values from -0.084"),
         (plain(np.full((2, 2), np.nan)), ".npy", "holds values from nan to nan"),
         (plain(GREY.astype(np.int64)), ".npy", "holds numbers of type int64, not bool, uint8, uint16 or flo"),
@@ -111,7 +112,7 @@ def test_a_map_of_another_scale_is_brought_to_the_picture() -> None:
     [
         ((375, 500), True), ((374, 500), True), ((188, 250), True), ((187, 250), True), ((750, 1000), True),
         ((500, 375), False), ((375, 506), False), ((375, 502), True), ((375, 503), False),
-        ((373, 500), False), ((321, 321), False),
+        ((373, 500), False), ((321, 321), False), ((376, 499), False),
     ],
 )  # fmt: skip
 def test_shapes_within_the_rounding_of_a_side(shape: tuple[int, int], fits: bool) -> None:
@@ -123,7 +124,17 @@ def test_shapes_within_the_rounding_of_a_side(shape: tuple[int, int], fits: bool
         scaled(values, (375, 500))
 
 
-def test_the_larger_of_two_scales_is_area() -> None:
-    values = RNG.random((31, 41)).astype(np.float32)
-    wanted = cv2.resize(values, (20, 15), interpolation=cv2.INTER_AREA)
-    np.testing.assert_array_equal(scaled(values, (15, 20)), wanted)
+def test_a_map_that_is_larger_is_averaged() -> None:
+    """Also where one side alone is larger; one that is smaller is not."""
+    for shape, size, how in (
+        ((31, 41), (15, 20), cv2.INTER_AREA),
+        ((15, 21), (15, 20), cv2.INTER_AREA),
+        ((15, 19), (15, 20), cv2.INTER_LINEAR),
+    ):
+        values = RNG.random(shape).astype(np.float32)
+        wanted, other = (
+            cv2.resize(values, size[::-1], interpolation=kind)
+            for kind in (how, cv2.INTER_AREA + cv2.INTER_LINEAR - how)
+        )
+        np.testing.assert_array_equal(scaled(values, size), wanted)
+        assert np.abs(wanted - other).max() > 0.01

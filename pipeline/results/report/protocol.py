@@ -96,7 +96,7 @@ def learnt_from(found: Scores) -> str:
     """What goes in, for the first line of the page."""
     trained = trainings(found)
     drawn = [kind_of(found)] if learnt_by(found, trained) else []
-    made = ["what was made elsewhere"] if given(found, trained) else []
+    made = ["data made elsewhere"] if given(found, trained) else []
     return " and ".join(["image-level labels", *drawn, *made])
 
 

@@ -25,7 +25,9 @@ CLASSES = (
 
 def bands(classes: list[str], params: dict[str, Any]) -> dict[str, Band]:
     """By rung, where the data set is VOC's, its format alone is not enough, the generated set has it too; and
-    where nobody drew anything, for these numbers are of image labels."""
+    where nobody drew anything, nor made maps or regions: these numbers are of image labels."""
     source = params["dataset"]
     is_voc = source["source"] == "voc" and tuple(classes[1:]) == CLASSES
-    return VOC if is_voc and source.get("annotations", "none") == "none" else {}
+    more = [source.get("annotations"), params.get("saliency", {}).get("maps")]
+    more.append(params.get("pseudo_labels", {}).get("regions"))
+    return VOC if is_voc and not set(more) - {None, "none", "nothing"} else {}

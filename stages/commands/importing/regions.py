@@ -127,7 +127,7 @@ def _tasks(sources: list[Path], pictures: Path | None, problems: Problems, remar
                 problems.append((str(source), f"is of the same picture as {found[task.id].source}"))
             found[task.id] = task
     lacking = [fits[0] for name, fits in names.items() if identifier(fits[0]) not in found]
-    remarks += [(file, "has no regions") for file in dict.fromkeys(lacking)]
+    remarks += [(file, "without regions") for file in dict.fromkeys(lacking)]
     return list(found.values())
 
 

@@ -122,7 +122,7 @@ def test_the_pictures_give_identifiers_and_are_checked(tmp_path: Path, capsys: p
     told = capsys.readouterr().out
     assert "regions of 2 pictures, 4 masks, 0 to 4 of a picture" in told
     assert f"note: {source}/käfer 1: is of no picture in --pictures: left out" in told
-    assert "note: other.png: has no regions" in told
+    assert "note: other.png: without regions" in told
 
 
 def test_exif_turns_a_picture_as_sam_saw_it(tmp_path: Path) -> None:

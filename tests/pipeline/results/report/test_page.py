@@ -104,6 +104,10 @@ def test_published_numbers_stand_beside_voc_only() -> None:
     assert published.bands(["background", "striped"], voc) == {}
     drawn = {"dataset": {"source": "voc", "annotations": "boxes"}}
     assert published.bands(["background", *published.CLASSES], drawn) == {}
+    for made in ({"saliency": {"maps": "raw/eps"}}, {"pseudo_labels": {"regions": "raw/sam"}}):
+        assert published.bands(["background", *published.CLASSES], voc | made) == {}
+    none = {"saliency": {"maps": "nothing"}, "pseudo_labels": {"regions": "nothing"}}
+    assert published.bands(["background", *published.CLASSES], voc | none) == published.VOC
     assert published.bands(["background", *published.CLASSES], {"dataset": {"source": "folder"}}) == {}
 
 

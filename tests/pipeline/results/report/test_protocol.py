@@ -91,7 +91,7 @@ def test_what_was_made_elsewhere_is_told_and_trained_nothing_here() -> None:
         "image labels, and data/raw/eps, data/raw/sam, made elsewhere from what is not known here: "
         "affinity@affinity_labels, segmenter stem from data/dataset, none from masks"
     )
-    assert protocol.learnt_from(found) == "image-level labels and what was made elsewhere"
+    assert protocol.learnt_from(found) == "image-level labels and data made elsewhere"
 
 
 def test_without_anything_from_elsewhere_it_is_not_told() -> None:
