@@ -8,7 +8,6 @@ root: `python -m benchmarks.merge`; it writes benchmarks/results/merge.csv. `mas
 `pseudo_labels.regions` names them.
 """
 
-import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,7 +26,7 @@ from stages.pseudo_labels.params import PseudoLabels, Rule
 
 MASKS, LABELS = Path("data/masks"), Path("data/pseudo_labels")
 NONE, BEST = ("none", ""), "of the truth"
-HEADER = ("regions", "rest", "pictures", "miou", "precision", "recall", "milliseconds of a picture's regions")
+HEADER = ("regions", "rest", "pictures", "miou", "precision", "recall")
 
 
 def main() -> None:
@@ -40,15 +39,12 @@ def main() -> None:
     ways = [NONE, *((kind, way) for kind in kinds for way in (*rests, BEST))]
     classes = len(pictures.classes)
     tables = {way: np.zeros((classes, classes + 1), np.int64) for way in ways}
-    seconds = dict.fromkeys(["none", *kinds], 0.0)
     known = [p for p in pictures.split("train") if (MASKS / f"{p.id}.png").is_file()]
     for picture in track(known, len(known), "merge"):
         truth, labels = (read_mask(folder / f"{picture.id}.png") for folder in (MASKS, LABELS))
         tables[NONE] += metrics.confusion(truth, labels, classes)
         for kind in kinds:
-            options, before = getattr(params, kind), time.perf_counter()
-            found = regions(kind, picture, params)
-            seconds[kind] += time.perf_counter() - before
+            options, found = getattr(params, kind), regions(kind, picture, params)
             merged = of_masks if kind == "masks" else of_parts
             for rest in rests:
                 after = merged(labels, found, options.model_copy(update={"rest": rest}))
@@ -59,7 +55,7 @@ def main() -> None:
     for (kind, way), table in tables.items():
         means = metrics.means(table)
         shown = [f"{100 * means[name]:.2f}" for name in ("miou", "precision", "recall")]
-        rows.append((kind, way, str(len(known)), *shown, f"{1000 * seconds[kind] / len(known):.0f}"))
+        rows.append((kind, way, str(len(known)), *shown))
     save("merge", rows)
 
 
