@@ -37,7 +37,7 @@ COMMON = (
     *(f"stages/common/{name}.py" for name in ("bilateral", "permutohedral", "dense_energy")),
     *(f"stages/common/training/{name}.py" for name in ("augment", "rand_augment", "samples")),
     "stages/classifier/head.py",
-    "stages/common/reliable.py",
+    *("stages/common/reliable.py", "stages/common/networks/plain_vit.py"),
     *("stages/common/annotations.py", "stages/generate/strokes.py"),
     *("stages/dataset/annotate.py", "stages/dataset/marks.py"),
     *(f"stages/one_step/{name}.py" for name in ("attention", "losses", "maps", "network")),

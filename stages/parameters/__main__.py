@@ -13,7 +13,7 @@ from stages.common.training.params import Encoder, Training, devices_asked
 from stages.parameters.params import Parameters, Recipe, given
 from stages.saliency.params import MAP_SUFFIXES, UNTRAINED
 
-OURS = ("small", "small_pool", "vgg16_deeplab", "vgg19_chen")  # encoders of this project
+OURS = ("small", "small_pool", "small_vit", "vgg16_deeplab", "vgg19_chen")  # encoders of this project
 STAMP, RAW = Path("data/parameters.ok"), Path("data/raw")
 
 

@@ -101,7 +101,9 @@ def with_layer(
         nonlocal times
         times += 1
         if not isinstance(output, Tensor) or output.ndim != 4:
-            raise ValueError(f"seeds.layer {layer}: its output is no feature map")
+            tokens = isinstance(output, Tensor) and output.ndim == 3
+            what = " but tokens: take last, or encoder.levels.0 to 2 of a plain vision transformer" * tokens
+            raise ValueError(f"seeds.layer {layer}: its output is no feature map{what}")
         return change(output)
 
     handle = find_layer(model, layer).register_forward_hook(hook)

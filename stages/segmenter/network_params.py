@@ -99,6 +99,10 @@ FITS: dict[str, Fit] = {
 }
 
 
+# Networks that read the last features alone, which a plain vision transformer has as others do.
+ON_TOKENS = ("deeplabv1", "deeplabv2", "parsenet")
+
+
 def check_network(training: Training, network: str, options: dict[str, Any]) -> None:
     """ValueError for a training that the network does not allow: one line, what to change."""
     fit, encoder, crop = FITS[network], training.encoder, training.augment.crop
@@ -107,6 +111,11 @@ def check_network(training: Training, network: str, options: dict[str, Any]) -> 
     if not _matches(encoder.name, fit.only) or _matches(encoder.name, fit.never):
         allowed = " or ".join(fit.only) if fit.only != ("*",) else f"any but {', '.join(fit.never)}"
         raise ValueError(f"network {network} needs encoder.name {allowed}, found {encoder.name}")
+    if encoder.patch() and network not in ON_TOKENS:
+        raise ValueError(
+            f"network {network} needs levels of several strides, and encoder {encoder.name} has one: take "
+            f"{', '.join(ON_TOKENS)}, or another encoder"
+        )
     if network == "resunet" and encoder.weights.source != "none":
         raise ValueError("network resunet has no initial weights: encoder.weights.source must be none")
     if encoder.output_stride not in fit.strides:

@@ -107,3 +107,14 @@ def test_the_class_to_erase_is_drawn_after_the_view_among_the_present_ones():
         drawn.append(int(chosen.argmax()))
     assert 8 < drawn.count(0) < 32 and drawn.count(1) == 0
     assert choosing.sample(1, np.random.default_rng(0))[2].sum() == 0
+
+
+@pytest.mark.parametrize("method", ["plain", "puzzle", "p_noc"])
+def test_a_plain_vision_transformer_learns_by_any_strategy(method, tmp_path, monkeypatch):
+    """Every weight moves, those of the position embeddings too."""
+    monkeypatch.chdir(tmp_path)
+    encoder = tiny.params("plain").encoder.model_copy(update={"name": "small_vit"})
+    chosen = tiny.params(method, encoder=encoder.model_dump(), batch=7)
+    before, after = tiny.state(tiny.new(chosen)), tiny.state(tiny.trained(chosen))
+    still = [name for name in before if torch.equal(before[name], after[name])]
+    assert still == [] and {"head.weight", "encoder.model.pos_embed"} <= after.keys()

@@ -1,7 +1,8 @@
 """Encoders by library name, their initial weights, and which of their layers train.
 
 An encoder maps [B, 3, H, W] to a list of features, one a level; level l of five has stride 2**l,
-or the output stride where that is smaller (dilation takes over), as in segmentation_models_pytorch.
+or the output stride where that is smaller (dilation takes over), as in segmentation_models_pytorch. Those
+of a plain vision transformer are four, all of the stride of its patches (plain_vit.py).
 """
 
 import difflib
@@ -14,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stages.common.networks import small_encoder, small_pool, store, vgg16_deeplab, vgg19_chen
+from stages.common.networks import plain_vit, small_encoder, small_pool, store, vgg16_deeplab, vgg19_chen
 from stages.common.networks.weights import find_weights
 from stages.common.training import params as training_params
 
@@ -32,8 +33,12 @@ def build_encoder(params: training_params.Encoder) -> nn.Module:
     check_name(name)
     library = weights.name if weights.source == "library" else None
     stride = params.output_stride
+    encoder: nn.Module
     try:
-        encoder = smp.encoders.get_encoder(name, weights=library, output_stride=stride, **any_size(name))
+        if params.patch():
+            encoder = plain_vit.build(params)
+        else:
+            encoder = smp.encoders.get_encoder(name, weights=library, output_stride=stride, **any_size(name))
     except (KeyError, ValueError, RuntimeError) as error:
         raise ValueError(f"encoder {name}, output stride {params.output_stride}: {error}") from error
     align_dilation(encoder, params.output_stride)
@@ -59,7 +64,7 @@ def check_name(name: str) -> None:
             raise ValueError(
                 f"encoder.name {name!r} is unknown to timm{_nearest(name[3:], timm.list_models())}"
             )
-    elif name not in known:
+    elif name not in (*known, training_params.SMALL_VIT):
         raise ValueError(f"encoder.name {name!r} is unknown{_nearest(name, known)}")
 
 

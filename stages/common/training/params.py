@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,12 @@ from stages.common.params import Count, Fraction, Positive, Section, Seed
 STRIDE_8 = ("vgg16_deeplab", "vgg19_chen")  # encoders that are built so
 # Beginnings of the encoders that pool or merge cells where others stride, which no dilation replaces.
 NOT_DILATED = ("small_pool", "vgg", "densenet", "inception", "xception", "mit_b", "tu-swin")
+SMALL_VIT = "small_vit"  # of stages/common/networks/plain_vit.py, with patches of 8 pixels
+# Of timm's networks those that are plain vision transformers with learnt positions, and the side of a patch.
+PLAIN_VIT = re.compile(
+    r"tu-(?:vit|deit3?)_(?!dlittle|dpwee|dwee|pwee)[a-z0-9]+(?:_distilled)?_patch(\d+)"
+    r"(?:_(?:clip|quickgelu|siglip|dinov2|tipsv2|plus|gap|map|reg\d|36x1|\d+|miil))*(?:\.\w+)?"
+)
 
 CLIP = "clip-"  # begins the names of open_clip's networks, which have texts beside the encoder
 
@@ -36,7 +42,7 @@ class Weights(Section):
 
 class Encoder(Section):
     name: str  # one of stages/common/networks, or a name of segmentation_models_pytorch / timm (tu-...)
-    output_stride: Literal[8, 16, 32]
+    output_stride: Literal[8, 14, 16, 32]  # 14: of plain vision transformers with such patches
     weights: Weights
     mean: Channels  # of RGB in 0..1
     std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
@@ -50,6 +56,27 @@ class Encoder(Section):
                 f"encoder {self.name!r} comes from a hub or a folder, which nothing pins: take a name of the "
                 "library (tu-NAME), and its weights from a file (weights: source file, with its sha256)"
             )
+        return self
+
+    def patch(self) -> int:
+        """The side of a plain vision transformer's patches in pixels; 0 of another encoder."""
+        if self.name == SMALL_VIT:
+            return 8
+        found = PLAIN_VIT.fullmatch(self.name)
+        return int(found[1]) if found else 0
+
+    @model_validator(mode="after")
+    def _patches(self) -> "Encoder":
+        patch = self.patch()
+        if not patch and self.name.startswith(("tu-vit_", "tu-deit")):
+            raise ValueError(
+                f"encoder {self.name} is no plain vision transformer, with learnt positions and patches of "
+                "the picture itself: take, say, tu-vit_tiny_patch16_224, or a deit or deit3"
+            )
+        if patch and self.output_stride != patch:
+            raise ValueError(f"encoder {self.name} has output_stride {patch}, the side of its patches")
+        if not patch and self.output_stride == 14:
+            raise ValueError(f"encoder {self.name} has output_stride 8, 16 or 32")
         return self
 
     @model_validator(mode="after")
@@ -112,6 +139,7 @@ class Augment(Section):
 class Training(Section):
     """What every training has."""
 
+    tokens: ClassVar[bool] = False  # whether its network works on a plain vision transformer
     encoder: Encoder
     optimizer: Optimizer
     augment: Augment
@@ -120,6 +148,15 @@ class Training(Section):
     precision: Literal["fp32", "bf16", "fp16"]
     threads: Count  # of a CPU; another number gives other weights
     seed: Seed
+
+    @model_validator(mode="after")
+    def _levels(self) -> "Training":
+        if self.encoder.patch() and not self.tokens:
+            raise ValueError(
+                f"encoder.name: must not be {self.encoder.name}: levels of several strides are needed, "
+                "and a plain vision transformer has one"
+            )
+        return self
 
     def one_cell(self) -> bool:
         """Whether the encoder's last features are one cell, so that batch norm sees a value a picture."""
