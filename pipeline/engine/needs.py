@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.project import gpus, processor
+from stages.affinity.params import trains
 from stages.common.params import ParameterError, read_yaml
 from stages.dataset.layouts import voc_base
 from stages.saliency.params import UNTRAINED
@@ -61,7 +62,10 @@ def _weights(sections: dict[str, Any]) -> list[str]:
 
 def _encoders(sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Of each training, and of networks inside one: the classifier's adversary, saliency's second network."""
-    found = {name: _mapping(sections.get(name), "encoder") for name in TRAININGS}
+    found = {name: _mapping(sections.get(name), "encoder") for name in _training(sections)}
+    frozen = sections.get("affinity", {})
+    if frozen.get("of") == ["dataset"]:
+        found["affinity"] = _mapping(frozen, "encoder")
     classifier = sections.get("classifier", {})
     if classifier.get("method") == "eader":
         found["classifier.eader"] = _mapping(classifier.get("eader"), "encoder")
@@ -71,8 +75,15 @@ def _encoders(sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _training(sections: dict[str, Any]) -> list[str]:
+    """The steps that train a network; some affinities are found without."""
+    learnt = trains(sections.get("affinity", {}))
+    return [name for name in TRAININGS if name != "affinity" or learnt]
+
+
 def _bf16(sections: dict[str, Any]) -> list[str]:
     asking = [name for name, section in sections.items() if section.get("precision") == "bf16"]
+    asking = [name for name in asking if name != "affinity" or trains(sections[name])]
     if not asking or processor.bf16_units() != [] or gpus.devices():
         return []
     return [
@@ -85,7 +96,7 @@ def _steps(root: Path, dataset: Any, values: dict[str, Any], sections: dict[str,
     """Epochs do not carry over from a large set to a small one."""
     pictures = training_pictures(root, dataset, values.get("generate"))
     lines = []
-    for name in TRAININGS:
+    for name in _training(sections):
         batch, epochs = (sections.get(name, {}).get(key) for key in ("batch", "epochs"))
         if not pictures or not isinstance(batch, int) or not isinstance(epochs, int) or batch < 1:
             continue
@@ -109,7 +120,7 @@ def _idle(values: dict[str, Any], chosen: dict[str, Any]) -> list[str]:
     if "affinity" in chosen and reads == "affinity" and method != "random_walk" and not graph:
         lines.append(
             f"affinity: pseudo_labels.method {method} reads no affinities: affinity.of: [] and "
-            "pseudo_labels.affinity: nothing leave AffinityNet out"
+            "pseudo_labels.affinity: nothing leave the step out"
         )
     return lines
 

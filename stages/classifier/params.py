@@ -77,7 +77,7 @@ class KernelUsage(Section):
 class Recogniser(Training):
     """What the classifier and the ordinary classifier have in common."""
 
-    tokens = True
+    on_tokens = True
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     head: Literal["linear", "kernel_usage"]
     linear: Empty | None = None  # dvc.yaml declares the chosen head's keys only

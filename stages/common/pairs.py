@@ -69,7 +69,7 @@ def _mean(values: Tensor, where: Tensor) -> Tensor:
 def both(inside: Tensor, offsets: Offsets) -> Tensor:
     """Whether both cells of a pair are inside, bool [B, P, h, w], of bool [B, h, w]."""
     found = inside.new_zeros(inside.shape[0], len(offsets), *inside.shape[1:])
-    for at, (own, other) in enumerate(_windows(inside.shape[1], inside.shape[2], offsets)):
+    for at, (own, other) in enumerate(windows(inside.shape[1], inside.shape[2], offsets)):
         found[(slice(None), at, *own)] = inside[(..., *own)] & inside[(..., *other)]
     return found
 
@@ -80,7 +80,7 @@ def gaussian(rgb: Tensor, offsets: Offsets, sigma_xy: float, sigma_rgb: float) -
     `rgb` [B, 3, h, w] in grey values, without a gradient; places in cells. 0 where there is no second cell.
     """
     found = rgb.new_zeros(rgb.shape[0], len(offsets), *rgb.shape[2:])
-    for at, (own, other) in enumerate(_windows(rgb.shape[2], rgb.shape[3], offsets)):
+    for at, (own, other) in enumerate(windows(rgb.shape[2], rgb.shape[3], offsets)):
         far = sum(step * step for step in offsets[at]) / (2 * sigma_xy**2)
         unlike = (rgb[(..., *own)] - rgb[(..., *other)]).square().sum(1) / (2 * sigma_rgb**2)
         found[(slice(None), at, *own)] = (-far - unlike).clamp_min(LEAST).exp()
@@ -121,7 +121,7 @@ class _Agreement(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor, kernel: Tensor, offsets: Offsets) -> Tensor:
         near = torch.zeros_like(p)  # the sum over the pairs of i of K_ij p_j
-        for at, (own, other) in enumerate(_windows(p.shape[2], p.shape[3], offsets)):
+        for at, (own, other) in enumerate(windows(p.shape[2], p.shape[3], offsets)):
             weight = kernel[(slice(None), at, *own)][:, None]
             near[(..., *own)] += weight * p[(..., *other)]
             near[(..., *other)] += weight * p[(..., *own)]
@@ -143,9 +143,9 @@ class _Distances(torch.autograd.Function):
         batch, height, width, channels = features.shape
         mean = features.new_zeros(batch, len(offsets), height, width)
         squared = torch.zeros_like(mean)
-        windows = _windows(height, width, offsets)
+        places = windows(height, width, offsets)
         for f, apart, square in zip(*map(_shares, (features, mean, squared)), strict=True):
-            for at, (own, other) in enumerate(windows):
+            for at, (own, other) in enumerate(places):
                 difference = f[(slice(None), *own)] - f[(slice(None), *other)]
                 place = (slice(None), at, *own)
                 square[place] = torch.linalg.vecdot(difference, difference)
@@ -160,9 +160,9 @@ class _Distances(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor, _: Tensor) -> tuple[Tensor, None]:
         (features,) = ctx.saved_tensors
         found = torch.zeros_like(features)
-        windows = _windows(features.shape[1], features.shape[2], ctx.offsets)
+        places = windows(features.shape[1], features.shape[2], ctx.offsets)
         for f, by_pair, sums in zip(*map(_shares, (features, slope, found)), strict=True):
-            for at, (own, other) in enumerate(windows):
+            for at, (own, other) in enumerate(places):
                 first, second = (slice(None), *own), (slice(None), *other)
                 sign = (f[first] - f[second]).sign_()
                 weight = by_pair[(slice(None), at, *own)][..., None]
@@ -179,7 +179,7 @@ def _shares(batch: Tensor) -> tuple[Tensor, ...]:
 Window = tuple[slice, slice]
 
 
-def _windows(height: int, width: int, offsets: Offsets) -> list[tuple[Window, Window]]:
+def windows(height: int, width: int, offsets: Offsets) -> list[tuple[Window, Window]]:
     """Rows and columns of the first cells of each offset's pairs, and of the second ones."""
     return [
         (

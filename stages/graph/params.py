@@ -72,6 +72,9 @@ class Graph(Section):
              f"graph.of: must be [a2gnn], for it is read by {', '.join(readers)}"),
             (made and not readers, "graph.of: must be [], for neither segmenter.labels nor a rung reads it"),
             (made and not p.affinity.of, "affinity.of: must be [affinity_labels], for graph reads it"),
+            (made and p.affinity.method != "affinity_net",
+             "affinity.method: must be affinity_net, for graph reads the features of its network, found "
+             f"{p.affinity.method!r}"),
             (made and method != "confident",
              f"affinity_labels.method: must be confident, whose node labels graph reads, found {method!r}"),
             (made and bool(own.multi_point) and not boxes,

@@ -40,6 +40,7 @@ def trainings(params: Recipe) -> dict[str, Training]:
         name: section
         for name, section in params
         if isinstance(section, Training) and getattr(section, "of", None) not in ([], [UNTRAINED])
+        if name != "affinity" or params.affinity.trains()
     }
 
 
@@ -48,6 +49,8 @@ def encoders(params: Recipe) -> dict[str, Encoder]:
     found = {name: training.encoder for name, training in trainings(params).items()}
     if params.segmenter.network == "resunet":  # which is its own
         del found["segmenter"]
+    if params.affinity.builds():
+        found["affinity"] = params.affinity.encoder
     eader, saliency = params.classifier.eader, params.saliency
     if params.classifier.method == "eader" and eader and eader.encoder:
         found["classifier.eader"] = eader.encoder

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import create_model, model_validator
 
-from stages.affinity.params import Affinity
+from stages.affinity.params import SOURCES, Affinity
 from stages.affinity_labels.params import AffinityLabels
 from stages.ceiling.params import ORACLES, Ceiling
 from stages.classifier.params import Classifier
@@ -87,7 +87,8 @@ def _methods(p: Recipe) -> list[str]:
 def _edges(p: Recipe) -> list[str]:
     """What a step reads must be made, and a step that can be left out must be read by something."""
     scored = {name: folder.split("/")[0] for name, folder in (p.evaluation.rungs or {}).items()}
-    labels, affinity = bool(p.affinity_labels.of), bool(p.affinity.of)
+    labels, affinity, fits = bool(p.affinity_labels.of), bool(p.affinity.of), SOURCES[p.affinity.method]
+    learns = p.affinity.of == ["affinity_labels"]
     walks = p.pseudo_labels.method == "random_walk"
     from_labels = p.segmenter.labels == "affinity_labels/crf"
     checks = [
@@ -98,12 +99,12 @@ def _edges(p: Recipe) -> list[str]:
         (walks and p.pseudo_labels.affinity == "nothing",
          "pseudo_labels.affinity: must be affinity for pseudo_labels.method random_walk, found 'nothing'"),
         (p.pseudo_labels.affinity == "affinity" and not affinity,
-         "affinity.of: must be [affinity_labels], for pseudo_labels.affinity reads it"),
+         f"affinity.of: must be [{'] or ['.join(fits)}], for pseudo_labels.affinity reads it"),
         (affinity and p.pseudo_labels.affinity == "nothing" and not p.graph.of,
          "affinity.of: must be [], for pseudo_labels.affinity is nothing, so nobody reads it"),
-        (affinity and not labels, "affinity_labels.of: must be [seeds], for affinity learns from it"),
+        (learns and not labels, "affinity_labels.of: must be [seeds], for affinity learns from it"),
         (from_labels and not labels, "affinity_labels.of: must be [seeds], for segmenter.labels reads it"),
-        (labels and not (affinity or from_labels or "affinity_labels" in scored.values()),
+        (labels and not (learns or p.graph.of or from_labels or "affinity_labels" in scored.values()),
          "affinity_labels.of: must be [], for no affinity, no segmenter.labels and no rung reads it"),
     ]  # fmt: skip
     problems = [problem for wrong, problem in checks if wrong]

@@ -13,7 +13,7 @@ Labels = Literal["pseudo_labels", "affinity_labels/crf", "one_step/train", "grap
 
 
 class Segmenter(MaskedTraining):
-    tokens = True  # of some networks, which `check_network` knows
+    on_tokens = True  # of some networks, which `check_network` knows
     # The ceiling learns from the truth, and does not see it.
     labels: Labels | None = None
     loss: Literal["cross_entropy", "focal", "edge_weighted", "dice", "lovasz"]

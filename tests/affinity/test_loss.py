@@ -3,8 +3,9 @@ import math
 import numpy as np
 import torch
 
-from stages.affinity.__main__ import batch_loss, offset_list
+from stages.affinity.affinity_net import batch_loss
 from stages.affinity.network import affinities
+from stages.affinity.offsets import offset_list
 from stages.common.pairs import affinity_loss, pair_kinds
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stages.affinity.__main__ import batch_loss, colour_term
+from stages.affinity.affinity_net import batch_loss, colour_term
 from stages.affinity.network import build_affinity_net
 from stages.affinity.params import Affinity, Regularised
 from stages.affinity.regularised import loss

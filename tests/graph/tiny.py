@@ -38,7 +38,9 @@ def project(boxes: bool = False, **changes: Any) -> None:
     change(**changes)
     rng = np.random.default_rng(1)
     pictures = load_pictures()
-    network(read_yaml(ROOT / "params.yaml")["affinity"])
+    own = read_yaml(ROOT / "params.yaml")["affinity"]
+    network(own)
+    compute = AffinityMaps(check(Affinity, own, "test"), "cpu", "data/affinity")
     for picture in pictures.split("train"):
         height, width = picture.height, picture.width
         maps = rng.random((len(picture.labels), -(-height // 4), -(-width // 4))).astype(np.float16)
@@ -46,7 +48,7 @@ def project(boxes: bool = False, **changes: Any) -> None:
         write_atomic(Path(f"data/seeds/{picture.id}.npz"), npz_bytes(maps=maps, classes=classes, size=size))
         labels = node_labels(read_picture(picture.path), picture.labels)
         write_atomic(Path(f"data/affinity_labels/nodes/{picture.id}.png"), mask_bytes(labels))
-        (files,) = AffinityMaps(5, "cpu", "data/affinity")([loaded(picture)])
+        (files,) = compute([loaded(picture)])
         write_atomic(Path(f"data/affinity/maps/{picture.id}.npz"), files["maps/*.npz"])
     write_json(Path("data/annotations/about.json"), {"kind": "boxes" if boxes else "none"})
     rows = [(name, at, *box) for name, own in BOXES.items() for at, box in enumerate(own)]

@@ -266,6 +266,11 @@ SALIENCY = {
 }
 
 
+WITHOUT = {  # a training of affinities
+    "affinity.method": "class_distribution",
+    "affinity.of": ["classifier"],
+    "evaluation.rungs": {"seeds": "seeds"},
+}
 FOLDER = SALIENCY | {"saliency.of": ["folder"], "saliency.maps": "raw/eps"}
 MASKS = {"pseudo_labels.merge": "masks", "pseudo_labels.regions": "raw/sam"}
 
@@ -325,6 +330,44 @@ def test_what_somebody_made_may_be_read(changes: dict[str, object]) -> None:
             "affinity.of: must be [], for pseudo_labels.affinity is nothing, so nobody reads it",
         ),
         ({"affinity_labels.of": []}, "affinity_labels.of: must be [seeds], for affinity learns from it"),
+        (
+            {"affinity.method": "class_distribution"},
+            "affinity: of: must be [classifier] for method class_distribution, found [affinity_labels]",
+        ),
+        (
+            {"affinity.method": "tokens"},
+            "affinity: of: must be [classifier] or [dataset] for method tokens, found [affinity_labels]",
+        ),
+        (
+            {"affinity.of": ["classifier"]},
+            "affinity: of: must be [affinity_labels] for method affinity_net, found [classifier]",
+        ),
+        (
+            WITHOUT | {"affinity.of": [], "pseudo_labels.affinity": "affinity", "affinity_labels.of": []},
+            "affinity.of: must be [classifier], for pseudo_labels.affinity reads it",
+        ),
+        (
+            WITHOUT,
+            "affinity_labels.of: must be [], for no affinity, no segmenter.labels and no rung reads it",
+        ),
+        (
+            WITHOUT | {"affinity.method": "attention"},
+            "classifier.encoder.name: must be a plain vision transformer (tu-vit_..., small_vit), for "
+            "affinity.method attention reads its patches, found 'small'",
+        ),
+        (
+            WITHOUT | {"affinity.method": "tokens", "affinity.of": ["dataset"]},
+            "affinity.encoder.name: must be a plain vision transformer (tu-vit_..., small_vit), for "
+            "affinity.method tokens reads its patches, found 'small'",
+        ),
+        (
+            WITHOUT | {"affinity.method": "tokens", "affinity.of": ["dataset"]},
+            "affinity.encoder.weights.source: must be file or library for affinity.of [dataset], for nothing",
+        ),
+        (
+            WITHOUT | {"graph.of": ["a2gnn"]},
+            "affinity.method: must be affinity_net, for graph reads the features of its network",
+        ),
         ({"affinity_labels.of": []}, "evaluation.rungs.crf: affinity_labels.of is [], so nothing makes it"),
         (
             {"segmenter.labels": "affinity_labels/crf", "affinity_labels.of": []},

@@ -12,6 +12,7 @@ from pipeline.project.tables import Table
 from pipeline.results.data_set import DataSet
 from pipeline.results.scores import Scores
 from pipeline.results.snapshot import hashes
+from stages.affinity.params import trains
 from stages.common.artifacts import read_json
 from stages.saliency.params import UNTRAINED
 
@@ -87,8 +88,9 @@ def supervision(found: Scores) -> str:
 
 
 def trainings(found: Scores) -> list[str]:
-    """The stages that have trained a network."""
-    names = map(found.standings.known, TRAININGS)
+    """The stages that have trained a network; some affinities and maps of saliency are found without."""
+    learnt = trains(found.run.params.get("affinity", {}))
+    names = map(found.standings.known, (name for name in TRAININGS if name != "affinity" or learnt))
     return [name for name in names if name in found.run.lock and name != f"saliency@{UNTRAINED}"]
 
 
@@ -222,10 +224,11 @@ def _hash(lock: dict[str, Any], path: str) -> str:
 
 
 def _seeds(params: dict[str, Any]) -> list[tuple[str, int]]:
-    """Of the steps that the recipe has."""
+    """Of the steps that the recipe has, and that draw anything."""
     return [(f"{name}.seed", section["seed"]) for name, section in params.items()
             if isinstance(section, dict) and "seed" in section
-            and section.get("of") not in ([], [UNTRAINED])]  # fmt: skip
+            and section.get("of") not in ([], [UNTRAINED])
+            and (name != "affinity" or trains(section))]  # fmt: skip
 
 
 def _preset(near: Mapping[str, list[presets.Change]]) -> Rows:

@@ -1,7 +1,4 @@
-"""Plain vision transformers of timm (ViT, DeiT, DINO) as encoders: their patch tokens are feature maps.
-
-Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929; the networks and their names are timm's.
-"""
+"""Plain vision transformers of timm (ViT, DeiT, DINO) as encoders: their patch tokens are feature maps."""
 
 import itertools
 import math

@@ -139,7 +139,7 @@ class Augment(Section):
 class Training(Section):
     """What every training has."""
 
-    tokens: ClassVar[bool] = False  # whether its network works on a plain vision transformer
+    on_tokens: ClassVar[bool] = False  # whether its network works on a plain vision transformer
     encoder: Encoder
     optimizer: Optimizer
     augment: Augment
@@ -151,7 +151,7 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _levels(self) -> "Training":
-        if self.encoder.patch() and not self.tokens:
+        if self.encoder.patch() and not self.on_tokens:
             raise ValueError(
                 f"encoder.name: must not be {self.encoder.name}: levels of several strides are needed, "
                 "and a plain vision transformer has one"

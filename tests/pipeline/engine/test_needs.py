@@ -86,6 +86,19 @@ def test_a_network_inside_a_training_has_weights_too(root: Path) -> None:
     assert needs.of(root) == []  # it trains none
 
 
+def test_affinities_without_a_training_need_none_of_its_keys(root: Path) -> None:
+    """Steps, bf16 and weights are a training's; a frozen network has weights alone."""
+    weights = {"source": "file", "name": "x.pth", "sha256": ""}
+    own = {"affinity.encoder.weights": weights, "affinity.precision": "bf16", "affinity.batch": 300}
+    presets.set_values(root, own)
+    assert len(needs.of(root, ["affinity@affinity_labels"])) == 3
+    presets.set_values(root, {"affinity.method": "class_distribution", "affinity.of": ["classifier"]})
+    assert needs.of(root, ["affinity@classifier"]) == []
+    presets.set_values(root, {"affinity.method": "tokens", "affinity.of": ["dataset"]})
+    (line,) = needs.of(root, ["affinity@dataset"])
+    assert line.startswith("affinity: weights x.pth are not in WSSS_WEIGHTS")
+
+
 def test_a_few_shot_network_has_needs_where_folds_ask_for_it(root: Path) -> None:
     weights = {"source": "library", "name": "imagenet", "sha256": ""}
     presets.set_values(

@@ -266,6 +266,17 @@ def test_the_card_names_the_seeds_of_the_steps_that_are_there() -> None:
         "affinity": {"of": ["a"], "seed": 1},
     }
     assert protocol._seeds(params) == [("segmenter.seed", 3), ("affinity.seed", 1)]
+    params["affinity"]["method"] = "attention"  # which draws nothing
+    assert protocol._seeds(params) == [("segmenter.seed", 3)]
+
+
+def test_affinities_without_a_training_are_no_training() -> None:
+    lock = {"classifier": {}, "affinity@classifier": {}, "segmenter": {}}
+    for method, also in (("affinity_net", ["affinity@classifier"]), ("class_distribution", [])):
+        run = SimpleNamespace(params={"affinity": {"method": method}}, lock=lock)
+        known = SimpleNamespace(known=lambda name: "affinity@classifier" if name == "affinity" else name)
+        found: Any = SimpleNamespace(run=run, standings=known)
+        assert protocol.trainings(found) == ["classifier", *also, "segmenter"]
 
 
 def test_the_one_step_network_has_a_curve(tmp_path: Path) -> None:
