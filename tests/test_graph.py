@@ -192,6 +192,21 @@ def test_a_step_that_a_recipe_does_without_is_absent(tmp_path: Path, stages: dic
         assert "data/nothing" in found["pseudo_labels"].deps
 
 
+@pytest.mark.parametrize("preset", ["class-distribution", "vit-attention"])
+def test_affinities_without_a_training_need_no_labels(
+    tmp_path: Path, stages: dict[str, Stage], preset: str
+) -> None:
+    """They are of the classifier, which no mask is above; the walk reads them as it reads AffinityNet's."""
+    found = resolve(tmp_path / "repo", {}, preset=preset)
+    absent = {"affinity_labels@seeds", "affinity@affinity_labels", "evaluation@crf", "gallery@crf"}
+    assert set(stages) - set(found) == absent and set(found) - set(stages) == {"affinity@classifier"}
+    own = found["affinity@classifier"]
+    assert set(own.deps) == {CHECK, "data/code/affinity", "data/dataset", "data/classifier"}
+    assert [out.path for out in own.outs] == ["data/affinity"]
+    assert "data/affinity" in found["pseudo_labels"].deps
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
+
+
 def test_saliency_is_there_where_it_is_read(tmp_path: Path, stages: dict[str, Stage]) -> None:
     """The maps come between seeds and labels, and no mask is near them."""
     found = resolve(tmp_path / "repo", {}, preset="demo-c2am-h")

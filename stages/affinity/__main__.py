@@ -17,6 +17,7 @@ from torch import nn
 from stages.affinity.network import rebuild_affinity_net
 from stages.affinity.offsets import offset_list
 from stages.affinity.params import ON_TOKENS, Affinity
+from stages.classifier import clip
 from stages.classifier.network import rebuild_classifier
 from stages.common import door, fingerprint, items, pool
 from stages.common.artifacts import npz_bytes
@@ -28,7 +29,7 @@ from stages.common.params import load
 from stages.common.pictures import Loaded, Picture, Pictures, load_pictures, loaded
 from stages.common.pool import Files
 from stages.common.training.augment import normalise
-from stages.common.training.params import Encoder
+from stages.common.training.params import CLIP, Encoder
 
 LABELS, CLASSIFIER = Path("data/affinity_labels/affinity"), Path("data/classifier")
 OUT = Path("data/affinity")
@@ -144,11 +145,16 @@ def _network(place: str, chosen: str, folder: str, own: str) -> tuple[nn.Module,
         params = Encoder.model_validate_json(own)
         return build_encoder(params).eval().requires_grad_(False).to(place), params.model_dump()
     config = store.read_config(Path(folder))
-    built: nn.Module = (
-        rebuild_affinity_net(config) if chosen == "affinity_net" else rebuild_classifier(config)
-    )
-    model = store.load_into(built, Path(folder)).to(place)
+    model = store.load_into(_rebuilt(chosen, config), Path(folder)).to(place)
     return model.encoder if chosen in ON_TOKENS else model, config["encoder"]  # type: ignore[return-value]
+
+
+def _rebuilt(chosen: str, config: dict[str, Any]) -> nn.Module:
+    """The network of a config.json: AffinityNet, or the classifier, which may be CLIP's."""
+    if chosen == "affinity_net":
+        return rebuild_affinity_net(config)
+    of_clip = str(config["encoder"]["name"]).startswith(CLIP)
+    return clip.rebuild(config) if of_clip else rebuild_classifier(config)
 
 
 if __name__ == "__main__":

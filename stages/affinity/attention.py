@@ -11,11 +11,14 @@ from torch import Tensor
 from stages.affinity.fitted import fitted
 from stages.affinity.offsets import of_matrix
 from stages.affinity.params import Affinity
+from stages.classifier.clip import Vision
 from stages.common.networks.plain_vit import PlainVit
 from stages.common.pairs import Offsets
 
 
-def maps(network: PlainVit, pictures: Tensor, params: Affinity, offsets: Offsets) -> dict[str, Tensor]:
+def maps(
+    network: PlainVit | Vision, pictures: Tensor, params: Affinity, offsets: Offsets
+) -> dict[str, Tensor]:
     """Affinities [B, P, h, w] of normalised pictures [B, 3, H, W], a cell for each patch.
 
     With `keep` also the mean attention [B, n, n] between the n patches, row by row, whose rows sum to 1.

@@ -83,16 +83,19 @@ class Affinity(MaskedTraining):
         return self.trains() or self.of == ["dataset"]
 
     def together(self, p: Any) -> list[str]:
-        """Attention and tokens are of a plain vision transformer that was trained, here or elsewhere."""
-        if not self.of or self.method not in ON_TOKENS:
-            return []
-        frozen = self.of == ["dataset"]
+        """Patches are of a vision transformer that was trained, here or elsewhere; CLIP has no class maps."""
+        frozen, clip = self.of == ["dataset"], p.classifier.method == "clip_text"
         encoder, where = (self.encoder, "affinity") if frozen else (p.classifier.encoder, "classifier")
+        asks = bool(self.of) and self.method in ON_TOKENS
+        fits = bool(encoder.patch()) or (clip and not frozen and self.method == "attention")
         checks = [
-            (not encoder.patch(),
+            (bool(self.of) and clip and self.method == "class_distribution",
+             "affinity.method: must not be class_distribution for classifier.method clip_text, which has no "
+             "class maps"),
+            (asks and not fits,
              f"{where}.encoder.name: must be a plain vision transformer (tu-vit_..., small_vit), for "
              f"affinity.method {self.method} reads its patches, found {encoder.name!r}"),
-            (frozen and encoder.weights.source == "none",
+            (asks and frozen and encoder.weights.source == "none",
              "affinity.encoder.weights.source: must be file or library for affinity.of [dataset], for "
              "nothing is trained, and random weights say nothing"),
         ]  # fmt: skip

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.common.networks.attention import mean_attention
 from stages.common.training.params import CLIP as PREFIX
 from stages.common.training.params import Encoder
 
@@ -27,7 +28,23 @@ class Vision(nn.Module):
         self.output_stride: int = tower.patch_size[0]
 
     def before_last(self, pictures: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """The tokens that the last block is given, and the grid (h, w) of the N patches.
+        """The tokens that the last block is given, and the grid (h, w) of the N patches."""
+        tokens, grid = self.embedded(pictures)
+        for block in self.tower.transformer.resblocks[:-1]:
+            tokens = block(tokens)
+        return tokens, grid
+
+    def attention(self, pictures: Tensor, blocks: int) -> tuple[Tensor, tuple[int, int]]:
+        """How the patches look at each other, [B, N, N], and their grid (h, w).
+
+        It is the mean over the heads and over the last `blocks` blocks; rows sum to 1.
+        """
+        tokens, grid = self.embedded(pictures)
+        found = mean_attention(self.tower.transformer.resblocks, tokens, blocks, attention_weights, 1)
+        return found, grid
+
+    def embedded(self, pictures: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """The tokens that the first block is given, and the grid (h, w) of the N patches.
 
         What is missing to whole patches, at the right and below, is filled with 0, the mean colour.
         """
@@ -43,10 +60,7 @@ class Vision(nn.Module):
             1,
         )
         places = resized(tower.positional_embedding, tower.grid_size, grid).to(tokens)
-        tokens = tower.ln_pre(tokens + places)
-        for block in tower.transformer.resblocks[:-1]:
-            tokens = block(tokens)
-        return tokens, grid
+        return tower.ln_pre(tokens + places), grid
 
     def after(self, tokens: Tensor, normed: Tensor) -> Tensor:
         """The image's vector [B, E], of length 1: the last block of `tokens`, whose norm gave `normed`."""
@@ -62,6 +76,13 @@ class Vision(nn.Module):
         """The last block's first norm of the tokens that it is given."""
         found: Tensor = self.tower.transformer.resblocks[-1].ln_1(tokens)
         return found
+
+
+def attention_weights(block: Any, tokens: Tensor) -> Tensor:
+    """The mean over the heads of a block's attention, [B, 1 + N, 1 + N], of the tokens before it."""
+    normed = block.ln_1(tokens)
+    found: Tensor = block.attn(normed, normed, normed, need_weights=True)[1]
+    return found
 
 
 class ClipNet(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from stages.affinity import __main__ as step
-from stages.affinity import affinity_net, tokens
+from stages.affinity import affinity_net, attention, tokens
 from stages.affinity.network import affinities, build_affinity_net
 from stages.affinity.offsets import offset_list
 from stages.affinity.params import Affinity
@@ -115,6 +115,25 @@ def test_the_attention_that_is_kept_is_that_of_the_patches(tmp_path):
     assert set(kept) == {"attention", "size"} and kept["attention"].dtype == np.float16
     np.testing.assert_allclose(kept["attention"].astype(float).sum(1), np.ones(20), atol=2e-3)
     assert kept["attention"].shape == (20, 20) and len(model.encoder.model.blocks) == 4
+
+
+def test_clip_s_attention_is_read_of_its_classifier(tmp_path):
+    pytest.importorskip("open_clip")
+    from stages.classifier import clip
+    from tests.classifier import tiny_clip
+
+    tiny_clip.install(tmp_path)
+    texts = torch.nn.functional.normalize(torch.randn(3, 12), dim=1)
+    model = clip.ClipNet(tiny_clip.model().visual, texts[:2], texts[2:], 20.0).eval()
+    config = {"encoder": tiny_clip.ENCODER, "classes": ["background", "a", "b"], "background": ["ground"]}
+    store.save_network(tmp_path / "network", model, config, [{"loss": 1.0}])
+    params = section("attention")
+    (files,) = step.AffinityMaps(params, "cpu", str(tmp_path / "network"))(pictures(tmp_path)[:1])
+    x = torch.from_numpy(normalise(pictures(tmp_path)[0].pixels, [0.5] * 3, [0.5] * 3))[None]
+    with torch.inference_mode():
+        wanted = attention.maps(model.encoder, x, params, offset_list(2))["maps"][0]
+    assert wanted.shape[1:] == (4, 5) and wanted.std() > 1e-3
+    np.testing.assert_allclose(unpack(files)["affinities"].astype(float), wanted.numpy(), atol=1e-3)
 
 
 def test_a_frozen_network_is_read_with_its_file(tmp_path, monkeypatch):

@@ -165,3 +165,21 @@ def test_a_saved_network_is_rebuilt_and_answers_the_same(tmp_path):
     pictures = torch.randn(1, 3, 40, 24)
     with torch.no_grad():
         torch.testing.assert_close(again(pictures), made(pictures))
+
+
+@torch.no_grad()
+def test_attention_is_that_of_its_blocks():
+    """By a hook on open_clip's own pass: each block's queries and keys, from what it is given."""
+    model, pictures, given = tiny_clip.model(), torch.randn(2, 3, 24, 32), []
+    for block in model.visual.transformer.resblocks:
+        block.register_forward_pre_hook(lambda _, tokens: given.append(tokens[0]))
+    found, grid = clip.Vision(model.visual).attention(pictures, 2)
+    mean = torch.zeros(2, 13, 13)
+    for block, tokens in zip(model.visual.transformer.resblocks, given, strict=True):
+        q, k, _ = F.linear(block.ln_1(tokens), block.attn.in_proj_weight, block.attn.in_proj_bias).chunk(3, 2)
+        q, k = (x.unflatten(2, (3, 8)).transpose(1, 2) for x in (q, k))
+        mean += (q @ k.transpose(2, 3) / 8**0.5).softmax(3).mean(1) / 2
+    patches = mean[:, 1:, 1:]
+    assert grid == (3, 4) and found.std() > 1e-4
+    torch.testing.assert_close(found, patches / patches.sum(2, keepdim=True), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found.sum(2), torch.ones(2, 12))

@@ -365,6 +365,14 @@ def test_what_somebody_made_may_be_read(changes: dict[str, object]) -> None:
             "affinity.encoder.weights.source: must be file or library for affinity.of [dataset], for nothing",
         ),
         (
+            WITHOUT | CLIP | {"affinity.method": "class_distribution"},
+            "affinity.method: must not be class_distribution for classifier.method clip_text, which has no",
+        ),
+        (
+            WITHOUT | CLIP | {"affinity.method": "tokens"},
+            "classifier.encoder.name: must be a plain vision transformer",
+        ),
+        (
             WITHOUT | {"graph.of": ["a2gnn"]},
             "affinity.method: must be affinity_net, for graph reads the features of its network",
         ),

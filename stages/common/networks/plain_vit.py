@@ -11,6 +11,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stages.common.networks.attention import mean_attention
 from stages.common.training import params as training_params
 
 LEVELS = 4  # after a quarter, a half, three quarters and all of the blocks
@@ -82,23 +83,14 @@ class PlainVit(nn.Module):
     def attention(self, pictures: Tensor, blocks: int) -> tuple[Tensor, tuple[int, int]]:
         """How the patches look at each other, [B, n, n] for n = rows * columns, and rows and columns.
 
-        It is the mean over the heads and over the last `blocks` blocks. Tokens of no patch are left out, and
-        each row is divided by its sum.
+        It is the mean over the heads and over the last `blocks` blocks; rows sum to 1.
         """
-        if blocks > len(self.model.blocks):
-            raise ValueError(f"blocks: {blocks}, but the encoder has {len(self.model.blocks)}")
         tokens, cells = self.embedded(pictures)
-        total, first = torch.zeros((), device=tokens.device), len(self.model.blocks) - blocks
-        for at, block in enumerate(self.model.blocks):
-            if at >= first:
-                total = total + attention_weights(block, tokens).mean(1)
-            tokens = block(tokens)
-        patches = total[:, self.others :, self.others :]
-        return patches / patches.sum(2, keepdim=True), cells
+        return mean_attention(self.model.blocks, tokens, blocks, attention_weights, self.others), cells
 
 
 def attention_weights(block: Any, tokens: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(d)) of each head, [B, heads, N, N], of the tokens [B, N, D] before a `Block`.
+    """softmax(q k^T / sqrt(d)), the mean over the heads [B, N, N], of the tokens [B, N, D] before a `Block`.
 
     timm's fused kernels do not give it out, so it is computed from the block's own layers.
     """
@@ -106,7 +98,7 @@ def attention_weights(block: Any, tokens: Tensor) -> Tensor:
     both = own.qkv(block.norm1(tokens)).unflatten(2, (3, own.num_heads, own.head_dim)).permute(2, 0, 3, 1, 4)
     q, k = own.q_norm(both[0]), own.k_norm(both[1])
     found: Tensor = (q * own.scale @ k.transpose(2, 3)).softmax(3)
-    return found
+    return found.mean(1)
 
 
 def build(params: training_params.Encoder) -> PlainVit:

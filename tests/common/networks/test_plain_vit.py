@@ -101,7 +101,7 @@ def test_attention_is_that_of_timm_s_plain_path(kind):
 
 
 def test_attention_of_more_blocks_than_there_are_is_refused():
-    with pytest.raises(ValueError, match="blocks: 4, but the encoder has 3"):
+    with pytest.raises(ValueError, match=r"affinity\.attention\.blocks: 4, but the encoder has 3"):
         tiny("class").attention(pictures(), 4)
 
 

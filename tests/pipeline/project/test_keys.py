@@ -41,7 +41,10 @@ def test_words_are_the_comments_above_and_behind() -> None:
 
 def test_what_is_repeated_is_explained_where_it_is_first() -> None:
     found = keys.about(ROOT, "affinity.encoder.output_stride").words
-    assert found == "8, 16 or 32, by dilation (classifier.encoder.output_stride)"
+    assert found == (
+        "8, 16 or 32, by dilation; of a plain vision transformer the side of its patches "
+        "(classifier.encoder.output_stride)"
+    )
 
 
 @pytest.mark.parametrize(

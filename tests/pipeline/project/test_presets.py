@@ -155,7 +155,9 @@ def test_an_invalid_result_is_not_written(root: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known(root: Path) -> None:
-    with pytest.raises(ValueError, match=r"no preset .*psa.; there are a2gnn, boxes, chen, clip-es, crf"):
+    with pytest.raises(
+        ValueError, match=r"no preset .*psa.; there are a2gnn, boxes, chen, class-distribution, clip"
+    ):
         presets.apply(root, "../psa")
 
 
