@@ -35,7 +35,7 @@ def on_grid(network: ClassifierNet, pictures: Tensor, cells: tuple[int, int]) ->
     """The signed maps of all classes, [B, C, *cells], read between the classifier's cells where these lie."""
     grid = own_grid(network)
     fitted = resize(pictures, fitting((pictures.shape[2], pictures.shape[3]), 1.0, grid))
-    found: Tensor = network(fitted, maps=True)[1].float()
+    found: Tensor = network(fitted, maps=True)[1]
     rows = reading(cells[0], fitted.shape[2], found.shape[2], grid).to(found)
     columns = reading(cells[1], fitted.shape[3], found.shape[3], grid).to(found)
     return rows @ found @ columns.T

@@ -17,7 +17,7 @@ def maps(network: PlainVit, pictures: Tensor, params: Affinity, offsets: Offsets
     """Affinities [B, P, h, w] of normalised pictures [B, 3, H, W], a cell for each patch: max(0, cosine)."""
     options = params.tokens
     assert options is not None  # the schema sees to it
-    tokens = network(fitted(pictures, network.output_stride))[options.level].float()
+    tokens = network(fitted(pictures, network.output_stride))[options.level]
     return {"maps": of_pairs(F.normalize(tokens, dim=1), offsets, cosine)}
 
 

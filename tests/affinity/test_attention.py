@@ -79,7 +79,7 @@ def test_entries_of_the_matrix_by_pairs():
 def test_sinkhorn_s_steps_and_their_limit():
     """Columns first; of [[a, b], [c, d]] the limit's first entry is sqrt(ad) / (sqrt(ad) + sqrt(bc))."""
     a, b, c, d = 0.9, 0.1, 0.4, 0.6
-    matrix = torch.tensor([[[a, b], [c, d]]], dtype=torch.float64)
+    matrix = torch.tensor([[[a, b], [c, d]], [[d, a], [b, c]]], dtype=torch.float64)  # two pictures
     once = symmetric(matrix, 1)[0]
     first = a / (a + c) / (a / (a + c) + b / (b + d))
     upper, lower = 1 - first, c / (a + c) / (c / (a + c) + d / (b + d))

@@ -184,6 +184,18 @@ def stored(folder, monkeypatch, name="w.safetensors"):
     return {"source": "file", "name": name, "sha256": digest}
 
 
+@pytest.mark.parametrize("name", ["small_vit", "tu-deit3_small_patch16_224"])
+def test_networks_are_built_by_their_names_for_any_size(name):
+    stride = 8 if name == "small_vit" else 16
+    net = build_encoder(params(name, stride)).eval()
+    with torch.inference_mode():
+        found = net(torch.zeros(1, 3, 4 * stride + 1, 2 * stride))
+    width = 96 if name == "small_vit" else 384
+    assert [tuple(level.shape) for level in found[1:]] == [(1, width, 5, 2)] * 4
+    assert net.others == (0 if name == "small_vit" else 1)
+    assert len(net.model.blocks) == (4 if name == "small_vit" else 12)
+
+
 def test_the_demo_s_has_no_weights_in_the_library():
     with pytest.raises(ValueError, match="encoder small_vit, output stride 8: the library has no weights"):
         build_encoder(params("small_vit", 8, source="library", name="imagenet"))
