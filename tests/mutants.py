@@ -53,7 +53,6 @@ DRAWING = "stages/common/drawing"
 IMPURE = ("__init__.py", "__main__.py", "params.py", "trained.py")
 PURE_PARTS = {  # of doors: these functions alone
     "stages/seeds/__main__.py": ("padded",),
-    "stages/affinity/affinity_net.py": ("batch_loss", "colour_term"),
     "stages/common/training/samples.py": ("view", "placed", "sample"),
     "stages/segmenter/edge_network.py": ("forward", "look", "sample", "loss", "still", "training"),
 }
@@ -107,7 +106,9 @@ ELSEWHERE = {  # tests that do not bear the module's name, beside the one that d
     "stages/segmenter/cells.py": "tests/segmenter/terms/test_gated_crf.py",
     "stages/evaluation/count.py": "tests/evaluation/test_main.py",
     "stages/evaluation/metrics.py": "tests/evaluation/test_pictures.py",
-    "stages/affinity/affinity_net.py": "tests/affinity/test_loss.py tests/affinity/test_regularised.py",
+    "stages/affinity/affinity_net.py": (
+        "tests/affinity/test_loss.py tests/affinity/test_regularised.py tests/affinity/test_main.py"
+    ),
     "stages/affinity/offsets.py": "tests/affinity/test_tokens.py tests/affinity/test_attention.py",
     "stages/affinity/fitted.py": "tests/affinity/test_attention.py",
     "stages/affinity/network.py": "tests/affinity/test_loss.py",

@@ -42,7 +42,7 @@ class Weights(Section):
 
 class Encoder(Section):
     name: str  # one of stages/common/networks, or a name of segmentation_models_pytorch / timm (tu-...)
-    output_stride: Literal[8, 14, 16, 32]  # 14: of plain vision transformers with such patches
+    output_stride: Literal[8, 14, 16, 32]  # 14: of vision transformers with such patches
     weights: Weights
     mean: Channels  # of RGB in 0..1
     std: Annotated[list[Positive], Field(min_length=3, max_length=3)]
@@ -75,7 +75,7 @@ class Encoder(Section):
             )
         if patch and self.output_stride != patch:
             raise ValueError(f"encoder {self.name} has output_stride {patch}, the side of its patches")
-        if not patch and self.output_stride == 14:
+        if not patch and self.output_stride == 14 and not self.name.startswith(CLIP):
             raise ValueError(f"encoder {self.name} has output_stride 8, 16 or 32")
         return self
 

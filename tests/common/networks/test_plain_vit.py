@@ -149,6 +149,11 @@ def test_what_is_no_plain_transformer_or_of_another_stride_is_refused(name, stri
         params(name, stride)
 
 
+def test_patches_of_14_pixels_are_for_transformers_alone():
+    assert params("tu-vit_small_patch14_reg4_dinov2", 14).patch() == 14
+    assert params("clip-ViT-L-14", 14).patch() == 0  # of open_clip, which looks at its patches itself
+
+
 def test_blocks_of_another_kind_are_found_where_a_name_did_not_tell():
     model = timm.create_model("vit_base_patch16_rpn_224", num_classes=0, **SIZE)
     assert plain_vit.unlike(model) == "it has ResPostBlock"
