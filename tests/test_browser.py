@@ -85,9 +85,11 @@ def quick_run(page: Any) -> None:
 
     for _ in range(6):
         try:
-            with page.expect_request(lambda sent: sent.url.endswith("/create_flow_run"), timeout=10_000):
+            with page.expect_request(lambda x: x.url.endswith("/create_flow_run"), timeout=10_000) as sent:
                 page.get_by_role("button", name="Run", exact=True).click()
                 page.get_by_text("Quick run").click()
+            answer = sent.value.response()
+            assert answer is not None and answer.ok, f"the order was refused: {answer and answer.text()}"
             return
         except NothingSent:
             page.keyboard.press("Escape")  # the menu, if it is open
