@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.project import gpus, processor
 from stages.affinity.params import trains
 from stages.common.params import ParameterError, read_yaml
+from stages.dataset.labels import Cells
 from stages.dataset.layouts import voc_base
 from stages.saliency.params import UNTRAINED
 
@@ -94,16 +95,20 @@ def _bf16(sections: dict[str, Any]) -> list[str]:
 
 def _steps(root: Path, dataset: Any, values: dict[str, Any], sections: dict[str, Any]) -> list[str]:
     """Epochs do not carry over from a large set to a small one."""
-    pictures = training_pictures(root, dataset, values.get("generate"))
+    every = training_pictures(root, dataset, values.get("generate"))
     lines = []
     for name in _training(sections):
-        batch, epochs = (sections.get(name, {}).get(key) for key in ("batch", "epochs"))
+        section = sections.get(name, {})
+        batch, epochs, pictures, those = section.get("batch"), section.get("epochs"), every, "pictures"
+        if section.get("without_class") == "skip":
+            pictures = training_pictures(root, dataset, values.get("generate"), with_class=True)
+            those = "pictures with a class"
         if not pictures or not isinstance(batch, int) or not isinstance(epochs, int) or batch < 1:
             continue
         steps = max(1, pictures // batch) * epochs
         if steps < FEW:
             lines.append(
-                f"{name}: only {steps} steps ({pictures} pictures, batch {batch}, {epochs} epochs): it "
+                f"{name}: only {steps} steps ({pictures} {those}, batch {batch}, {epochs} epochs): it "
                 "learns little with so few; more epochs or a smaller batch give more"
             )
     return lines
@@ -130,22 +135,37 @@ def _value(values: dict[str, Any], section: str, key: str) -> Any:
     return found.get(key) if isinstance(found, dict) else None
 
 
-def training_pictures(root: Path, dataset: Any, generate: Any) -> int | None:
-    """How many the source names, before it is read and checked; None where it cannot be told."""
+def training_pictures(root: Path, dataset: Any, generate: Any, with_class: bool = False) -> int | None:
+    """How many the source names, before it is read and checked: all, or those with a class.
+
+    None where it cannot be told: COCO's JSON, say, takes seconds to read.
+    """
     if not isinstance(dataset, dict):
         return None
     source = root / "data" / "raw" / str(dataset.get("name"))
     try:
-        if dataset.get("name") == "synthetic":
+        if dataset.get("name") == "synthetic":  # each picture there has an object
             return int(_mapping({"generate": generate}, "generate")["train"])
         if dataset.get("source") == "voc":
-            lists = (voc_base(source) or source) / "ImageSets" / "Segmentation"
-            text = (lists / f"{dataset['train']}.txt").read_text()
-            return len(text.split("\n")) - text.endswith("\n")
+            return _listed(voc_base(source) or source, dataset["train"], with_class)
         with (source / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
-            return sum(row.get("split") == dataset["train"] for row in csv.DictReader(file))
+            rows = [row for row in csv.DictReader(file) if row.get("split") == dataset["train"]]
+        return sum(_names_a_class(row.get("labels") or "") for row in rows) if with_class else len(rows)
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return None
+
+
+def _listed(base: Path, split: str, with_class: bool) -> int:
+    """Of a list of the VOC layout. OSError for a picture whose objects are not in Annotations/NAME.xml."""
+    text = (base / "ImageSets" / "Segmentation" / f"{split}.txt").read_text()
+    if not with_class:
+        return len(text.split("\n")) - text.endswith("\n")
+    names = [line.split()[0] for line in text.splitlines() if line.strip()]
+    return sum(b"<object" in (base / "Annotations" / f"{name}.xml").read_bytes() for name in names)
+
+
+def _names_a_class(cell: str) -> bool:
+    return bool(Cells((), None, comma=True).split(cell)[0])
 
 
 def _mapping(section: Any, key: str) -> dict[str, Any]:

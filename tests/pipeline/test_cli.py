@@ -176,9 +176,9 @@ def test_help_is_light(tmp_path: Path) -> None:
 LIGHT = {  # of what pipeline/ may import besides the schemas: none of it computes anything but a few numbers
     "stages.common.artifacts", "stages.common.cluster.address", "stages.common.door",
     "stages.common.drawing.colours", "stages.common.inputs", "stages.common.stamps",
-    "stages.dataset.files", "stages.dataset.layouts", "stages.dataset.words", "stages.episodes.names",
-    "stages.evaluation.emptiness", "stages.evaluation.names", "stages.evaluation.rungs",
-    "stages.explanation.names",
+    "stages.dataset.files", "stages.dataset.labels", "stages.dataset.layouts", "stages.dataset.words",
+    "stages.episodes.names", "stages.evaluation.emptiness", "stages.evaluation.names",
+    "stages.evaluation.rungs", "stages.explanation.names",
 }  # fmt: skip
 
 

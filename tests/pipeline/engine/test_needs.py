@@ -136,6 +136,43 @@ def test_the_list_of_a_voc_layout_is_counted(root: Path) -> None:
     assert needs.training_pictures(root, source | {"train": "none"}, None) is None
 
 
+def test_pictures_without_a_class_do_not_count_where_the_segmenter_skips_them(root: Path) -> None:
+    """Counted as the step takes the cells apart: a list of nothing names none, as an empty cell."""
+    folder = root / "data" / "raw" / "mine"
+    folder.mkdir(parents=True)
+    cells = ["cat"] * 15 + ['"cat,dog"', "cat;dog", "['cat']", "", " ", "[]", ";"] + [""] * 178
+    rows = [
+        *(f"{n}.jpg,train,{cell}" for n, cell in enumerate(cells)),
+        *(f"v{n}.jpg,val,cat" for n in range(9)),
+    ]
+    (folder / "labels.csv").write_text("\n".join(["file,split,labels", *rows]))
+    own = {"dataset.source": "folder", "dataset.name": "mine", "segmenter.batch": 9, "segmenter.epochs": 9}
+    presets.set_values(root, own)
+    assert needs.of(root, ["segmenter", "classifier"]) == []  # 200 pictures: 22 steps, 9 times
+    presets.set_values(root, {"segmenter.without_class": "skip"})
+    (line,) = needs.of(root, ["segmenter", "classifier"])  # 18 pictures: 2 steps, 9 times
+    assert line.startswith("segmenter: only 18 steps (18 pictures with a class, batch 9, 9 epochs)")
+
+
+def test_pictures_of_a_voc_layout_without_an_object(root: Path) -> None:
+    base = root / "data" / "raw" / "voc"
+    for place in ("JPEGImages", "Annotations", "ImageSets/Segmentation"):
+        (base / place).mkdir(parents=True)
+    (base / "ImageSets" / "Segmentation" / "train.txt").write_text("a\nb  1\nc\n\n")
+    source = {"source": "voc", "name": "voc", "train": "train"}
+    for name, inner in {
+        "a": "<object><name>cat</name></object>",
+        "b": "",
+        "c": "<object><name>dog</name></object>",
+    }.items():
+        (base / "Annotations" / f"{name}.xml").write_text(f"<annotation>{inner}</annotation>")
+    assert needs.training_pictures(root, source, None, with_class=True) == 2
+    (base / "Annotations" / "b.xml").unlink()  # the step refuses it
+    assert needs.training_pictures(root, source, None, with_class=True) is None
+    generated = {"source": "voc", "name": "synthetic"}
+    assert needs.training_pictures(root, generated, {"train": 7}, with_class=True) == 7
+
+
 def test_what_cannot_be_read_is_told_by_others(root: Path) -> None:
     (root / "params.yaml").write_text("dataset: 3\nclassifier: {batch: x, encoder: [1]}\n")
     assert needs.of(root) == []
