@@ -134,6 +134,23 @@ def test_published_numbers(root: Path) -> None:
     assert changes["affinity_labels.irn.threshold_background"] == (0.1, 0.05)
 
 
+def test_coco_is_irn_s_recipe_until_the_segmenter_and_comes_with_its_pictures(root: Path) -> None:
+    """As ReCAM's code has it: IRN's own numbers. The segmenter's are deeplab-pytorch's for COCO."""
+    presets.apply(root, "irn")
+    irn = read_yaml(root / "params.yaml")
+    presets.apply(root, "coco")
+    presets.apply(root, "coco2014")
+    coco = read_yaml(root / "params.yaml")
+    for step in ("classifier", "seeds", "affinity_labels", "affinity", "pseudo_labels"):
+        differs = {key for key in coco[step] if coco[step][key] != irn[step][key]}
+        assert differs <= {"precision"}, step
+    steps = 82_783 // coco["segmenter"]["batch"] * coco["segmenter"]["epochs"]
+    assert abs(steps - 100_000) < 82_783 // coco["segmenter"]["batch"] / 2
+    assert coco["segmenter"]["network"] == "deeplabv2"
+    assert (coco["dataset"]["source"], coco["dataset"]["train"]) == ("coco", "train2014")
+    assert {coco[step]["precision"] for step in ("classifier", "affinity", "segmenter")} == {"bf16"}
+
+
 def test_comments_and_layout_stay(tmp_path: Path) -> None:
     params = "# head\na:        # block\n  b: 1    # one\n\n  c: [1, 2]  # list\nd: null   # nothing\n"
     text, changes = small(tmp_path, params, "a: {}\n".replace("{}", "\n  b: 2  # source\n  c: [3, 4]\n"))
