@@ -11,7 +11,7 @@ IN := PATH="$(CURDIR)/$(BIN):$$PATH"
 .PHONY: help install demo test storm mutants lint types check bench clean
 
 help:  ## List these targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## Make or update the environment .venv
 

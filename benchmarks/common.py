@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline.project import processor
 from stages.common.artifacts import csv_text, write_atomic
 
 T = TypeVar("T")
@@ -65,12 +65,7 @@ def said(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def machine() -> str:
     """One line: the processor and how many of its cores this process may use."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{names[0] if names else name}, {cores} cores"
+    return f"{processor.name()}, {processor.cores()} cores"
 
 
 def save(name: str, rows: Sequence[Sequence[Any]]) -> None:

@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 
 from benchmarks.common import save
+from pipeline.engine.supervisor import peak
 from pipeline.project import presets
 
 SIZES = (1_000, 10_000, 100_000)
@@ -131,7 +132,7 @@ def timed(root: Path, *arguments: str) -> Cost:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise ValueError(f"wsss {' '.join(arguments)}:\n{said[-3000:]}")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    return time.perf_counter() - begin, peak(usage) / 2**20
 
 
 def ledger(root: Path) -> dict[str, Cost]:

@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 from benchmarks.common import save
+from pipeline.engine.supervisor import peak
 
 STEPS, TURNS = 6, 2
 WAYS = ("as it comes", "kept")
@@ -70,7 +71,7 @@ def train(way: str) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "losses": losses,
-        "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "bytes": peak(resource.getrusage(resource.RUSAGE_SELF)),
     }
 
 

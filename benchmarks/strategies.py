@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import SLEEP, BatchClock, said, save, start
+from pipeline.engine.supervisor import peak
 
 METHODS = ("plain", "puzzle", "oc_cse", "p_oc", "p_noc", "eader")
 STEPS, TURNS, CLASSES = 12, 2, 6  # the first two steps of a process are not counted
@@ -96,7 +97,7 @@ def train(method: str) -> dict[str, Any]:
         os.chdir(folder)  # for its checkpoints
         fit("classifier", strategy, Noise(), params, "key")
     seconds = clock.seconds()
-    return {"seconds": seconds, "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+    return {"seconds": seconds, "bytes": peak(resource.getrusage(resource.RUSAGE_SELF))}
 
 
 if __name__ == "__main__":

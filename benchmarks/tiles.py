@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import said, save, start
+from pipeline.engine.supervisor import peak
 
 WHOLE, LARGE = (800, 1200), (4000, 6000)  # height, width: the first fits whole too
 WAYS = {  # tile (null: whole), overlap, merge
@@ -97,11 +98,11 @@ def predict(way: str, size: tuple[int, int], folder: Path) -> dict[str, float]:
     labeller.prepare()
     coarse = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     picture = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC)
-    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    before, start = peak(resource.getrusage(resource.RUSAGE_SELF)), time.perf_counter()
     labels = labeller.labels([picture])[0]
     seconds = time.perf_counter() - start
     np.save(folder / f"{way}.npy", labels)
-    return {"bytes": 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before), "seconds": seconds}
+    return {"bytes": peak(resource.getrusage(resource.RUSAGE_SELF)) - before, "seconds": seconds}
 
 
 if __name__ == "__main__":

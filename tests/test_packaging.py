@@ -1,6 +1,11 @@
-"""Which build of torch an install takes: pyproject.toml's extras, the Dockerfile and README say the same."""
+"""Which build of torch an install takes: pyproject.toml's extras, the Dockerfile and README say the same.
+
+And the list that `make` prints, which must come of any system's commands.
+"""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -50,3 +55,12 @@ def test_what_an_extra_names_has_a_version() -> None:
     named = {canonicalize_name(Requirement(line).name) for lines in extras.values() for line in lines}
     assert named - known.keys() == set()
     assert all(known[name].specifier for name in named)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_lists_its_targets_in_two_columns() -> None:
+    """Spaces alone: sed of macOS writes a t for a tab."""
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    (targets,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert [line[:12].rstrip() for line in done.stdout.splitlines()] == targets.split()
+    assert "\ninstall     Make or update the environment .venv\n" in done.stdout

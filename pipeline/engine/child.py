@@ -15,7 +15,7 @@ from pipeline.engine import leftovers, supervisor
 from pipeline.engine.output import KILLED, Reader, judge
 from pipeline.memory import attribution
 from pipeline.memory.graph import Stage
-from pipeline.project import gpus, locks, places
+from pipeline.project import children, gpus, locks, places
 from pipeline.project.outcomes import Listener, Result
 
 
@@ -113,4 +113,4 @@ def environment(names: list[str]) -> dict[str, str]:
     values = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PATH": path}
     values |= {"WSSS_PROGRESS": "lines", "PYTHONUNBUFFERED": "1"}
     values |= {"DVC_NO_ANALYTICS": "1", "NO_COLOR": "1"}
-    return values | gpus.environment(names)
+    return children.start_method() | values | gpus.environment(names)

@@ -11,7 +11,7 @@ stage fail, frees its locks and goes.
 Standard library only, one thread, no import of the project: it starts in a few milliseconds, and can
 be killed at any moment (then `dvc` dies with it, and the stage gets SIGTERM). On Linux it inherits
 orphans (PR_SET_CHILD_SUBREAPER), so that a stage whose `dvc` was killed, or which moved to a session
-of its own, is still found.
+of its own, is still found. macOS has neither: who kills the supervisor or `dvc` there leaves the stage.
 The last line of its output is `@exit {"code": ..., "memory": ...}`: the command's exit status (128 and
 more: ended by that signal; 126 or 127: it could not be started), and the memory in bytes.
 """
@@ -25,16 +25,17 @@ import signal
 import subprocess
 import sys
 import time
+from resource import struct_rusage
 from typing import BinaryIO
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-LINUX = sys.platform == "linux"
+PROC = "/proc"  # where Linux tells of its processes
 SHELLS = {"sh", "dash", "bash", "zsh", "ksh", "fish"}
 TICK = 0.2  # seconds between looks at what is still there, while ending
 
 
 def prctl(option: int, value: int) -> None:
-    if LINUX:
+    if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value)
 
 
@@ -63,12 +64,16 @@ class Supervisor:
             return None
 
     def _start(self, command: list[str], output: int) -> int:
-        """Start the command; its process, or 0 if that cannot be: `code` says so then."""
+        """Start the command; its process, or 0 if that cannot be: `code` says so then.
+
+        The object stays: of one that is gone, the next Popen collects the process, and its exit status.
+        """
         try:
-            return subprocess.Popen(
+            self.started = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0,
                 preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
-            ).pid  # fmt: skip
+            )  # fmt: skip
+            return self.started.pid
         except OSError as error:
             self.code = 127 if isinstance(error, FileNotFoundError) else 126
             self._write(f"error: cannot start {command[0]}: {error.strerror}\n".encode())
@@ -105,7 +110,7 @@ class Supervisor:
                 return False
             if pid == 0:
                 return True
-            self.memory = max(self.memory, usage.ru_maxrss * (1024 if LINUX else 1))
+            self.memory = max(self.memory, peak(usage))
             if pid == self.main:
                 self.code = os.waitstatus_to_exitcode(status)
 
@@ -116,8 +121,7 @@ class Supervisor:
         if self.deadline == float("inf"):
             self.deadline = now + self.grace
         if now > self.deadline:
-            left = descendants(os.getpid()) if LINUX else [self.main] * (self.code is None)
-            for pid in left:
+            for pid in descendants(os.getpid()):
                 send(pid, signal.SIGKILL)
             return
         for pid in self._stages():
@@ -127,8 +131,6 @@ class Supervisor:
 
     def _stages(self) -> list[int]:
         """The processes to tell: what `dvc` started, below its shell; and orphans that came to us."""
-        if not LINUX:
-            return [] if self.main in self.told else [self.main]
         tops = [pid for pid in children(os.getpid()) if pid != self.main]
         tops += children(self.main) if self.code is None else []
         shells = [pid for pid in tops if name(pid) in SHELLS]
@@ -171,15 +173,34 @@ class Supervisor:
                 return
 
 
+def peak(usage: struct_rusage) -> int:
+    """The most memory that a process had, in bytes: macOS counts these, Linux and the BSDs KiB."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def stat(pid: int) -> tuple[str, int] | None:
     """Name and parent of a process; None if it is gone."""
+    if not os.path.isdir(PROC):
+        return of_ps().get(pid)
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
+        with open(f"{PROC}/{pid}/stat", "rb") as file:
             text = file.read().decode(errors="replace")
     except OSError:
         return None
     command, _, rest = text.partition("(")[2].rpartition(")")
     return command, int(rest.split()[1])
+
+
+def of_ps() -> dict[int, tuple[str, int]]:
+    """Name and parent of each process by its number, where there is no /proc; of `ps` itself nothing."""
+    command = ["ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "comm="]
+    try:
+        asked = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    except OSError:
+        return {}
+    rows = [line.split(None, 2) for line in asked.communicate()[0].decode(errors="replace").splitlines()]
+    found = {int(row[0]): (os.path.basename(row[2]), int(row[1])) for row in rows if len(row) == 3}
+    return {pid: row for pid, row in found.items() if pid != asked.pid}
 
 
 def name(pid: int) -> str:
@@ -188,7 +209,9 @@ def name(pid: int) -> str:
 
 
 def parents() -> dict[int, int]:
-    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()] if LINUX else []
+    if not os.path.isdir(PROC):
+        return {pid: parent for pid, (_, parent) in of_ps().items()}
+    pids = [int(entry) for entry in os.listdir(PROC) if entry.isdigit()]
     return {pid: found[1] for pid in pids if (found := stat(pid))}
 
 
@@ -204,9 +227,8 @@ def descendants(pid: int) -> list[int]:
 
 
 def send(pid: int, number: int) -> None:
-    """To the process; where there is no /proc, to its whole group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        (os.kill if LINUX else os.killpg)(pid, number)
+        os.kill(pid, number)
 
 
 def main() -> int:

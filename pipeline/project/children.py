@@ -22,7 +22,8 @@ def run(
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PATH": path, **(env or {})})
+    environment = {**start_method(), **os.environ, "PATH": path, **(env or {})}
+    process = subprocess.Popen(command, cwd=root, env=environment)
     with _passed_on(process):
         try:
             code = process.wait()
@@ -34,6 +35,14 @@ def run(
             _end(process)
             raise
     return code if code >= 0 else 128 - code
+
+
+def start_method() -> dict[str, str]:
+    """How a step's workers start, where the environment does not say: on macOS anew.
+
+    Its libraries have threads of their own, and what is forked beside them may crash: of a fork server too.
+    """
+    return {"WSSS_START_METHOD": "spawn"} if sys.platform == "darwin" else {}
 
 
 @contextmanager

@@ -1,20 +1,41 @@
-"""The processor of this machine: its name, and its units for bf16."""
+"""The processor of this machine: its name, its cores, and its units for bf16, on Linux and on macOS."""
 
+import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
+
+INFO = Path("/proc/cpuinfo")  # of Linux
+SYSCTL = ("sysctl", "-n", "machdep.cpu.brand_string")  # of macOS: Apple M2, say
 
 
 def bf16_units() -> list[str] | None:
     """What this processor multiplies bf16 with; None where the system does not tell."""
-    known = flags(Path("/proc/cpuinfo"))
+    known = flags(INFO)
     return sorted({"amx_bf16", "avx512_bf16", "bf16"} & known) if known else None
 
 
+def cores() -> int:
+    """How many this process may use; macOS does not say which those are: there, all of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = INFO.read_text().splitlines() if INFO.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine() or "unknown processor"
+    told = names[0] if names else _of_macos()
+    return told or platform.processor() or platform.machine() or "unknown processor"
+
+
+def _of_macos() -> str:
+    """platform.processor() says `arm` or `i386` there."""
+    if sys.platform != "darwin":
+        return ""
+    try:
+        return subprocess.run(SYSCTL, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
 
 
 def flags(file: Path) -> set[str]:

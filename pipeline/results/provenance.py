@@ -6,7 +6,6 @@ No name of a host or a user is in it.
 """
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -55,8 +54,7 @@ def note(root: Path, hashes: Mapping[str, str], anew: Mapping[str, Made]) -> Non
 
 def machine() -> str:
     """The processor with the cores that this process may use, and the GPUs if it may use any."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ", ".join([f"{processor.name()}, {cores} cores", *_gpus()])
+    return ", ".join([f"{processor.name()}, {processor.cores()} cores", *_gpus()])
 
 
 def _gpus() -> list[str]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,11 +25,21 @@ STAGE = "import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', 
 class Supervised:
     """A command below the supervisor."""
 
-    def __init__(self, folder: Path, marked: Marked, *command: str, grace: float = 20, parent: int = 0):
+    def __init__(
+        self,
+        folder: Path,
+        marked: Marked,
+        *command: str,
+        grace: float = 20,
+        parent: int = 0,
+        program: tuple[str, ...] = (),
+    ):
         self.log = folder / "log"
         arguments = [str(parent or os.getpid()), str(grace), str(self.log), *command]
         self.process = subprocess.Popen(
-            [PYTHON, "-I", "-S", supervisor.__file__, *arguments], env=marked.env, stdout=subprocess.PIPE
+            [PYTHON, "-I", "-S", *program, supervisor.__file__, *arguments],
+            env=marked.env,
+            stdout=subprocess.PIPE,
         )
 
     def end(self, seconds: float = 30) -> tuple[bytes, dict[str, int]]:
@@ -216,6 +228,85 @@ def test_when_dvc_is_killed_the_stage_ends(tmp_path, marked):
     os.kill(dvc, signal.SIGKILL)
     assert done.end(10)[1]["code"] == 128 + 9
     assert not marked.alive()
+
+
+# The supervisor as on macOS: no /proc, no prctl, and so no orphans that come to it.
+MAC = """
+import importlib.util, sys
+found = importlib.util.spec_from_file_location("supervisor", sys.argv[1])
+supervisor = importlib.util.module_from_spec(found)
+found.loader.exec_module(supervisor)
+sys.platform, supervisor.PROC, sys.argv = "darwin", "/nowhere", sys.argv[1:]
+sys.exit(supervisor.main())
+"""
+with_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps")
+
+
+def on_a_mac(folder: Path, marked: Marked, *command: str, grace: float) -> Supervised:
+    return Supervised(folder, marked, *command, grace=grace, program=("-c", MAC))
+
+
+@with_ps
+def test_without_proc_the_stage_is_told_and_dvc_is_not(tmp_path, marked):
+    done = on_a_mac(tmp_path, marked, PYTHON, "-c", STAGE, GOODBYE, grace=60)
+    assert done.process.stdout.readline() == b"ready\n"
+    done.process.send_signal(signal.SIGTERM)
+    output, values = done.end()
+    assert output == b"saved\n" and values["code"] == 143  # as `dvc` saw the stage end
+
+
+@with_ps
+def test_without_proc_who_ignores_sigterm_is_killed_after_the_grace(tmp_path, marked):
+    done = on_a_mac(tmp_path, marked, PYTHON, "-c", STAGE, IGNORE, grace=1)
+    assert done.process.stdout.readline() == b"deaf\n"
+    done.process.send_signal(signal.SIGTERM)
+    assert done.end()[1]["code"] == 128 + 9
+    assert not marked.left(5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="waitid leaves a zombie")
+def test_who_asks_ps_does_not_collect_the_command(monkeypatch):
+    """A Popen collects what objects that are gone have left, and with it the exit status of the command."""
+    monkeypatch.setattr(supervisor.Supervisor, "__init__", lambda self: None)
+    watcher, nowhere = supervisor.Supervisor(), os.open(os.devnull, os.O_WRONLY)
+    pid = watcher._start([PYTHON, "-c", "import sys; sys.exit(3)"], nowhere)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    subprocess.run(["true"], check=True)
+    assert os.waitpid(pid, os.WNOHANG) == (pid, 3 << 8)
+    os.close(nowhere)
+
+
+def test_processes_by_ps_as_macos_prints_them(tmp_path, monkeypatch):
+    """Whole paths, with spaces; numbers in columns. `ps` is a child of who asks, and not told of."""
+    rows = ["    1     0 /sbin/launchd", "   40     1 /Applications/A B/c d", "  412    40 -zsh", "7"]
+    (tmp_path / "ps").write_text('#!/bin/sh\necho "$$ 40 ps"\n' + "".join(f"echo '{row}'\n" for row in rows))
+    (tmp_path / "ps").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(supervisor, "PROC", str(tmp_path / "none"))
+    assert supervisor.of_ps() == {1: ("launchd", 0), 40: ("c d", 1), 412: ("-zsh", 40)}
+    assert supervisor.children(40) == [412] and supervisor.descendants(1) == [40, 412]
+    assert supervisor.stat(40) == ("c d", 1) and supervisor.name(9) == ""
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    assert supervisor.of_ps() == {} and supervisor.children(40) == []
+
+
+@with_ps
+def test_ps_tells_what_proc_tells(monkeypatch):
+    """Of the processes that are there before and after."""
+    before = supervisor.parents()
+    monkeypatch.setattr(supervisor, "PROC", "/nowhere")
+    told = supervisor.parents()
+    monkeypatch.undo()
+    same = {pid for pid, parent in supervisor.parents().items() if before.get(pid) == parent}
+    assert os.getpid() in same
+    assert {pid: told.get(pid) for pid in same} == {pid: before[pid] for pid in same}
+
+
+@pytest.mark.parametrize("platform, peak", [("linux", 3 * 1024), ("freebsd14", 3 * 1024), ("darwin", 3)])
+def test_the_unit_of_a_peak_of_memory(monkeypatch, platform, peak):
+    monkeypatch.setattr(sys, "platform", platform)
+    usage = resource.struct_rusage([0.0, 0.0, 3] + [0] * 13)
+    assert supervisor.peak(usage) == peak
 
 
 def test_a_reader_that_is_gone_does_not_stop_it(tmp_path, marked):

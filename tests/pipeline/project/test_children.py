@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine import child
 from pipeline.project import children
 from tests.pipeline.stub import ROOT
 
@@ -41,6 +42,26 @@ def test_a_child_gets_its_place_its_arguments_and_this_interpreter_first(
     assert children.run(root, "door", [Path("/a b"), "--c"], {"X": "y"}) == 7
     python = str(Path(sys.executable).parent / "python")
     assert (root / "told.json").read_text() == f'[["/a b", "--c"], "{root}", "{python}", "y"]'
+
+
+@pytest.mark.parametrize(
+    "platform, own, seen",
+    [("linux", None, None), ("darwin", None, "spawn"), ("darwin", "forkserver", "forkserver")],
+)
+def test_workers_start_anew_on_macos(
+    root: Path, monkeypatch: pytest.MonkeyPatch, platform: str, own: str | None, seen: str | None
+):
+    """In a child and in a stage; who names another way gets it."""
+    (root / "door.py").write_text(
+        "import os, pathlib; pathlib.Path('told').write_text(str(os.environ.get('WSSS_START_METHOD')))"
+    )
+    monkeypatch.delenv("WSSS_START_METHOD", raising=False)
+    if own:
+        monkeypatch.setenv("WSSS_START_METHOD", own)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert children.run(root, "door") == 0
+    assert (root / "told").read_text() == str(seen)
+    assert child.environment([]).get("WSSS_START_METHOD") == seen
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGINT, 130)])
