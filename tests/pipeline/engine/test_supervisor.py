@@ -32,12 +32,12 @@ class Supervised:
         *command: str,
         grace: float = 20,
         parent: int = 0,
-        program: tuple[str, ...] = (),
+        program: str = supervisor.__file__,
     ):
         self.log = folder / "log"
         arguments = [str(parent or os.getpid()), str(grace), str(self.log), *command]
         self.process = subprocess.Popen(
-            [PYTHON, "-I", "-S", *program, supervisor.__file__, *arguments],
+            [PYTHON, "-I", "-S", program, *arguments],
             env=marked.env,
             stdout=subprocess.PIPE,
         )
@@ -185,9 +185,11 @@ subprocess.run(supervisor, stdout=subprocess.DEVNULL)
 """
 
 
-def with_a_parent(folder: Path, marked: Marked, stage: str, grace: float = 1) -> subprocess.Popen[bytes]:
+def with_a_parent(
+    folder: Path, marked: Marked, stage: str, grace: float = 1, program: str = supervisor.__file__
+) -> subprocess.Popen[bytes]:
     """The supervisor, below a process that can be killed without its knowledge."""
-    arguments = [supervisor.__file__, str(grace), str(folder / "log"), PYTHON, "-c", STAGE, stage]
+    arguments = [program, str(grace), str(folder / "log"), PYTHON, "-c", STAGE, stage]
     return subprocess.Popen([PYTHON, "-c", PARENT, *arguments], env=marked.env)
 
 
@@ -231,24 +233,26 @@ def test_when_dvc_is_killed_the_stage_ends(tmp_path, marked):
 
 
 # The supervisor as on macOS: no /proc, no prctl, and so no orphans that come to it.
-MAC = """
+MAC = f"""
 import importlib.util, sys
-found = importlib.util.spec_from_file_location("supervisor", sys.argv[1])
+found = importlib.util.spec_from_file_location("supervisor", {supervisor.__file__!r})
 supervisor = importlib.util.module_from_spec(found)
 found.loader.exec_module(supervisor)
-sys.platform, supervisor.PROC, sys.argv = "darwin", "/nowhere", sys.argv[1:]
+sys.platform, supervisor.PROC = "darwin", "/nowhere"
 sys.exit(supervisor.main())
 """
 with_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps")
 
 
-def on_a_mac(folder: Path, marked: Marked, *command: str, grace: float) -> Supervised:
-    return Supervised(folder, marked, *command, grace=grace, program=("-c", MAC))
+@pytest.fixture
+def mac(tmp_path: Path) -> str:
+    (tmp_path / "mac.py").write_text(MAC)
+    return str(tmp_path / "mac.py")
 
 
 @with_ps
-def test_without_proc_the_stage_is_told_and_dvc_is_not(tmp_path, marked):
-    done = on_a_mac(tmp_path, marked, PYTHON, "-c", STAGE, GOODBYE, grace=60)
+def test_without_proc_the_stage_is_told_and_dvc_is_not(tmp_path, marked, mac):
+    done = Supervised(tmp_path, marked, PYTHON, "-c", STAGE, GOODBYE, grace=60, program=mac)
     assert done.process.stdout.readline() == b"ready\n"
     done.process.send_signal(signal.SIGTERM)
     output, values = done.end()
@@ -256,12 +260,22 @@ def test_without_proc_the_stage_is_told_and_dvc_is_not(tmp_path, marked):
 
 
 @with_ps
-def test_without_proc_who_ignores_sigterm_is_killed_after_the_grace(tmp_path, marked):
-    done = on_a_mac(tmp_path, marked, PYTHON, "-c", STAGE, IGNORE, grace=1)
+def test_without_proc_who_ignores_sigterm_is_killed_after_the_grace(tmp_path, marked, mac):
+    done = Supervised(tmp_path, marked, PYTHON, "-c", STAGE, IGNORE, grace=1, program=mac)
     assert done.process.stdout.readline() == b"deaf\n"
     done.process.send_signal(signal.SIGTERM)
     assert done.end()[1]["code"] == 128 + 9
     assert not marked.left(5)
+
+
+@with_ps
+def test_without_proc_all_end_when_the_parent_is_killed(tmp_path, marked, mac):
+    parent = with_a_parent(tmp_path, marked, IGNORE, program=mac)
+    wait_for(lambda: len(marked.alive()) == 4)  # parent, supervisor, dvc, stage
+    wait_for(lambda: b"deaf" in (tmp_path / "log").read_bytes())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert not marked.left(10)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="waitid leaves a zombie")
