@@ -149,8 +149,10 @@ def training_pictures(root: Path, dataset: Any, generate: Any, with_class: bool 
         if dataset.get("source") == "voc":
             return _listed(voc_base(source) or source, dataset["train"], with_class)
         with (source / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("split") == dataset["train"]]
-        return sum(_names_a_class(row.get("labels") or "") for row in rows) if with_class else len(rows)
+            cells = (
+                row.get("labels") for row in csv.DictReader(file) if row.get("split") == dataset["train"]
+            )
+            return sum(not with_class or _names_a_class(cell or "") for cell in cells)
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return None
 

@@ -11,8 +11,8 @@ stage fail, frees its locks and goes.
 Standard library only, one thread, no import of the project: it starts in a few milliseconds, and can
 be killed at any moment (then `dvc` dies with it, and the stage gets SIGTERM). On Linux it inherits
 orphans (PR_SET_CHILD_SUBREAPER), so that a stage whose `dvc` was killed, or which moved to a session
-of its own, is still found. macOS has neither signal nor orphans: who kills the supervisor or `dvc` there
-leaves the stage.
+of its own, is still found. macOS can do neither: there, who kills the supervisor or `dvc` leaves the stage
+running.
 The last line of its output is `@exit {"code": ..., "memory": ...}`: the command's exit status (128 and
 more: ended by that signal; 126 or 127: it could not be started), and the memory in bytes.
 """
