@@ -18,9 +18,8 @@ def bring(root: Path, hashes: Iterable[str]) -> tuple[dict[str, Path], str]:
 
     What neither cache nor remote has is left out. A folder's list (`.dir`) is fetched without its files.
     """
-    hashes = [safe.oid(value, "dvc.lock") for value in hashes if value]
     with open_repo(root) as repo:
-        places = {value: Path(repo.cache.local.oid_to_path(value)) for value in hashes}
+        places = _places(repo, hashes)
         missing = _missing(places)
         problem = _fetch(repo, missing) if missing else ""
     lacking = set(_missing(places))
@@ -28,6 +27,19 @@ def bring(root: Path, hashes: Iterable[str]) -> tuple[dict[str, Path], str]:
     if any(places[value].is_file() for value in lacking):
         problem = "a folder's list in the cache is damaged: `wsss run` mends it"
     return found, problem or ("the DVC remote lacks it" if lacking else "")
+
+
+def there(root: Path, hashes: Iterable[str]) -> dict[str, Path]:
+    """Where the objects lie that the cache has; nothing is fetched."""
+    with open_repo(root) as repo:
+        places = _places(repo, hashes)
+    lacking = set(_missing(places))
+    return {value: place for value, place in places.items() if value not in lacking}
+
+
+def _places(repo: Any, hashes: Iterable[str]) -> dict[str, Path]:
+    wanted = [safe.oid(value, "dvc.lock") for value in hashes if value]
+    return {value: Path(repo.cache.local.oid_to_path(value)) for value in wanted}
 
 
 def _missing(places: dict[str, Path]) -> list[str]:
@@ -65,6 +77,19 @@ def listing(place: Path, where: str) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{about} is damaged: remove it") from None
     return {safe.inside(path, about): safe.oid(value, about) for path, value in found}
+
+
+def part(files: dict[str, str], path: str) -> str:
+    """DVC's hash of a file or folder in a folder of these files, by their paths there; "" if it has none."""
+    if path in files:
+        return files[path]
+    own = [
+        {"md5": value, "relpath": name.removeprefix(f"{path}/")}
+        for name, value in files.items()
+        if name.startswith(f"{path}/")
+    ]
+    listed = json.dumps(own, sort_keys=True).encode()
+    return f"{hashlib.md5(listed, usedforsecurity=False).hexdigest()}.dir" if own else ""
 
 
 def is_whole(path: Path) -> bool:

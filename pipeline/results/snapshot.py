@@ -64,6 +64,11 @@ class Snapshot:
         place = self._bring([value]).get(value)
         return place.read_text(errors="replace") if place else None
 
+    def listed(self, value: str) -> dict[str, str]:
+        """The hashes of a folder's files by their paths in it; none where DVC's cache lacks the list."""
+        place = cached.there(self.root, [value]).get(value)
+        return cached.listing(place, f"dvc.lock of {self.name}") if place else {}
+
     def stages(self) -> dict[str, Any]:
         """The stages as dvc.yaml writes them; none where it cannot be read."""
         try:

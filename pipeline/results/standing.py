@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.memory import cached
 from pipeline.results import ends
 from pipeline.results.diff import parting
 from pipeline.results.snapshot import TEMPLATE, Snapshot, hashes, resolved
@@ -122,11 +123,22 @@ class Standings:
             if maker in self.constant:
                 continue
             if maker is not None:
-                made = hashes(self.lock[maker], "outs").get(path, value)
-                if made != value:
+                if self._made(maker, path) not in (value, None):
                     yield Fault(RESULT, maker, f"{path} was made anew")
             elif path in code and code[path] != value:
                 yield Fault(CODE, name, f"{path} {'was changed' if code[path] else 'is gone'}")
+
+    def _made(self, maker: str, path: str) -> str | None:
+        """The hash of what a stage gave: an output, or a part of one, which only the output's list tells.
+
+        None of a part whose list is not in the cache: then nothing says that it changed.
+        """
+        outs = hashes(self.lock[maker], "outs")
+        if path in outs:
+            return outs[path]
+        out = next(out for out in outs if path.startswith(f"{out}/"))
+        files = self.run.listed(outs[out]) if outs[out].endswith(".dir") else {}
+        return cached.part(files, path.removeprefix(f"{out}/")) if files else None
 
     def _declared(self, name: str, entry: dict[str, Any]) -> Iterator[str]:
         """What dvc.yaml says of a stage, and its entry does not; nothing of templates that only DVC knows."""

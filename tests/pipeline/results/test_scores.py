@@ -159,6 +159,31 @@ def test_a_fresh_clone_has_the_committed_numbers_and_says_whose(committed: Runs,
         assert f"predictions: the committed numbers ({head}), made by" in stub.wsss(clone, "ladder").stdout
 
 
+def test_a_rung_of_a_part_of_an_output_is_the_run_s_as_long_as_that_part_is(
+    committed: Runs, tmp_path: Path
+) -> None:
+    """DVC writes the part's hash into the entry of its evaluation, and only that of the whole above."""
+    project = copy(committed, tmp_path / "project")
+
+    def change(part: str) -> None:
+        shutil.copy(project.root / "data/masks/val_00000.png", project.root / part / "train_00000.png")
+        project.run("dvc", "commit", "-f", "affinity_labels@seeds")
+
+    change("data/affinity_labels/affinity")
+    rung = scores.workspace(project.root).rung("crf")
+    assert rung is not None and rung.good
+    change("data/affinity_labels/crf")
+    for name in ("workspace", "HEAD"):
+        rung = scores.read(open_run(project.root, name)).rung("crf")
+        assert rung is not None and rung.state == scores.STALE and not rung.numbers
+        assert "data/affinity_labels/crf was made anew" in rung.standing
+        project.commit()
+    for place in (project.root / ".dvc" / "cache").rglob("*.dir"):
+        place.unlink()
+    rung = scores.workspace(project.root).rung("crf")
+    assert rung is not None and rung.good  # nothing says any more that it is not
+
+
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
     """dataset -> labels -> their evaluation, with a file of code, committed."""
