@@ -79,6 +79,24 @@ def sweep(
     raise SystemExit(main(find_root(), asked, jobs, only_plan, drive))
 
 
+@app.command(rich_help_panel=RECIPE, epilog="Example: `wsss ledger --only attribution --seeds 3 --plan`")
+def ledger(
+    of: Annotated[str, typer.Option("--set", help="of pictures: demo, voc-mobilenet, voc2012")] = "demo",
+    only: Annotated[list[str] | None, typer.Option(help="a kind or a row; may be repeated")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="each row with every seed from 0 on")] = 3,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="runs at the same time")] = 1,
+    only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
+    only_page: Annotated[bool, typer.Option("--page", help="write the page anew, run nothing")] = False,
+) -> None:
+    """Run every method of ledger/ that is not run yet, the cheapest first, and set all on one page."""
+    if only_plan and only_page:
+        raise ValueError("--plan says what would run, --page runs nothing: choose one")
+    from pipeline.ledger.command import main
+    from pipeline.project.root import find_root
+
+    raise SystemExit(main(find_root(), of, only or [], seeds, jobs, only_plan, only_page))
+
+
 def _through(root: Path, name: str) -> Callable[..., bool]:
     """What runs a sweep's runs elsewhere."""
     from pipeline.flows import deployments

@@ -25,8 +25,15 @@ def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
     except ParameterError:
         return []
     steps = None if sections is None else {name.partition("@")[0] for name in sections}
+    chosen = _chosen(values, steps)
+    steps_of = _steps(root, values.get("dataset"), values, chosen)
+    return [*files(values, steps), *_fetched(chosen), *_bf16(chosen), *steps_of, *_idle(values, chosen)]
+
+
+def _chosen(values: dict[str, Any], steps: Collection[str] | None) -> dict[str, Any]:
+    """The sections of steps that the parameters have, of those that are asked for."""
     without = () if _value(values, "few_shot", "folds") else BY_FOLDS
-    chosen = {
+    return {
         name: section
         for name, section in values.items()
         if isinstance(section, dict)
@@ -34,31 +41,35 @@ def of(root: Path, sections: Collection[str] | None = None) -> list[str]:
         and (steps is None or name in steps)
         and name not in without
     }
-    steps_of = _steps(root, values.get("dataset"), values, chosen)
-    return [*_weights(chosen), *_bf16(chosen), *steps_of, *_idle(values, chosen)]
 
 
-def _weights(sections: dict[str, Any]) -> list[str]:
-    """Files that are not there, and weights that come from the network."""
-    files: dict[str, list[str]] = {}
-    library: dict[str, list[str]] = {}
-    for name, encoder in _encoders(sections).items():
-        weights = _mapping(encoder, "weights")
-        if weights.get("source") == "file":
-            files.setdefault(str(weights.get("name")), []).append(name)
-        elif weights.get("source") == "library":
-            library.setdefault(f"{weights.get('name')} of {encoder.get('name')}", []).append(name)
+def files(values: dict[str, Any], steps: Collection[str] | None = None) -> list[str]:
+    """The files of weights that parameters name and that are not there: what cannot run without them."""
     folder = os.environ.get("WSSS_WEIGHTS")
-    lines = [
+    return [
         f"{', '.join(users)}: weights {file} are not in WSSS_WEIGHTS={folder or '(not set)'}: "
         "docs/weights.md says where to get them, or how to take the library's"
-        for file, users in files.items()
+        for file, users in _weights(_chosen(values, steps), "file").items()
         if not folder or not (Path(folder) / file).is_file()
     ]
-    return lines + [
+
+
+def _fetched(sections: dict[str, Any]) -> list[str]:
+    return [
         f"{', '.join(users)}: weights {name} come from the library, which fetches them from the network once"
-        for name, users in library.items()
+        for name, users in _weights(sections, "library").items()
     ]
+
+
+def _weights(sections: dict[str, Any], source: str) -> dict[str, list[str]]:
+    """The trainings that begin with each of the weights of a source."""
+    found: dict[str, list[str]] = {}
+    for name, encoder in _encoders(sections).items():
+        weights = _mapping(encoder, "weights")
+        if weights.get("source") == source:
+            of = f" of {encoder.get('name')}" if source == "library" else ""
+            found.setdefault(f"{weights.get('name')}{of}", []).append(name)
+    return found
 
 
 def _encoders(sections: dict[str, Any]) -> dict[str, dict[str, Any]]:

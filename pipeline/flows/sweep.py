@@ -57,7 +57,7 @@ def _one(sweep: Sweep, trial: Trial, stop: threading.Event) -> Ended:
         return Ended(trial, NOT_RUN)
     try:
         state: State[Any] = wsss(
-            targets=list(sweep.to),
+            targets=list(trial.to),
             overrides=trial.overrides,
             revision=sweep.revision,
             name=trial.name,

@@ -65,8 +65,13 @@ def makers(lines: Iterable[Mapping[str, Any]], lock: Mapping[str, Any]) -> list[
 
 def typical_seconds(root: Path) -> dict[str, float]:
     """The median time of each stage's last runs that computed something."""
+    return typical(read(root))
+
+
+def typical(lines: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The same of some lines only."""
     times: dict[str, list[float]] = {}
-    for entry in read(root):
+    for entry in lines:
         if entry.get("outcome") == "ran" and isinstance(entry.get("seconds"), int | float):
             times.setdefault(str(entry.get("stage")), []).append(float(entry["seconds"]))
     return {stage: statistics.median(values[-LAST:]) for stage, values in times.items()}

@@ -70,7 +70,7 @@ def _file(root: Path, name: str) -> Path:
 
 def apply(root: Path, name: str) -> list[Change]:
     """Merge presets/NAME.yaml into params.yaml; nothing is written unless the result is valid."""
-    values, changes = merge(copy.deepcopy(_read(root / "params.yaml")), _preset(root, name))
+    values, changes = merge(copy.deepcopy(_read(root / "params.yaml")), whole(root, name))
     if schema.is_ours(stamps.reader(root)):  # of a worktree at another revision its own code judges
         check(Parameters, plain(values), f"params.yaml with preset {name}")
     if changes:
@@ -80,17 +80,24 @@ def apply(root: Path, name: str) -> list[Change]:
 
 def differences(root: Path, name: str) -> list[Change]:
     """What the preset would change: (key, the value of params.yaml, the preset's)."""
-    return compare(_read(root / "params.yaml"), _preset(root, name))
+    return compare(_read(root / "params.yaml"), whole(root, name))
 
 
-def _preset(root: Path, name: str) -> CommentedMap:
+def whole(root: Path, name: str) -> CommentedMap:
     """All that a preset sets: of a recipe what BASE has too."""
+    new = own(root, name)
+    if name in names(root):
+        new = merge(copy.deepcopy(_read(root / "presets" / f"{BASE}.yaml")), new)[0]
+    return new
+
+
+def own(root: Path, name: str) -> CommentedMap:
+    """What a preset's file names, and no more; to be looked at only."""
     file = _file(root, name)
     new = _read(file)
-    if name in names(root):
-        if touched := [section for section in OF_DATA if {*new.get(section, ())} - {OF_RECIPE.get(section)}]:
-            raise ValueError(f"{file}: a recipe sets no {', '.join(touched)}: that is for presets/data")
-        new = merge(copy.deepcopy(_read(root / "presets" / f"{BASE}.yaml")), new)[0]
+    touched = [section for section in OF_DATA if {*new.get(section, ())} - {OF_RECIPE.get(section)}]
+    if touched and name in names(root):
+        raise ValueError(f"{file}: a recipe sets no {', '.join(touched)}: that is for presets/data")
     return new
 
 
@@ -104,7 +111,7 @@ def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
     values = copy.deepcopy(_read(path))
     changes: list[Change] = []
     for key, value in new.items():
-        place, last = _place(values, key)
+        place, last = place_of(values, key)
         if plain(place[last]) != value:
             changes += leaves(key, plain(place[last]), value)
             _put(place, last, value)
@@ -113,7 +120,7 @@ def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
     return changes
 
 
-def _place(values: CommentedMap, key: str) -> tuple[Any, str]:
+def place_of(values: CommentedMap, key: str) -> tuple[Any, str]:
     """The mapping that holds the key's last part."""
     *parents, last = key.split(".")
     place: Any = values
@@ -240,14 +247,18 @@ _Representer.add_representer(type(None), _Representer.represent_none)
 
 def _read(path: Path) -> CommentedMap:
     """The file's sections, to be looked at only: who changes them takes a copy."""
-    text = path.read_text(encoding="utf-8")
-    check_yaml(text, str(path))
+    return parsed(path.read_text(encoding="utf-8"), str(path))
+
+
+def parsed(text: str, where: str) -> CommentedMap:
+    """The sections of a file's text, with comments; to be looked at only."""
+    check_yaml(text, where)
     try:
         values = _parsed(text)
     except YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from None
+        raise ValueError(f"{where} is not valid YAML: {error}") from None
     if not isinstance(values, CommentedMap):
-        raise ValueError(f"{path} must hold sections")
+        raise ValueError(f"{where} must hold sections")
     return values
 
 

@@ -41,8 +41,7 @@ def main(root: Path, asked: Asked, jobs: int, only_plan: bool, drive: Drive | No
     every = sweep.trials(_checked(root, sweep))
     with locks.take(_lock(root, sweep), f"wsss-sweep-{os.getpid()}", f"sweep {sweep.name}"):
         done = trials.finished(root, sweep, every)
-        for name in trials.clear(root, sweep.name):
-            print(f"removed what a killed run had left: .worktrees/{name}")
+        trials.clear(root, sweep.name, trials.left(root, sweep.name))
         open_ = [trial for trial in every if trial.name not in done]
         _say_plan(root, sweep, every, open_, jobs)
         if only_plan:
@@ -64,7 +63,7 @@ def _sweep(root: Path, asked: Asked) -> Sweep:
         return definition.read(root, asked.resume)
     revision = git.resolve(root, asked.revision or "HEAD")
     if not asked.revision:
-        _warn_of_changes(root, revision)
+        warn_of_changes(root, revision)
     base = definition.base_values(root, revision)
     points = grid.points(asked.axes, asked.file, presets.dotted(base))
     keys = dict.fromkeys(key for values in points for key in values)  # a cell of a table may be empty
@@ -99,7 +98,7 @@ def _another(before: Sweep, sweep: Sweep) -> str:
     )
 
 
-def _warn_of_changes(root: Path, revision: str) -> None:
+def warn_of_changes(root: Path, revision: str) -> None:
     """A sweep runs what is committed."""
     changed = git.run(root, "diff", "--name-only", "--relative", "HEAD", "--", ".").splitlines()
     changed = [path for path in changed if path != "dvc.lock" and not path.startswith("reports/")]

@@ -31,6 +31,7 @@ class Trial:
     point: str
     seed: int | None
     overrides: Values
+    to: tuple[str, ...] = ()  # the stages that it makes, with what they need; none means all
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Sweep:
     def point(self, index: int) -> str:
         return f"{self.name}-{index + 1:02}"
 
+    def ends(self, index: int) -> tuple[str, ...]:
+        """The stages at which a point's runs end."""
+        return self.to
+
     def trials(self, base: Mapping[str, Any]) -> list[Trial]:
         """All runs, point by point; `base` is the commit's params.yaml."""
         keys = seed_keys(base)
@@ -57,7 +62,8 @@ class Sweep:
             point = self.point(index)
             for seed in range(self.seeds) if self.seeds else [None]:
                 seeded = values if seed is None else {**values, **dict.fromkeys(keys, seed)}
-                found.append(Trial(point if seed is None else f"{point}-s{seed}", point, seed, seeded))
+                name = point if seed is None else f"{point}-s{seed}"
+                found.append(Trial(name, point, seed, seeded, self.ends(index)))
         return found
 
 
@@ -153,16 +159,21 @@ def problems(root: Path, sweep: Sweep, base: Mapping[str, Any]) -> list[str]:
 
     Nothing of a commit with another schema either: its own code judges each run when that is planned.
     """
-    if "stages.parameters" not in git.run(root, "show", f"{sweep.revision}:./dvc.yaml"):
+    if not is_judged(root, sweep.revision):
         return []
-    if not schema.is_ours(git.reader(root, sweep.revision)):
-        return []
-    return [line for values in sweep.points for line in _refused(base, values)]
+    return [f"{words(values)}: {line}" for values in sweep.points for line in refused(base, values)]
 
 
-def _refused(base: Mapping[str, Any], values: Values) -> Iterator[str]:
+def is_judged(root: Path, revision: str) -> bool:
+    """Whether a commit's parameters are checked, by the schema of this process."""
+    if "stages.parameters" not in git.run(root, "show", f"{revision}:./dvc.yaml"):
+        return False
+    return schema.is_ours(git.reader(root, revision))
+
+
+def refused(base: Mapping[str, Any], values: Values) -> Iterator[str]:
+    """What the schema has against a point, a line each."""
     try:
         check(Parameters, with_values(base, values), "")
     except ParameterError as error:
-        for line in str(error).splitlines()[1:]:
-            yield f"{words(values)}: {line.strip()}"
+        yield from (line.strip() for line in str(error).splitlines()[1:])

@@ -183,14 +183,14 @@ def _of_commit(root: Path, commit: str) -> Numbers:
     numbers = rung.numbers if rung and rung.good else {}
     scored = [rung for rung in found.good if "miou" in rung.numbers]
     return Numbers(
-        tuple(pair for rung in scored for pair in _miou(rung.name, rung.numbers)),
+        tuple(pair for rung in scored for pair in pairs(rung.name, rung.numbers)),
         tuple((key, numbers[key]) for key in explanation.WORDS if key in numbers),
         tuple((rung.name, _seeds(rung.numbers)) for rung in scored if "pixel_accuracy" in rung.numbers),
         next((rung.name for rung in scored if rung.results == "predictions"), ""),
     )
 
 
-def _miou(rung: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+def pairs(rung: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     """A rung of maps twice: at the fixed threshold, and at that which the masks choose."""
     yield rung, numbers["miou"]
     if BEST in numbers:

@@ -72,21 +72,30 @@ def make(root: Path, sweep: Sweep, trials: Sequence[Trial], listener: Listener) 
 
     Raises ValueError if something that a stage needs is missing.
     """
+    plans, missing = each(root, sweep, trials, listener), []
+    for trial, (planned, _) in zip(trials, plans, strict=True):
+        blocked = (row for row in planned.rows.values() if row.state == plan.BLOCKED)
+        missing += [f"{trial.name}, {row.stage}: {'; '.join(row.why)}" for row in blocked]
+    if missing:
+        raise ValueError(f"some stages could not run:\n{words.shorten(tuple(missing))}")
+    return combine(plans)
+
+
+def each(
+    root: Path, sweep: Sweep, trials: Sequence[Trial], listener: Listener
+) -> list[tuple[plan.Plan, dict[str, str]]]:
+    """The plan of each run, with the keys of its work; what could not run is BLOCKED there."""
     order = Order(f"{sweep.name}-plan", revision=sweep.revision, kind="sweep")
-    plans, missing = [], []
+    plans = []
     with opened(root, order, listener, lambda _: None) as engine:
         text = (engine.root / "params.yaml").read_text()
         for trial in trials:
             write_whole(engine.root / "params.yaml", text)
             worktrees.override(engine.root, trial.overrides)
-            planned = engine.make_plan(sweep.to)
+            planned = engine.make_plan(trial.to)
             code = {f"{stamps.FOLDER}/{step}": text for step, text in stamps.all_of(engine.root).items()}
             plans.append((planned, keys(planned.graph, _params(engine.root), code)))
-            blocked = (row for row in planned.rows.values() if row.state == plan.BLOCKED)
-            missing += [f"{trial.name}, {row.stage}: {'; '.join(row.why)}" for row in blocked]
-    if missing:
-        raise ValueError(f"some stages could not run:\n{words.shorten(tuple(missing))}")
-    return combine(plans)
+    return plans
 
 
 def _params(place: Path) -> dict[str, Any]:

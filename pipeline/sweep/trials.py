@@ -49,7 +49,7 @@ def finished(root: Path, sweep: Sweep, trials: Sequence[Trial]) -> set[str]:
             continue
         branch = f"refs/heads/{git.BRANCH}{trial.name}"
         parents = git.run(root, "rev-list", "--parents", "-n1", branch).split()[1:]
-        same = parents == [sweep.revision] and worktrees.kept_to(root, branch) == sweep.to
+        same = parents == [sweep.revision] and worktrees.kept_to(root, branch) == trial.to
         if same and base_values(root, branch) == with_values(base, trial.overrides):
             done.add(trial.name)
         else:
@@ -62,17 +62,19 @@ def finished(root: Path, sweep: Sweep, trials: Sequence[Trial]) -> set[str]:
     return done
 
 
-def clear(root: Path, sweep: str) -> list[str]:
-    """Remove the worktrees that a killed sweep of that name has left; waits until its stages have ended."""
-    gone = []
-    for name in worktrees.names(root):
-        if sweep_of(root, name) == sweep:
-            lock = places.worktree_lock(worktrees.folder(root, name))
-            _wait_for_the_dead(lock)
-            with locks.take(lock, f"sweep {sweep}", f"the worktree {name}"):
-                worktrees.remove(root, name)
-            gone.append(name)
-    return gone
+def left(root: Path, sweep: str) -> list[str]:
+    """The worktrees that are there of the sweep of that name."""
+    return [name for name in worktrees.names(root) if sweep_of(root, name) == sweep]
+
+
+def clear(root: Path, sweep: str, names: Sequence[str]) -> None:
+    """Remove the worktrees that a killed sweep has left; waits until its stages have ended."""
+    for name in names:
+        lock = places.worktree_lock(worktrees.folder(root, name))
+        _wait_for_the_dead(lock)
+        with locks.take(lock, f"sweep {sweep}", f"the worktree {name}"):
+            worktrees.remove(root, name)
+        print(f"removed what a killed run had left: .worktrees/{name}")
 
 
 def _wait_for_the_dead(lock: Path) -> None:
@@ -110,13 +112,13 @@ def _one(
     try:
         with opened(root, order, listener, lambda _: None) as engine:
             engine.cancelled, engine.hurried = stop, hurry
-            planned = recipe.interruptible(engine, lambda: engine.make_plan(sweep.to))
+            planned = recipe.interruptible(engine, lambda: engine.make_plan(trial.to))
             if planned is None:
                 return Ended(trial, CANCELLED)
             results = recipe.run(engine, planned, planned.rows, 1, listener.result)
             why = recipe.faults(results)
             if not why:
-                worktrees.keep(engine.root, trial.name, f"Run {trial.name} of sweep {sweep.name}", sweep.to)
+                worktrees.keep(engine.root, trial.name, f"Run {trial.name} of sweep {sweep.name}", trial.to)
                 return Ended(trial, FINISHED)
             _keep_logs(root, sweep, trial, engine.root, results)
     except Exception as error:  # of one run: the others go on

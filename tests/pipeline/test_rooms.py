@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ORDER = ("project", "memory", "results", "engine", "sweep", "flows", "upkeep")
+ORDER = ("project", "memory", "results", "engine", "sweep", "ledger", "flows", "upkeep")
 NAMED = re.compile(r"(?<![\w./-])(?:pipeline|stages|tests|docs|presets|benchmarks)/[\w./-]+\.\w+")
 FILES = sorted(path for room in ORDER for path in (ROOT / "pipeline" / room).rglob("*.py"))
 

@@ -67,10 +67,10 @@ class Swept(Project):
         self.trace = root.parent / "trace"
         self.env = {**marked.env, "STUB_TRACE": str(self.trace), "DVC_NO_ANALYTICS": "1"}
 
-    def sweep(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline.cli", "sweep", *arguments]
+    def sweep(self, *arguments: str, command: str = "sweep", **env: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "pipeline.cli", command, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 300}
-        return subprocess.run(command, cwd=self.root, env={**self.env, **warm_environment(), **env}, **pipes)
+        return subprocess.run(words, cwd=self.root, env={**self.env, **warm_environment(), **env}, **pipes)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """In the background; to be waited for."""

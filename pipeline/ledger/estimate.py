@@ -1,0 +1,104 @@
+"""What the runs that are not there yet would take, row by row, the cheapest first.
+
+A row's first open run is planned, and its other seeds are taken to cost as much. Work that several rows need
+is counted once, where the first of them does it. A stage's time is that of the row's own earlier runs, else
+the stage's by any recipe; nobody knows one that never ran here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.ledger.runs import Rows
+from pipeline.memory.plan import BLOCKED, Plan
+from pipeline.project import ledger
+from pipeline.project.outcomes import Listener
+from pipeline.project.words import clock
+from pipeline.sweep import plan
+from pipeline.sweep.definition import Trial
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A row's open runs."""
+
+    point: str
+    runs: int
+    seconds: float  # of all of them, of the stages whose time is known
+    unknown: tuple[str, ...]  # the stages that never ran here
+    blocked: str = ""  # why it could not run
+
+
+def make(root: Path, rows: Rows, open_: Sequence[Trial], plain: str, listener: Listener) -> list[Estimate]:
+    """The plain row first, then the cheapest; what nobody knows comes last."""
+    of_point: dict[str, list[Trial]] = {}
+    for trial in open_:
+        of_point.setdefault(trial.point, []).append(trial)
+    firsts = [trials[0] for trials in of_point.values()]
+    plans = dict(zip(of_point, plan.each(root, rows, firsts, listener), strict=True))
+    lines = ledger.read(root)
+    costs = {point: _work(*plans[point], _own(lines, point)) for point in plans}
+    done = set(costs[plain]) if plain in costs else set()
+    order = sorted(costs, key=lambda point: (point != plain, *_price(costs[point], done)))
+    found, counted = [], set[str]()
+    for point in order:
+        new = {key: cost for key, cost in costs[point].items() if key not in counted}
+        counted |= new.keys()
+        known = [seconds for _, seconds in new.values() if seconds is not None]
+        unknown = tuple(stage for stage, seconds in new.values() if seconds is None)
+        runs = len(of_point[point])
+        found.append(Estimate(point, runs, runs * sum(known), unknown, _blocked(plans[point][0])))
+    return found
+
+
+Work = dict[str, tuple[str, float | None]]  # by key of the work: the stage, its seconds
+
+
+def _work(planned: Plan, key_of: dict[str, str], own: dict[str, float]) -> Work:
+    return {
+        key_of[name]: (name, own.get(name, row.estimate)) for name, row in planned.rows.items() if row.runs
+    }
+
+
+def _own(lines: Sequence[dict[str, Any]], point: str) -> dict[str, float]:
+    """The usual seconds of each stage in the point's own runs."""
+    return ledger.typical(
+        line for line in lines if str(line.get("run")).rpartition(" ")[2].rpartition("-s")[0] == point
+    )
+
+
+def _price(work: Work, done: set[str]) -> tuple[bool, float]:
+    """To sort by: whether some of it is unknown, and the seconds of the rest; without what is done."""
+    times = [seconds for key, (_, seconds) in work.items() if key not in done]
+    return None in times, sum(seconds for seconds in times if seconds is not None)
+
+
+def _blocked(planned: Plan) -> str:
+    rows = [row for row in planned.rows.values() if row.state == BLOCKED]
+    return "; ".join(f"{row.stage}: {'; '.join(row.why)}" for row in rows[:1])
+
+
+def lines(estimates: Sequence[Estimate], jobs: int) -> list[str]:
+    """A line per row, and what they add up to."""
+    width = max((len(one.point) for one in estimates), default=0)
+    found = [
+        f"  {one.point:<{width}}  {one.runs} run{'s' * (one.runs > 1)}  {_time(one)}" for one in estimates
+    ]
+    free = [one for one in estimates if not one.blocked]
+    runs, unknown = sum(one.runs for one in free), [one for one in free if one.unknown]
+    total = f"{runs} runs to make, {clock(sum(one.seconds for one in free))} one after another at most"
+    if jobs > 1:
+        total += f", with -j {jobs} no less than {clock(sum(one.seconds for one in free) / jobs)}"
+    if unknown:
+        total += f"; besides what never ran here, in {len(unknown)} of {len(free)} rows"
+    return [*found, total]
+
+
+def _time(one: Estimate) -> str:
+    if one.blocked:
+        return f"cannot run: {one.blocked}"
+    unknown = f"not known: {', '.join(one.unknown[:4])}{' ...' * (len(one.unknown) > 4)}"
+    if one.unknown:
+        return f"{clock(one.seconds)} and {unknown}" if one.seconds else unknown
+    return clock(one.seconds)

@@ -1,0 +1,135 @@
+"""The ledger as files in reports/ledger: a page, ledger.csv for programs, summary.md for people."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.ledger.table import Line, Score, Table, labels
+from pipeline.project import tables
+from pipeline.project.root import write_whole
+from pipeline.project.words import clock
+from pipeline.results import noise, pages
+from pipeline.results.scores import text
+from pipeline.sweep.grid import words
+from stages.common.artifacts import as_text
+
+GIB = 2**30
+COLUMNS = (
+    "set", "kind", "row", "score", "mean", "deviation", "seeds", "change", "margin", "verdict", "minutes",
+    "own_minutes", "memory_gib", "published", "published_source", "state", "again",
+)  # fmt: skip
+
+
+def folder(root: Path) -> Path:
+    return root / "reports" / "ledger"
+
+
+def write(root: Path, table: Table) -> Path:
+    """The three files of a set; the page of `demo` is index.html, of others SET.html."""
+    place = folder(root)
+    place.mkdir(parents=True, exist_ok=True)
+    first = table.name == "demo"
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows([COLUMNS, *_rows(table)])
+    write_whole(place / ("ledger.csv" if first else f"{table.name}.csv"), lines.getvalue())
+    write_whole(place / ("summary.md" if first else f"{table.name}.md"), to_markdown(table))
+    page = place / ("index.html" if first else f"{table.name}.html")
+    write_whole(page, render(table))
+    return page
+
+
+def render(table: Table) -> str:
+    return pages.render(
+        "ledger.html",
+        table=table,
+        about=about(table),
+        kinds=[(kind, lines, _columns(table, lines)) for kind, lines in table.kinds.items()],
+        plain_labels=labels([table.plain]),
+        changes=lambda line: words({**line.row.changes, **line.row.on.get(table.name, {})}),
+        clock=clock,
+        gib=GIB,
+        noise=noise,
+    )
+
+
+def about(table: Table) -> str:
+    finished = sum(line.finished for line in table.lines)
+    runs = sum(line.runs for line in table.lines)
+    seeds = f"{table.seeds} seed{'s' * (table.seeds > 1)}"
+    return (
+        f"{len(table.lines)} rows x {seeds} on {table.title}, commit {table.revision[:10]}: {finished} of {runs}"
+        " runs are finished. Percent, mean ± standard deviation over the seeds; what is not known is left empty."
+    )
+
+
+def _columns(table: Table, lines: Sequence[Line]) -> list[str]:
+    """The scores of a kind's lines, in the order that the plain line has them."""
+    found, plain = labels(lines), list(table.plain.scores)
+    return [label for label in plain if label in found] + [label for label in found if label not in plain]
+
+
+def to_markdown(table: Table) -> str:
+    """A table for each kind, the plain row first."""
+    parts = [f"# Ledger of {table.name}\n\n{about(table)}\n"]
+    for kind, lines in table.kinds.items():
+        columns = _columns(table, lines)
+        header = ["row", *columns, "minutes", "memory, GiB", "published", "state"]
+        rows = [_cells(line, columns) for line in [table.plain, *lines]]
+        parts.append(f"## {kind}\n\n{tables.markdown(header, rows, range(1, len(columns) + 3))}")
+    return "\n".join(parts)
+
+
+def _cells(line: Line, columns: Sequence[str]) -> list[str]:
+    cells = [
+        f"{line.scores[label].text}{_said(line.scores[label])}" if label in line.scores else ""
+        for label in columns
+    ]
+    published = f"{line.row.published.value} ({line.row.published.source})" if line.row.published else ""
+    return [line.row.name, *cells, _minutes(line.cost.seconds), _memory(line), published, line.state]
+
+
+def _said(score: Score) -> str:
+    """The change against the plain row, in brackets."""
+    change = score.change
+    if change is None or change.verdict == noise.EQUAL:
+        return "" if change is None else " (equal)"
+    quiet = {noise.NOISE: " noise", noise.UNKNOWN: " ?"}.get(change.verdict, "")
+    return f" ({change.change:+.2f}{quiet})"
+
+
+def _minutes(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds / 60:.1f}"
+
+
+def _memory(line: Line) -> str:
+    return "" if line.cost.memory is None else f"{line.cost.memory / GIB:.2f}"
+
+
+def _rows(table: Table) -> Iterator[list[str]]:
+    """A row per score; of a line without any, one."""
+    for line in table.lines:
+        published = line.row.published
+        tail = [
+            _minutes(line.cost.seconds), _minutes(line.cost.own), _memory(line),
+            as_text(published.value if published else ""), as_text(published.source if published else ""),
+            as_text(line.state), table.again(line),
+        ]  # fmt: skip
+        for label, score in line.scores.items() or [("", None)]:
+            yield [table.name, line.kind, line.row.name, as_text(label), *_numbers(score), *tail]
+
+
+def _numbers(score: Score | None) -> list[str]:
+    if score is None:
+        return [""] * 6
+    deviation, change = score.deviation, score.change
+    compared = ["", "", ""]
+    if change:
+        margin = "" if change.margin is None else text(change.margin)
+        compared = [text(change.change), margin, change.verdict]
+    return [
+        text(score.mean),
+        "" if deviation is None else text(deviation),
+        str(len(score.by_seed)),
+        *compared,
+    ]

@@ -1,0 +1,120 @@
+"""A row as a point of a sweep: what it sets otherwise than a commit's params.yaml; all checked at first."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine import needs
+from pipeline.ledger.rows import FOLDER, PLAIN, Row, Set
+from pipeline.project import git, gpus, presets
+from pipeline.results.snapshot import resolved
+from pipeline.sweep import definition
+from pipeline.sweep.grid import Values
+from stages.common.params import parse_yaml
+
+
+class Point:
+    """A row on a set."""
+
+    def __init__(self, kind: str, row: Row, params: dict[str, Any], base: Mapping[str, Any]) -> None:
+        self.kind, self.row, self.params = kind, row, params
+        self.overrides = overrides(base, params)
+        rungs = definition.value_at(params, "evaluation.rungs") or {}
+        self.to = tuple(sorted(row.to or (f"evaluation@{rung}" for rung in rungs)))
+
+    @property
+    def is_plain(self) -> bool:
+        return self.kind == PLAIN
+
+
+def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, chosen: Set) -> list[Point]:
+    """The rows of a set as points. ValueError with all that is wrong with them, a line each."""
+    base = definition.base_values(root, revision)
+    stages = parse_yaml(git.run(root, "show", f"{revision}:./dvc.yaml"), "dvc.yaml")["stages"]
+    start = _start(root, revision, chosen)
+    judged = definition.is_judged(root, revision)
+    points, problems = [], []
+    for kind, rows in kinds.items():
+        for row in rows:
+            where = f"{FOLDER}/{kind}.yaml, {row.name}"
+            try:
+                point = Point(kind, row, _params(root, start, row, name), base)
+            except ValueError as error:
+                problems.append(f"{where}: {error}")
+                continue
+            lines = list(definition.refused(base, point.overrides)) if judged else []
+            problems += [f"{where}: {line}" for line in [*lines, *_ends(stages, point)]]
+            points.append(point)
+    if problems:
+        raise ValueError("\n  ".join([f"{FOLDER}: {len(problems)} problem(s)", *problems]))
+    return points
+
+
+def _start(root: Path, revision: str, chosen: Set) -> Any:
+    """The commit's parameters with the set's pictures and recipe."""
+    text = git.run(root, "show", f"{revision}:./params.yaml")
+    values = copy.deepcopy(presets.parsed(text, "params.yaml"))
+    for preset in (chosen.pictures, chosen.recipe):
+        presets.merge(values, presets.whole(root, preset))
+    try:
+        _change(values, chosen.changes)
+    except ValueError as error:
+        raise ValueError(f"{FOLDER}/sets.yaml: {error}") from None
+    return values
+
+
+def _params(root: Path, start: Any, row: Row, name: str) -> dict[str, Any]:
+    values = copy.deepcopy(start)
+    if row.preset:
+        presets.merge(values, presets.own(root, row.preset))
+    _change(values, row.changes)
+    _change(values, row.on.get(name, {}))
+    found: dict[str, Any] = presets.plain(values)
+    return found
+
+
+def _change(values: Any, changes: Mapping[str, Any]) -> None:
+    """Set values by dotted key; a mapping replaces the old one. ValueError for a key that is not there."""
+    for key, value in changes.items():
+        place, last = presets.place_of(values, key)
+        place[last] = copy.deepcopy(value)
+
+
+def overrides(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Values:
+    """What makes `new` of `old`, by dotted key; a mapping with other keys is set whole."""
+    found: Values = {}
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping) and {*value} == {*before} and value:
+            found |= overrides(before, value, f"{prefix}{key}.")
+        elif key not in old or before != value:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _ends(stages: Mapping[str, Any], point: Point) -> Iterator[str]:
+    """What is wrong with the stages that a row ends at."""
+    for stage in point.to:
+        name, _, item = stage.partition("@")
+        entry = stages.get(name)
+        each = resolved(entry["foreach"], point.params) if entry and "foreach" in entry else None
+        known = {str(key) for key in each} if each is not None else {""}
+        if entry is None or item not in known:
+            shown = ", ".join(f"{name}@{key}" for key in sorted(known)) if entry and each else ""
+            yield f"its recipe has no stage {stage}" + (f"; it has {shown}" if shown else "")
+
+
+def missing(root: Path, point: Point) -> list[str]:
+    """What this machine lacks for the row, a line each; nothing: it can run."""
+    lines = ["it needs a GPU, and this machine has none"] if point.row.needs and not gpus.devices() else []
+    made = definition.value_at(point.params, "generate.of") or []
+    names = {"dataset.name": definition.value_at(point.params, "dataset.name")}
+    for key in ("pseudo_labels.regions", "saliency.maps"):
+        given = definition.value_at(point.params, key)
+        if isinstance(given, str) and given.startswith("raw/"):
+            names[key] = given.removeprefix("raw/")
+    for key, name in names.items():
+        if name and name not in made and not (root / "data" / "raw" / str(name)).exists():
+            lines.append(f"{key} {name} is not there: `wsss link {name} PATH`")
+    return lines + needs.files(point.params)

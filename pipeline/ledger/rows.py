@@ -1,0 +1,140 @@
+"""What ledger/*.yaml says: the sets of pictures, and a list of rows for each kind of method."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from stages.common.params import ParameterError, Section, check, parse_yaml
+
+FOLDER, SETS, PLAIN = "ledger", "sets", "plain"
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]  # a part of a branch's name
+
+
+class Set(Section):
+    """Pictures, and the recipe that every row of them begins with: the presets' names."""
+
+    title: str
+    recipe: str
+    pictures: str
+    changes: dict[str, Any] = Field({})  # of steps that rows switch on, by dotted key
+
+
+class Published(Section):
+    value: str  # as printed, with what it was measured on
+    source: str
+
+
+class Row(Section):
+    """A method: the set's recipe with a preset's own keys, then with changes by dotted key."""
+
+    name: Name
+    title: str
+    file: str  # where its code is
+    source: str  # document and equation or section
+    expect: str
+    preset: str | None = None
+    changes: dict[str, Any] = Field({})
+    on: dict[str, dict[str, Any]] = Field({})  # more changes, by set
+    sets: list[str] = Field(["demo"])
+    to: list[str] = Field([])  # the stages that it ends at; none: every rung of its recipe
+    published: Published | None = None
+    needs: list[Literal["gpu"]] = Field([])
+
+
+class _Sets(Section):
+    sets: dict[Name, Set]
+
+
+class _Rows(Section):
+    rows: list[Row]
+
+
+class Ledger(Section):
+    sets: dict[str, Set]
+    rows: dict[str, list[Row]]  # by kind, the plain row's first
+
+    def of(self, name: str) -> dict[str, list[Row]]:
+        """The rows of a set, by kind. ValueError for an unknown set, and for one without a plain row."""
+        if name not in self.sets:
+            raise ValueError(f"--set {name}: there are {', '.join(self.sets)}")
+        kinds = {
+            kind: here for kind, rows in self.rows.items() if (here := [r for r in rows if name in r.sets])
+        }
+        if len(kinds.get(PLAIN, [])) != 1:
+            raise ValueError(
+                f"{FOLDER}/{PLAIN}.yaml: one row of {name}, please: all others are compared with it"
+            )
+        return kinds
+
+    def elsewhere(self, name: str) -> list[tuple[str, Row]]:
+        """The rows that other sets have, with their kinds."""
+        return [(kind, row) for kind, rows in self.rows.items() for row in rows if name not in row.sets]
+
+
+def read(root: Path) -> Ledger:
+    """The whole ledger. ValueError with all that is wrong with its form, a line each."""
+    place = root / FOLDER
+    if not (place / f"{SETS}.yaml").is_file():
+        raise ValueError(f"{FOLDER}/{SETS}.yaml is missing: it names the sets of pictures")
+    files = [file for file in sorted(place.glob("*.yaml")) if file.stem != SETS]
+    files.sort(key=lambda file: file.stem != PLAIN)
+    problems: list[str] = []
+    sets = _checked(_Sets, place / f"{SETS}.yaml", problems)
+    rows = {file.stem: _checked(_Rows, file, problems) for file in files}
+    if problems:
+        raise ValueError("\n  ".join([f"{FOLDER}: {len(problems)} problem(s)", *problems]))
+    found = Ledger(sets=sets, rows=rows)
+    if wrong := [*_twice(found), *_unknown_sets(found)]:
+        raise ValueError("\n  ".join([f"{FOLDER}: {len(wrong)} problem(s)", *wrong]))
+    return found
+
+
+def chosen(kinds: dict[str, list[Row]], only: Sequence[str]) -> list[Row]:
+    """The rows that are asked for by kind or name; without: all. ValueError for what is neither."""
+    rows = {row.name: row for found in kinds.values() for row in found}
+    if unknown := [word for word in only if word not in kinds and word not in rows]:
+        raise ValueError(
+            f"--only {unknown[0]}: no kind and no row of this set; kinds: {', '.join(kinds)}; rows: "
+            f"{', '.join(rows)}"
+        )
+    return [row for kind, found in kinds.items() for row in found if not only or {kind, row.name} & {*only}]
+
+
+def _checked(model: type[_Sets] | type[_Rows], file: Path, problems: list[str]) -> Any:
+    """What the file holds; what is wrong with it goes to `problems`, a line each."""
+    where, field = f"{FOLDER}/{file.name}", "sets" if model is _Sets else "rows"
+    try:
+        values = parse_yaml(file.read_text(encoding="utf-8"), where)
+        return getattr(check(model, {field: values}, where), field)
+    except ParameterError as error:
+        first, *lines = str(error).splitlines()
+        problems += [f"{where}: {_named(values, line.strip())}" for line in lines] or [first]
+        return {} if model is _Sets else []
+
+
+def _named(values: Any, line: str) -> str:
+    """A problem with the row's name where pydantic counts rows from 0."""
+    parts = line.partition(":")[0].split(".")
+    if len(parts) > 1 and parts[0] == "rows" and parts[1].isdigit():
+        row = values[int(parts[1])]
+        name = row.get("name", "") if isinstance(row, dict) else ""
+        return f"row {int(parts[1]) + 1} ({name}){line.removeprefix('.'.join(parts[:2]))}"
+    return line
+
+
+def _twice(found: Ledger) -> list[str]:
+    names = [row.name for rows in found.rows.values() for row in rows]
+    lines = [f"two rows are called {name}" for name in dict.fromkeys(names) if names.count(name) > 1]
+    return lines + [f"{name} is a kind and a row" for name in names if name in found.rows and name != PLAIN]
+
+
+def _unknown_sets(found: Ledger) -> list[str]:
+    return [
+        f"{FOLDER}/{kind}.yaml, {row.name}: there is no set {name}"
+        for kind, rows in found.rows.items()
+        for row in rows
+        for name in dict.fromkeys([*row.sets, *row.on])
+        if name not in found.sets
+    ]

@@ -1,0 +1,155 @@
+"""All rows of a set beside each other: each score over the seeds, against the plain row's of equal seeds."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.ledger import numbers
+from pipeline.ledger.numbers import Cost, Costs, Numbers
+from pipeline.ledger.points import Point
+from pipeline.ledger.rows import PLAIN, Row
+from pipeline.ledger.runs import Rows
+from pipeline.project import git
+from pipeline.results import noise
+from pipeline.results.scores import text
+from pipeline.sweep.definition import Trial
+from pipeline.sweep.trials import FINISHED, NOT_RUN, Ended
+
+
+@dataclass(frozen=True)
+class Score:
+    """A rung or metric of a row, in percent."""
+
+    by_seed: Mapping[object, float]
+    change: noise.Change | None  # against the plain row; None of that row, and where it has no such score
+    sense: int  # 1 where more is better, -1 where less is
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.by_seed.values())
+
+    @property
+    def deviation(self) -> float | None:
+        """Over the seeds."""
+        return statistics.stdev(self.by_seed.values()) if len(self.by_seed) > 1 else None
+
+    @property
+    def text(self) -> str:
+        return text(self.mean) + ("" if self.deviation is None else f" ± {text(self.deviation)}")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the set. What is not known is not there: no score, None of a cost."""
+
+    kind: str
+    row: Row
+    point: str  # its runs' name without the seed
+    runs: int
+    finished: int
+    state: str  # in words, with what it lacks
+    scores: Mapping[str, Score]
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str  # of the set
+    title: str
+    revision: str
+    seeds: int
+    lines: list[Line]
+    elsewhere: list[tuple[str, Row]]  # rows that this set does not have
+
+    @property
+    def kinds(self) -> dict[str, list[Line]]:
+        """The lines by kind, without the plain one."""
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            if line.kind != PLAIN:
+                found.setdefault(line.kind, []).append(line)
+        return found
+
+    @property
+    def plain(self) -> Line:
+        return next(line for line in self.lines if line.kind == PLAIN)
+
+    def again(self, line: Line) -> str:
+        """The command that makes a row, in this clone from the cache, in another one by computing."""
+        options = f" --set {self.name}" * (self.name != "demo") + f" --seeds {self.seeds}" * (self.seeds != 3)
+        return f"wsss ledger --only {line.row.name}{options}"
+
+
+def labels(lines: Sequence[Line]) -> list[str]:
+    """The scores that some of the lines have, in the order of the first that has each."""
+    return list(dict.fromkeys(label for line in lines for label in line.scores))
+
+
+def lines(
+    root: Path, rows: Rows, points: Sequence[Point], trials: Sequence[Trial], done: frozenset[str],
+    ended: Sequence[Ended], missing: Mapping[str, Sequence[str]],
+) -> list[Line]:  # fmt: skip
+    """`done` names the finished runs, `ended` says what became of others now, `missing` what a row lacks."""
+    said = {one.trial.name: one for one in ended}
+    done = done | {name for name, one in said.items() if one.outcome == FINISHED}
+    of_point: dict[str, dict[int | None, Numbers]] = {}
+    for trial in trials:
+        found = of_point.setdefault(trial.point, {})
+        if trial.name in done:
+            commit = git.resolve(root, f"refs/heads/{git.BRANCH}{trial.name}")
+            found[trial.seed] = numbers.read(root, commit, trial.to)
+    plain = next(rows.point(index) for index, point in enumerate(points) if point.is_plain)
+    costs, made = Costs(root), []
+    for index, point in enumerate(points):
+        name = rows.point(index)
+        mine = [trial for trial in trials if trial.point == name]
+        state = _state(mine, done, said, missing.get(name, ()))
+        scores = _scores(of_point[name], {} if name == plain else of_point[plain])
+        cost = _cost(costs, of_point[name], of_point[plain])
+        line = Line(point.kind, point.row, name, len(mine), len(of_point[name]), state, scores, cost)
+        made.append(line)
+    return made
+
+
+def _state(
+    trials: Sequence[Trial], done: frozenset[str], said: Mapping[str, Ended], missing: Sequence[str]
+) -> str:
+    finished = sum(trial.name in done for trial in trials)
+    if finished == len(trials):
+        return FINISHED
+    others = [said.get(trial.name, Ended(trial, NOT_RUN)) for trial in trials if trial.name not in done]
+    why = "; ".join(dict.fromkeys(f"{one.outcome}{f': {one.why}' if one.why else ''}" for one in others))
+    if missing:
+        why = f"{NOT_RUN}: {'; '.join(missing)}"
+    return f"{finished} of {len(trials)} runs finished, {why}" if finished else why
+
+
+def _scores(runs: Mapping[int | None, Numbers], plain: Mapping[int | None, Numbers]) -> dict[str, Score]:
+    mine, other = _by_label(runs), _by_label(plain)
+    return {
+        label: Score(
+            by_seed,
+            noise.compare(other[label], by_seed) if label in other else None,
+            numbers.sense(label),
+        )
+        for label, by_seed in mine.items()
+    }
+
+
+def _by_label(runs: Mapping[int | None, Numbers]) -> dict[str, dict[object, float]]:
+    found: dict[str, dict[object, float]] = {}
+    for seed, run in runs.items():
+        for label, value in run.scores:
+            found.setdefault(label, {})[seed] = value
+    return found
+
+
+def _cost(costs: Costs, runs: Mapping[int | None, Numbers], plain: Mapping[int | None, Numbers]) -> Cost:
+    """Of a run, the mean over those that are known."""
+    each = [costs.of(run, plain.get(seed)) for seed, run in runs.items()]
+    means = [
+        statistics.fmean(known) if (known := [value for value in column if value is not None]) else None
+        for column in zip(*((one.seconds, one.own, one.memory) for one in each), strict=True)
+    ]
+    return Cost(*means) if means else Cost(None, None, None)

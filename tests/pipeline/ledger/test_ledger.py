@@ -1,0 +1,118 @@
+"""`wsss ledger` as people use it, over five stages that take no time."""
+
+import pytest
+
+from pipeline.project import git
+from pipeline.project.tables import read_csv
+from tests.pipeline import stub
+from tests.pipeline.ledger.conftest import write
+from tests.pipeline.sweep.conftest import commit
+
+
+def cells(project, file="ledger.csv"):
+    """Mean, change and verdict by row and score."""
+    rows = read_csv(project.root / "reports/ledger" / file)
+    return {(row["row"], row["score"]): (row["mean"], row["change"], row["verdict"]) for row in rows}
+
+
+def test_rows_are_run_and_set_beside_the_plain_one(kept):
+    """Seeds 40 + value + seed; pseudo-labels 60 + 2 values + the seeds'. Of the row `short` there is no rung."""
+    head = kept.run("git", "rev-parse", "HEAD").stdout
+    done = kept.ledger("--seeds", "2")
+    assert done.returncode == 0, done.stdout
+    assert "5 rows x 2 seeds" in done.stdout and "0 of 10 runs are made, 8 to make" in done.stdout
+    assert "ledger-demo-device is not run: it needs a GPU" in done.stdout
+    assert cells(kept) == {
+        ("plain", "seeds"): ("40.50", "", ""),
+        ("plain", "pseudo_labels"): ("100.50", "", ""),
+        ("more", "seeds"): ("43.50", "3.00", "beyond noise"),
+        ("more", "pseudo_labels"): ("103.50", "3.00", "beyond noise"),
+        ("both", "seeds"): ("43.50", "3.00", "beyond noise"),
+        ("both", "pseudo_labels"): ("113.50", "13.00", "beyond noise"),
+        ("short", ""): ("", "", ""),
+        ("device", ""): ("", "", ""),
+    }
+    assert kept.traced().count("seeds") == 6  # of plain, of more and both, of short; each twice
+    runs = [f"ledger-demo-{name}-s{seed}" for name in ("both", "more", "plain", "short") for seed in (0, 1)]
+    assert git.branches(kept.root) == runs and kept.left() == []
+    assert kept.run("git", "rev-parse", "HEAD").stdout == head
+    page = (kept.root / "reports/ledger/index.html").read_text()
+    assert "wsss ledger --only both --seeds 2" in page and "99 of 100" in page
+    assert "it needs a GPU" in page and "+13.00" in page
+    summary = (kept.root / "reports/ledger/summary.md").read_text()
+    assert "| more | 43.50 ± 0.71 (+3.00) | 103.50 ± 0.71 (+3.00) | 0.0 |" in summary
+
+    again = kept.ledger("--seeds", "2")
+    assert again.returncode == 0 and "8 of 10 runs are made, 0 to make" in again.stdout
+    assert kept.traced() == []
+
+
+def test_it_goes_on_after_commits_and_makes_anew_what_changed(kept):
+    assert kept.ledger("--only", "way", "--seeds", "1").returncode == 0
+    assert cells(kept)["more", "seeds"] == ("43.00", "", "")  # nothing to compare with
+    assert "Without it no row can be compared" in (kept.root / "reports/ledger/index.html").read_text()
+    kept.traced()
+    (kept.root / "notes.md").write_text("a word\n")
+    kept.run("git", "add", "-A")
+    commit(kept)
+    page = kept.ledger("--page", "--seeds", "1")
+    assert page.returncode == 0 and "3 of 5 runs are made, 1 to make" in page.stdout and kept.traced() == []
+    write(kept.root, "presets/better", {"seeds": {"value": 4}})
+    commit(kept)
+    done = kept.ledger("--only", "more", "--only", "plain", "--seeds", "1")
+    assert done.returncode == 0 and "1 runs are of other parameters, stages or code" in done.stdout
+    found = cells(kept)
+    assert found["more", "seeds"] == ("44.00", "4.00", "noise unknown")
+    assert ("both", "seeds") not in found and found["both", ""] == ("", "", "")  # it is of the old preset
+
+
+def test_the_plan_starts_nothing_and_puts_the_cheapest_first(kept):
+    stub.set_params(kept, "seeds", seconds=0)
+    for name in ("more", "short"):
+        write(kept.root, "presets/demo", {"seeds": {"value": 0, "seed": 0}, "pseudo_labels": {"value": 0}})
+    commit(kept)
+    first = kept.ledger("--plan", "--seeds", "1")
+    assert first.returncode == 0 and "besides what never ran here, in 4 of 4 rows" in first.stdout
+    assert kept.traced() == [] and git.branches(kept.root) == []
+    assert kept.ledger("--only", "short", "--only", "plain", "--seeds", "1").returncode == 0
+    second = kept.ledger("--plan", "--seeds", "1").stdout
+    names = [line.split()[0] for line in second.splitlines() if "  1 run  " in line]
+    assert sorted(names) == ["ledger-demo-both", "ledger-demo-more"] and "besides" not in second
+    assert "2 runs to make" in second
+
+
+def test_the_rows_of_another_set(kept):
+    done = kept.ledger("--set", "large", "--seeds", "1")
+    assert done.returncode == 0, done.stdout
+    assert {key: mean for key, (mean, _, _) in cells(kept, "large.csv").items()} == {
+        ("plain", "seeds"): "60.00", ("plain", "pseudo_labels"): "120.00",
+        ("both", "seeds"): "43.00", ("both", "pseudo_labels"): "117.00",
+    }  # fmt: skip
+    page = (kept.root / "reports/ledger/large.html").read_text()
+    assert "wsss ledger --only both --set large --seeds 1" in page and "Rows of other sets" in page
+
+
+def test_a_row_that_fails_does_not_stop_the_others(kept):
+    stub.set_params(kept, "seeds", fail=False)
+    rows = [{"name": "bad", "title": "Bad", "file": "work.py", "source": "-", "expect": "-", "to": ["report"],
+             "changes": {"seeds.fail": True}}]  # fmt: skip
+    write(kept.root, "ledger/gear", rows)
+    commit(kept)
+    done = kept.ledger("--only", "gear", "--only", "short", "--seeds", "1")
+    assert done.returncode == 1, done.stdout
+    assert "ledger-demo-bad-s0: failed: seeds failed: it was told to fail" in done.stdout
+    assert git.branches(kept.root) == ["ledger-demo-short-s0"]
+    assert "it was told to fail" in (kept.root / "reports/ledger/index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--set", "none"], "--set none: there are demo, large"),
+        (["--only", "none"], "--only none: no kind and no row of this set; kinds: plain, "),
+        (["--plan", "--page"], "choose one"),
+    ],
+)
+def test_bad_usage(kept, words, says):
+    done = kept.ledger(*words)
+    assert done.returncode == 1 and says in done.stdout
