@@ -32,14 +32,14 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
     """The rows of a set as points. ValueError with all that is wrong with them, a line each."""
     base = definition.base_values(root, revision)
     stages = parse_yaml(git.run(root, "show", f"{revision}:./dvc.yaml"), "dvc.yaml")["stages"]
-    start = _start(root, revision, chosen)
+    text = git.run(root, "show", f"{revision}:./params.yaml")
     judged = definition.is_judged(root, revision)
     points, problems = [], []
     for kind, rows in kinds.items():
         for row in rows:
             where = f"{FOLDER}/{kind}.yaml, {row.name}"
             try:
-                point = Point(kind, row, _params(root, start, row, name), base)
+                point = Point(kind, row, _params(root, text, chosen, row, name), base)
             except ValueError as error:
                 problems.append(f"{where}: {error}")
                 continue
@@ -51,34 +51,17 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
     return points
 
 
-def _start(root: Path, revision: str, chosen: Set) -> Any:
-    """The commit's parameters with the set's pictures and recipe."""
-    text = git.run(root, "show", f"{revision}:./params.yaml")
+def _params(root: Path, text: str, chosen: Set, row: Row, name: str) -> dict[str, Any]:
+    """The commit's parameters with the set's pictures, the row's recipe, and the changes of both."""
     values = copy.deepcopy(presets.parsed(text, "params.yaml"))
-    for preset in (chosen.pictures, chosen.recipe):
+    for preset in (chosen.pictures, row.preset or chosen.recipe):
         presets.merge(values, presets.whole(root, preset))
-    try:
-        _change(values, chosen.changes)
-    except ValueError as error:
-        raise ValueError(f"{FOLDER}/sets.yaml: {error}") from None
-    return values
-
-
-def _params(root: Path, start: Any, row: Row, name: str) -> dict[str, Any]:
-    values = copy.deepcopy(start)
-    if row.preset:
-        presets.merge(values, presets.own(root, row.preset))
-    _change(values, row.changes)
-    _change(values, row.on.get(name, {}))
+    for changes in (chosen.changes, row.changes, row.on.get(name, {})):
+        for key, value in changes.items():
+            place, last = presets.place_of(values, key)
+            place[last] = copy.deepcopy(value)  # a mapping replaces the old one
     found: dict[str, Any] = presets.plain(values)
     return found
-
-
-def _change(values: Any, changes: Mapping[str, Any]) -> None:
-    """Set values by dotted key; a mapping replaces the old one. ValueError for a key that is not there."""
-    for key, value in changes.items():
-        place, last = presets.place_of(values, key)
-        place[last] = copy.deepcopy(value)
 
 
 def overrides(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Values:

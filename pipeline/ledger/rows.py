@@ -27,7 +27,7 @@ class Published(Section):
 
 
 class Row(Section):
-    """A method: the set's recipe with a preset's own keys, then with changes by dotted key."""
+    """A method: a recipe, the set's if it names none, with changes by dotted key."""
 
     name: Name
     title: str
