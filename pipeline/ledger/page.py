@@ -58,8 +58,9 @@ def about(table: Table) -> str:
     runs = sum(line.runs for line in table.lines)
     seeds = f"{table.seeds} seed{'s' * (table.seeds > 1)}"
     return (
-        f"{len(table.lines)} rows x {seeds} on {table.title}, commit {table.revision[:10]}: {finished} of {runs}"
-        " runs are finished. Percent, mean ± standard deviation over the seeds; what is not known is left empty."
+        f"{len(table.lines)} rows x {seeds} on {table.title}, commit {table.revision[:10]}: {finished} of"
+        f" {runs} runs are finished. Percent, mean ± standard deviation over the seeds; what is not known is"
+        " left empty."
     )
 
 

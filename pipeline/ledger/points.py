@@ -39,7 +39,7 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
         for row in rows:
             where = f"{FOLDER}/{kind}.yaml, {row.name}"
             try:
-                point = Point(kind, row, _params(root, text, chosen, row, name), base)
+                point = Point(kind, row, params(root, text, chosen, row, name), base)
             except ValueError as error:
                 problems.append(f"{where}: {error}")
                 continue
@@ -51,7 +51,7 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
     return points
 
 
-def _params(root: Path, text: str, chosen: Set, row: Row, name: str) -> dict[str, Any]:
+def params(root: Path, text: str, chosen: Set, row: Row, name: str) -> dict[str, Any]:
     """The commit's parameters with the set's pictures, the row's recipe, and the changes of both."""
     values = copy.deepcopy(presets.parsed(text, "params.yaml"))
     for preset in (chosen.pictures, row.preset or chosen.recipe):

@@ -16,7 +16,7 @@ def cells(project, file="ledger.csv"):
 
 
 def test_rows_are_run_and_set_beside_the_plain_one(kept):
-    """Seeds 40 + value + seed; pseudo-labels 60 + 2 values + the seeds'. Of the row `short` there is no rung."""
+    """Seeds 40 + value + seed; pseudo-labels 60 + 2 values + the seeds'. The row `short` has no rung."""
     head = kept.run("git", "rev-parse", "HEAD").stdout
     done = kept.ledger("--seeds", "2")
     assert done.returncode == 0, done.stdout
@@ -40,7 +40,7 @@ def test_rows_are_run_and_set_beside_the_plain_one(kept):
     assert "wsss ledger --only both --seeds 2" in page and "99 of 100" in page
     assert "it needs a GPU" in page and "+13.00" in page
     summary = (kept.root / "reports/ledger/summary.md").read_text()
-    assert "| more | 43.50 ± 0.71 (+3.00) | 103.50 ± 0.71 (+3.00) | 0.0 |" in summary
+    assert "| more | 103.50 ± 0.71 (+3.00) | 43.50 ± 0.71 (+3.00) | 0." in summary
 
     again = kept.ledger("--seeds", "2")
     assert again.returncode == 0 and "8 of 10 runs are made, 0 to make" in again.stdout
@@ -67,10 +67,6 @@ def test_it_goes_on_after_commits_and_makes_anew_what_changed(kept):
 
 
 def test_the_plan_starts_nothing_and_puts_the_cheapest_first(kept):
-    stub.set_params(kept, "seeds", seconds=0)
-    for name in ("more", "short"):
-        write(kept.root, "presets/demo", {"seeds": {"value": 0, "seed": 0}, "pseudo_labels": {"value": 0}})
-    commit(kept)
     first = kept.ledger("--plan", "--seeds", "1")
     assert first.returncode == 0 and "besides what never ran here, in 4 of 4 rows" in first.stdout
     assert kept.traced() == [] and git.branches(kept.root) == []

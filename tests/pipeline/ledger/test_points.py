@@ -1,0 +1,70 @@
+"""A row as values by dotted key."""
+
+import pytest
+
+from pipeline.ledger import points, rows
+from pipeline.ledger.points import overrides
+from pipeline.project import git, gpus
+from pipeline.sweep.definition import base_values, with_values
+from tests.pipeline.ledger.conftest import row, write
+
+
+def test_what_makes_one_of_another():
+    old = {"a": {"b": 1, "c": {"x": 1}}, "d": {"e": [1]}, "f": {"g": {}}}
+    new = {"a": {"b": 2, "c": {"y": 1}}, "d": {"e": [1]}, "f": {"g": {}}}
+    assert overrides(old, new) == {"a.b": 2, "a.c": {"y": 1}}
+    assert with_values(old, overrides(old, new)) == new
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"changes": {"seeds.valu": 1}}, "params.yaml has no seeds.valu; did you mean seeds.value?"),
+        ({"preset": "none"}, "there is no preset 'none'"),
+        ({"to": ["nothing"]}, "its recipe has no stage nothing"),
+    ],
+)
+def test_a_row_with_a_slip_is_a_line(with_rows, tmp_path, changes, says):
+    project = with_rows.copy(tmp_path / "project")
+    write(project.root, "ledger/way", [row("fine"), row("slip", **changes)])
+    found = rows.read(project.root)
+    revision = git.resolve(project.root, "HEAD")
+    with pytest.raises(ValueError, match="ledger: 1 problem") as error:
+        points.make(project.root, revision, found.of("demo"), "demo", found.sets["demo"])
+    assert f"ledger/way.yaml, slip: {says}" in str(error.value)
+
+
+def test_a_row_is_the_sets_recipe_or_its_own_with_changes(with_rows):
+    root = with_rows.root
+    found, revision = rows.read(root), git.resolve(root, "HEAD")
+    large = points.make(root, revision, found.of("large"), "large", found.sets["large"])
+    assert [point.overrides for point in large] == [
+        {"generate.value": 9, "seeds.value": 20},
+        {"generate.value": 9, "seeds.value": 3, "pseudo_labels.value": 7},
+    ]
+    values = with_values(base_values(root, revision), large[1].overrides)
+    assert values == large[1].params
+
+
+def test_what_a_machine_lacks(tmp_path, monkeypatch):
+    weights = {"source": "file", "name": "w.pth"}
+    params = {
+        "generate": {"of": []}, "dataset": {"name": "mine"}, "pseudo_labels": {"regions": "raw/sam"},
+        "segmenter": {"encoder": {"weights": weights}},
+    }  # fmt: skip
+    point = points.Point("way", rows.Row(**row("a", needs=["gpu"])), params, params)
+    monkeypatch.delenv("WSSS_WEIGHTS", raising=False)
+    monkeypatch.setattr(gpus, "devices", lambda: [])
+    lines = points.missing(tmp_path, point)
+    assert [line.split(" ")[0] for line in lines] == [
+        "it",
+        "dataset.name",
+        "pseudo_labels.regions",
+        "segmenter:",
+    ]
+    for name in ("mine", "sam"):
+        (tmp_path / "data/raw" / name).mkdir(parents=True)
+    (tmp_path / "w.pth").touch()
+    monkeypatch.setenv("WSSS_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(gpus, "devices", lambda: ["0"])
+    assert points.missing(tmp_path, point) == []

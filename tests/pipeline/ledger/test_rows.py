@@ -1,0 +1,102 @@
+"""What ledger/*.yaml may say, and that the project's own rows are sound and leave no method out."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.ledger import points, rows
+from pipeline.project import keys
+from stages.common.params import parse_yaml, value_of
+from stages.parameters.params import Parameters
+from tests.pipeline.ledger.conftest import ROWS, SETS, row, write
+
+ROOT = Path(__file__).parents[3]
+CHOICES = (  # every method that a key may name has a row
+    "classifier.method", "classifier.head", "seeds.method", "affinity_labels.method", "pseudo_labels.method",
+    "pseudo_labels.merge", "segmenter.loss", "segmenter.network", "dataset.annotations", "saliency.of", "graph.of",
+    "one_step.of", "one_step.heads.attention",
+)  # fmt: skip
+NOT_ROWS = {"tokens"}  # of frozen foundation networks, whose weights nobody has here
+
+
+def ledger(root: Path, **kinds: list) -> rows.Ledger:
+    write(root, "ledger/sets", SETS)
+    for kind, found in kinds.items():
+        write(root, f"ledger/{kind}", found)
+    return rows.read(root)
+
+
+def test_rows_of_a_set_and_those_elsewhere(tmp_path):
+    found = ledger(tmp_path, **ROWS)
+    assert [(kind, [one.name for one in of]) for kind, of in found.of("demo").items()] == [
+        ("plain", ["plain"]), ("gear", ["device"]), ("way", ["more", "both", "short"])
+    ]  # fmt: skip
+    assert [(kind, one.name) for kind, one in found.elsewhere("large")] == [
+        ("gear", "device"), ("way", "more"), ("way", "short")
+    ]  # fmt: skip
+    kinds = found.of("demo")
+    assert [one.name for one in rows.chosen(kinds, ["gear", "short"])] == ["device", "short"]
+    assert len(rows.chosen(kinds, [])) == 5
+
+
+@pytest.mark.parametrize(
+    ("kinds", "says"),
+    [
+        ({"way": [row("a", sets=["none"])]}, "ledger/way.yaml, a: there is no set none"),
+        ({"way": [row("a"), row("a")]}, "two rows are called a"),
+        ({"way": [row("a"), row("way")]}, "way is a kind and a row"),
+        ({"way": [row("A b")]}, "ledger/way.yaml: row 1 (A b).name: "),
+        ({"way": [row("a"), row("b", colour="red")]}, "ledger/way.yaml: row 2 (b).colour: "),
+        ({"way": [row("a", needs=["luck"])]}, "row 1 (a).needs.0: "),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_a_line(tmp_path, kinds, says):
+    with pytest.raises(ValueError, match="ledger: 1 problem") as error:
+        ledger(tmp_path, **kinds)
+    assert says in str(error.value) and str(error.value).count("\n") == 1
+
+
+def test_a_set_needs_one_plain_row(tmp_path):
+    with pytest.raises(ValueError, match=r"ledger/plain.yaml: one row of large, please"):
+        ledger(tmp_path, plain=[row("plain")]).of("large")
+
+
+def test_our_own_rows_name_files_that_are_there():
+    found = rows.read(ROOT)
+    files = {one.file for of in found.rows.values() for one in of}
+    assert len(files) > 50 and {file for file in files if not (ROOT / file).is_file()} == set()
+
+
+def test_our_own_rows_leave_no_method_out():
+    found = rows.read(ROOT)
+    text, schema = (ROOT / "params.yaml").read_text(), Parameters.model_json_schema()
+    every = [
+        points.params(ROOT, text, found.sets[name], one, name)
+        for name in found.sets
+        for of in found.of(name).values()
+        for one in of
+    ]
+    for key in CHOICES:
+        used: set[str] = set()
+        for values in every:
+            value = value_of(values, key)
+            used |= set(value) if isinstance(value, list) else {value}
+        known = keys.allowed(schema, key).removeprefix("list of ").partition(" (")[0].split(" | ")
+        assert {*known} - used - NOT_ROWS == set(), key
+    assert {term for values in every for term in value_of(values, "segmenter.terms")} == {
+        "sobel", "semeda", "dense_energy", "gated_crf", "dfr"
+    }  # fmt: skip
+
+
+def test_presets_and_changes_of_our_own_rows():
+    found = rows.read(ROOT)
+    text = (ROOT / "params.yaml").read_text()
+    of = {one.name: one for kind in found.rows.values() for one in kind}
+    puzzle = points.params(ROOT, text, found.sets["voc-mobilenet"], of["puzzle"], "voc-mobilenet")
+    assert (puzzle["classifier"]["method"], puzzle["classifier"]["augment"]["crop"]) == ("puzzle", 416)
+    assert puzzle["dataset"]["name"] == "voc2012-mini" and puzzle["generate"]["of"] == []
+    assert puzzle["ordinary_classifier"]["encoder"] == puzzle["classifier"]["encoder"]
+    base = parse_yaml(text, "params.yaml")
+    assert points.params(ROOT, text, found.sets["demo"], of["plain"], "demo") == {
+        **base, "explanation": {**base["explanation"], "of": ["seeds"]}
+    }  # fmt: skip
