@@ -13,7 +13,8 @@ from tests.pipeline.ledger.conftest import ROWS, SETS, row, write
 ROOT = Path(__file__).parents[3]
 CHOICES = (  # every method that a key may name has a row
     "classifier.method", "classifier.head", "seeds.method", "affinity_labels.method", "pseudo_labels.method",
-    "pseudo_labels.merge", "segmenter.loss", "segmenter.network", "dataset.annotations", "saliency.of", "graph.of",
+    "pseudo_labels.merge", "segmenter.loss", "segmenter.network", "dataset.annotations", "saliency.of",
+    "graph.of",
     "one_step.of", "one_step.heads.attention",
 )  # fmt: skip
 NOT_ROWS = {"tokens"}  # of frozen foundation networks, whose weights nobody has here
