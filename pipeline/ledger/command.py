@@ -98,6 +98,8 @@ def _plan(ledger: Ledger, open_: Sequence[Trial], jobs: int, listener: terminal.
     """Says the plan; returns the runs in order, without those that could not run."""
     if not open_:
         return []
+    rows_open = len({trial.point for trial in open_})
+    print(f"planning {rows_open} rows, which takes about a second each")
     found = estimate.make(ledger.root, ledger.rows, open_, ledger.plain, listener)
     for line in estimate.lines(found, jobs):
         print(visible(line))

@@ -2,7 +2,7 @@
 
 A row's first open run is planned, and its other seeds are taken to cost as much. Work that several rows need
 is counted once, where the first of them does it. A stage's time is that of the row's own earlier runs, else
-the stage's by any recipe; nobody knows one that never ran here.
+that of the stage in any recipe, and then the row's is "about"; nobody knows one that never ran here.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ class Estimate:
     runs: int
     seconds: float  # of all of them, of the stages whose time is known
     unknown: tuple[str, ...]  # the stages that never ran here
+    borrowed: bool  # whether some times are those of other rows
     blocked: str = ""  # why it could not run
 
 
@@ -38,7 +39,8 @@ def make(root: Path, rows: Rows, open_: Sequence[Trial], plain: str, listener: L
     firsts = [trials[0] for trials in of_point.values()]
     plans = dict(zip(of_point, plan.each(root, rows, firsts, listener), strict=True))
     lines = ledger.read(root)
-    costs = {point: _work(*plans[point], _own(lines, point)) for point in plans}
+    own = {point: _own(lines, point) for point in plans}
+    costs = {point: _work(*plans[point], own[point]) for point in plans}
     done = set(costs[plain]) if plain in costs else set()
     order = sorted(costs, key=lambda point: (point != plain, *_price(costs[point], done)))
     found, counted = [], set[str]()
@@ -47,8 +49,8 @@ def make(root: Path, rows: Rows, open_: Sequence[Trial], plain: str, listener: L
         counted |= new.keys()
         known = [seconds for _, seconds in new.values() if seconds is not None]
         unknown = tuple(stage for stage, seconds in new.values() if seconds is None)
-        runs = len(of_point[point])
-        found.append(Estimate(point, runs, runs * sum(known), unknown, _blocked(plans[point][0])))
+        runs, borrowed = len(of_point[point]), any(stage not in own[point] for stage, _ in new.values())
+        found.append(Estimate(point, runs, runs * sum(known), unknown, borrowed, _blocked(plans[point][0])))
     return found
 
 
@@ -68,10 +70,10 @@ def _own(lines: Sequence[dict[str, Any]], point: str) -> dict[str, float]:
     )
 
 
-def _price(work: Work, done: set[str]) -> tuple[bool, float]:
-    """To sort by: whether some of it is unknown, and the seconds of the rest; without what is done."""
+def _price(work: Work, done: set[str]) -> tuple[int, float]:
+    """To sort by: how many stages nobody knows, and the seconds of the rest; without what is done."""
     times = [seconds for key, (_, seconds) in work.items() if key not in done]
-    return None in times, sum(seconds for seconds in times if seconds is not None)
+    return times.count(None), sum(seconds for seconds in times if seconds is not None)
 
 
 def _blocked(planned: Plan) -> str:
@@ -101,4 +103,4 @@ def _time(one: Estimate) -> str:
     unknown = f"not known: {', '.join(one.unknown[:4])}{' ...' * (len(one.unknown) > 4)}"
     if one.unknown:
         return f"{clock(one.seconds)} and {unknown}" if one.seconds else unknown
-    return clock(one.seconds)
+    return f"{'about ' * one.borrowed}{clock(one.seconds)}"
