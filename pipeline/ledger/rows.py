@@ -9,6 +9,10 @@ from pydantic import Field
 from stages.common.params import ParameterError, Section, check, parse_yaml
 
 FOLDER, SETS, PLAIN = "ledger", "sets", "plain"
+ORDER = (  # of the kinds on the page: as a picture goes through the recipe; others come behind
+    PLAIN, "strategy", "attribution", "refinement", "weak-source", "network", "loss", "term", "inference",
+    "one-step", "few-shot", "diagnosis",
+)  # fmt: skip
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]  # a part of a branch's name
 
 
@@ -79,7 +83,7 @@ def read(root: Path) -> Ledger:
     if not (place / f"{SETS}.yaml").is_file():
         raise ValueError(f"{FOLDER}/{SETS}.yaml is missing: it names the sets of pictures")
     files = [file for file in sorted(place.glob("*.yaml")) if file.stem != SETS]
-    files.sort(key=lambda file: file.stem != PLAIN)
+    files.sort(key=lambda file: ORDER.index(file.stem) if file.stem in ORDER else len(ORDER))
     problems: list[str] = []
     sets = _checked(_Sets, place / f"{SETS}.yaml", problems)
     rows = {file.stem: _checked(_Rows, file, problems) for file in files}

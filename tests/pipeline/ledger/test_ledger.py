@@ -1,9 +1,12 @@
 """`wsss ledger` as people use it, over five stages that take no time."""
 
+import signal
+
 import pytest
 
 from pipeline.project import git
 from pipeline.project.tables import read_csv
+from tests.common.conftest import wait_for
 from tests.pipeline import stub
 from tests.pipeline.ledger.conftest import write
 from tests.pipeline.sweep.conftest import commit
@@ -112,3 +115,23 @@ def test_a_row_that_fails_does_not_stop_the_others(kept):
 def test_bad_usage(kept, words, says):
     done = kept.ledger(*words)
     assert done.returncode == 1 and says in done.stdout
+
+
+def test_it_goes_on_where_it_was_killed(kept):
+    """In the middle of the second row; what is finished is not run again."""
+    stub.set_params(kept, "seeds", seconds=1)
+    commit(kept)
+    process = kept.start("--only", "plain", "--only", "more", "--seeds", "1", command="ledger")
+    try:
+        wait_for(lambda: kept.trace.exists() and kept.trace.read_text().split().count("seeds") == 2)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+    assert git.branches(kept.root) == ["ledger-demo-plain-s0"] and kept.left() == ["ledger-demo-more-s0"]
+    kept.traced()
+    done = kept.ledger("--only", "plain", "--only", "more", "--seeds", "1")
+    assert done.returncode == 0, done.stdout
+    assert "removed what a killed run had left: .worktrees/ledger-demo-more-s0" in done.stdout
+    assert kept.traced() in (["pseudo_labels", "report"], ["pseudo_labels", "report", "seeds"])
+    assert cells(kept)["more", "seeds"] == ("43.00", "3.00", "noise unknown") and kept.left() == []

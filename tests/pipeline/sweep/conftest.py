@@ -72,11 +72,11 @@ class Swept(Project):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 300}
         return subprocess.run(words, cwd=self.root, env={**self.env, **warm_environment(), **env}, **pipes)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, command: str = "sweep") -> subprocess.Popen[str]:
         """In the background; to be waited for."""
-        command = [sys.executable, "-m", "pipeline.cli", "sweep", *arguments]
+        words = [sys.executable, "-m", "pipeline.cli", command, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, cwd=self.root, env=self.env, **pipes)
+        return subprocess.Popen(words, cwd=self.root, env=self.env, **pipes)
 
     def traced(self) -> list[str]:
         """The stages that computed since the last call, sorted."""
