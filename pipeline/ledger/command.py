@@ -1,7 +1,7 @@
 """`wsss ledger`: check all rows, say what is missing and what the rest takes, run it, keep a page of it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.engine import terminal, worktrees
@@ -12,7 +12,7 @@ from pipeline.project import git, locks, places
 from pipeline.sweep import definition, trials
 from pipeline.sweep.command import warn_of_changes
 from pipeline.sweep.definition import Trial
-from pipeline.sweep.trials import CANCELLED, FINISHED, NOT_RUN, Ended
+from pipeline.sweep.trials import CANCELLED, FAILED, FINISHED, NOT_RUN, Ended
 from stages.common.door import visible
 
 
@@ -31,7 +31,17 @@ class Ledger:
         self.there = runs.there(root, self.rows, self.trials, base)
         lacks = {f"{self.rows.name}-{point.row.name}": points.missing(root, point) for point in self.points}
         self.missing: dict[str, list[str]] = {name: lines for name, lines in lacks.items() if lines}
+        self.before = [ended for trial in self.trials if (ended := self._before(trial))]
         self.ended: list[Ended] = []
+
+    def _before(self, trial: Trial) -> Ended | None:
+        """What is known of a run that is not there: it is of something else, or its last attempt failed."""
+        if trial.name in self.there.stale:
+            return Ended(trial, "made with other parameters, stages or code")
+        log = trials.logs(self.root, self.rows) / trial.name
+        if trial.name in self.there.finished or not log.is_dir():
+            return None
+        return Ended(trial, FAILED, f"what it said is in {log.relative_to(self.root)}")
 
     def open(self, only: Sequence[str]) -> list[Trial]:
         """The runs of the chosen rows that are not made and lack nothing."""
@@ -47,7 +57,13 @@ class Ledger:
 
     def table(self) -> table.Table:
         made = table.lines(
-            self.root, self.rows, self.points, self.trials, self.there.finished, self.ended, self.missing
+            self.root,
+            self.rows,
+            self.points,
+            self.trials,
+            self.there.finished,
+            [*self.before, *self.ended],
+            self.missing,
         )
         title = self.all.sets[self.name].title
         return table.Table(self.name, title, self.revision, self.seeds, made, self.all.elsewhere(self.name))
@@ -76,22 +92,22 @@ def main(
     _write(ledger)
     bad = [one for one in ledger.ended if one.outcome != FINISHED]
     if bad:
+        for log in sorted(trials.logs(root, ledger.rows).glob("*/*")):
+            print(f"the output of a failed stage: {log.relative_to(root)}")
         print(f"the same command goes on with the {len(bad)} runs that are not finished")
     if cancelled or any(one.outcome in (CANCELLED, NOT_RUN) for one in bad):
         return 130
-    return int(bool(bad) or any(trial.point not in _points(order) for trial in open_))
+    return int(bool(bad) or len(order) < len(open_))
 
 
 def _say(ledger: Ledger, open_: Sequence[Trial]) -> None:
-    made = len(ledger.there.finished)
-    print(
-        f"ledger of {ledger.name}: {len(ledger.points)} rows x {ledger.seeds} seeds, commit "
-        f"{ledger.revision[:10]}; {made} of {len(ledger.trials)} runs are made, {len(open_)} to make"
-    )
+    size = f"{len(ledger.points)} rows x {ledger.seeds} seed{'s' * (ledger.seeds > 1)}"
+    made = f"{len(ledger.there.finished)} of {len(ledger.trials)} runs are made, {len(open_)} to make"
+    print(f"ledger of {ledger.name}: {size}, commit {ledger.revision[:10]}; {made}")
     for point, lines in ledger.missing.items():
         print(visible(f"  {point} is not run: {'; '.join(lines)}"))
     if stale := [trial for trial in open_ if trial.name in ledger.there.stale]:
-        print(f"{len(stale)} runs are of other parameters, stages or code: they are made again")
+        print(f"made again, for they are of other parameters, stages or code: {len(stale)}")
 
 
 def _plan(ledger: Ledger, open_: Sequence[Trial], jobs: int, listener: terminal.Terminal) -> list[Trial]:
@@ -127,7 +143,3 @@ def _write(ledger: Ledger) -> int:
     place = page.write(ledger.root, ledger.table()).relative_to(ledger.root)
     print(f"{place} is written: open it in a browser; beside it a CSV and a summary for a pull request")
     return 0
-
-
-def _points(order: Sequence[Trial]) -> Mapping[str, None]:
-    return {trial.point: None for trial in order}

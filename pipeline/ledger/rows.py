@@ -111,10 +111,14 @@ def _checked(model: type[_Sets] | type[_Rows], file: Path, problems: list[str]) 
     where, field = f"{FOLDER}/{file.name}", "sets" if model is _Sets else "rows"
     try:
         values = parse_yaml(file.read_text(encoding="utf-8"), where)
+    except ParameterError as error:
+        problems.append(" ".join(str(error).split()))
+        return {} if model is _Sets else []
+    try:
         return getattr(check(model, {field: values}, where), field)
     except ParameterError as error:
-        first, *lines = str(error).splitlines()
-        problems += [f"{where}: {_named(values, line.strip())}" for line in lines] or [first]
+        _, *lines = str(error).splitlines()
+        problems += [f"{where}: {_named(values, line.strip())}" for line in lines]
         return {} if model is _Sets else []
 
 

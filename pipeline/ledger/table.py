@@ -90,7 +90,7 @@ def lines(
     root: Path, rows: Rows, points: Sequence[Point], trials: Sequence[Trial], done: frozenset[str],
     ended: Sequence[Ended], missing: Mapping[str, Sequence[str]],
 ) -> list[Line]:  # fmt: skip
-    """`done` names the finished runs, `ended` says what became of others now, `missing` what a row lacks."""
+    """`done` names the finished runs, `ended` says what became of others, `missing` what a row lacks."""
     said = {one.trial.name: one for one in ended}
     done = done | {name for name, one in said.items() if one.outcome == FINISHED}
     of_point: dict[str, dict[int | None, Numbers]] = {}

@@ -63,10 +63,11 @@ def test_it_goes_on_after_commits_and_makes_anew_what_changed(kept):
     write(kept.root, "presets/better", {"seeds": {"value": 4}})
     commit(kept)
     done = kept.ledger("--only", "more", "--only", "plain", "--seeds", "1")
-    assert done.returncode == 0 and "1 runs are of other parameters, stages or code" in done.stdout
+    assert done.returncode == 0 and "for they are of other parameters, stages or code: 1" in done.stdout
     found = cells(kept)
     assert found["more", "seeds"] == ("44.00", "4.00", "noise unknown")
     assert ("both", "seeds") not in found and found["both", ""] == ("", "", "")  # it is of the old preset
+    assert "made with other parameters" in (kept.root / "reports/ledger/index.html").read_text()
 
 
 def test_the_plan_starts_nothing_and_puts_the_cheapest_first(kept):
@@ -101,7 +102,14 @@ def test_a_row_that_fails_does_not_stop_the_others(kept):
     assert done.returncode == 1, done.stdout
     assert "ledger-demo-bad-s0: failed: seeds failed: it was told to fail" in done.stdout
     assert git.branches(kept.root) == ["ledger-demo-short-s0"]
-    assert "it was told to fail" in (kept.root / "reports/ledger/index.html").read_text()
+    log = "reports/sweeps/ledger-demo/logs/ledger-demo-bad-s0"
+    assert f"the output of a failed stage: {log}/seeds.log" in done.stdout
+    page = kept.root / "reports/ledger/index.html"
+    assert "it was told to fail" in page.read_text()
+    assert (
+        kept.ledger("--page", "--seeds", "1").returncode == 0
+        and f"what it said is in {log}" in page.read_text()
+    )
 
 
 @pytest.mark.parametrize(

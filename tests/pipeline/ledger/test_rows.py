@@ -57,6 +57,13 @@ def test_what_is_wrong_with_a_row_is_a_line(tmp_path, kinds, says):
     assert says in str(error.value) and str(error.value).count("\n") == 1
 
 
+def test_a_file_that_is_no_yaml_is_a_line(tmp_path):
+    ledger(tmp_path, plain=[row("plain")])
+    (tmp_path / "ledger/way.yaml").write_text("- name: [\n")
+    with pytest.raises(ValueError, match=r"ledger: 1 problem\(s\)\n  ledger/way.yaml is not valid YAML: "):
+        rows.read(tmp_path)
+
+
 def test_a_set_needs_one_plain_row(tmp_path):
     with pytest.raises(ValueError, match=r"ledger/plain.yaml: one row of large, please"):
         ledger(tmp_path, plain=[row("plain")]).of("large")
