@@ -8,7 +8,7 @@ from pipeline.project import git
 from pipeline.project.tables import read_csv
 from tests.common.conftest import wait_for
 from tests.pipeline import stub
-from tests.pipeline.ledger.conftest import write
+from tests.pipeline.ledger.conftest import row, write
 from tests.pipeline.sweep.conftest import commit
 
 
@@ -143,3 +143,16 @@ def test_it_goes_on_where_it_was_killed(kept):
     assert "removed what a killed run had left: .worktrees/ledger-demo-more-s0" in done.stdout
     assert kept.traced() in (["pseudo_labels", "report"], ["pseudo_labels", "report", "seeds"])
     assert cells(kept)["more", "seeds"] == ("43.00", "3.00", "noise unknown") and kept.left() == []
+
+
+def test_a_row_has_no_rungs_beyond_its_end(kept):
+    """Those of the commit hold for a run that changes nothing, and are not the row's all the same."""
+    stub.wsss(kept, "run")
+    kept.run("git", "add", "-f", "dvc.lock", "reports")
+    commit(kept)
+    base = {"changes": {"generate.value": 0}, "to": ["seeds"]}
+    write(kept.root, "ledger/gear", [row("idle", **base), row("whole", changes=base["changes"])])
+    done = kept.ledger("--only", "gear", "--seeds", "1")
+    assert done.returncode == 0, done.stdout
+    found = cells(kept)
+    assert found["whole", "seeds"][0] == "40.00" and ("idle", "seeds") not in found

@@ -62,6 +62,9 @@ def test_what_a_machine_lacks(tmp_path, monkeypatch):
         "pseudo_labels.regions",
         "segmenter:",
     ]
+    params["generate"]["of"] = ["mine"]  # a stage makes it
+    assert not any("dataset.name" in line for line in points.missing(tmp_path, point))
+    params["generate"]["of"] = []
     for name in ("mine", "sam"):
         (tmp_path / "data/raw" / name).mkdir(parents=True)
     (tmp_path / "w.pth").touch()
