@@ -51,8 +51,9 @@ def _scores(found: Scores, above: Mapping[str, None]) -> Iterator[tuple[str, flo
 
 
 def _ceiling(item: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """The same segmenter on the same pictures: to be compared with the plain row's predictions."""
     if "miou" in numbers:
-        yield f"ceiling {item}", numbers["miou"]
+        yield "predictions", numbers["miou"]
 
 
 def _episodes(item: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
@@ -68,7 +69,7 @@ def _explanation(item: str, numbers: Mapping[str, float]) -> Iterator[tuple[str,
 def _diagnosis(item: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     for method, words in diagnosis.WORDS.items():
         if f"accuracy_{method}" in numbers:
-            yield f"right without {words.name}'s pixels", numbers[f"accuracy_{method}"]
+            yield f"right without pixels by {words.name}", numbers[f"accuracy_{method}"]
 
 
 OTHERS = {"ceiling": _ceiling, "episodes": _episodes, "explanation": _explanation, "diagnosis": _diagnosis}

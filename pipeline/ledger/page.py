@@ -76,7 +76,8 @@ def to_markdown(table: Table) -> str:
     for kind, lines in table.kinds.items():
         columns = _columns(table, lines)
         header = ["row", *columns, "minutes", "memory, GiB", "published", "state"]
-        rows = [_cells(line, columns) for line in [table.plain, *lines]]
+        compared = [table.plain] if {*columns} & {*table.plain.scores} else []
+        rows = [_cells(line, columns) for line in [*compared, *lines]]
         parts.append(f"## {kind}\n\n{tables.markdown(header, rows, range(1, len(columns) + 3))}")
     return "\n".join(parts)
 

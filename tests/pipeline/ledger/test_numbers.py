@@ -13,11 +13,11 @@ DIAGNOSED = {"accuracy": 75.0, "accuracy_random": 48.0, "change_random": 1.0}
 @pytest.mark.parametrize(
     ("stage", "item", "found", "says"),
     [
-        ("ceiling", "only_true", {"miou": 66.7, "precision": 1.0}, {"ceiling only_true": 66.7}),
+        ("ceiling", "only_true", {"miou": 66.7, "precision": 1.0}, {"predictions": 66.7}),
         ("ceiling", "only_true", {}, {}),  # not the run's
         ("episodes", "0", EPISODES, {f"{name}, fold 0": value for name, value in SHOTS.items()}),
         ("explanation", "seeds", EXPLAINED, {"AD": 6.0, "F1-": 3.0}),
-        ("diagnosis", "classifier", DIAGNOSED, {"right without Random's pixels": 48.0}),
+        ("diagnosis", "classifier", DIAGNOSED, {"right without pixels by Random": 48.0}),
     ],
 )
 def test_the_scores_of_other_stages_than_the_evaluation(stage, item, found, says):

@@ -72,6 +72,7 @@ def test_the_summary():
     assert "| lifted | 50.26 ± 0.20 (+0.98) | 20.0 | 2.00 |  | finished |" in text
     assert "| noisy | 49.16 ± 0.86 (-0.12 noise) |  |  | VOC 2012, CAM on train: 47.8 -> 51.5 (Jo and" in text
     assert "| same | 3.10 ± 0.10 (equal) | 10.5 |" in text
+    assert text.count("| plain |") == 2  # not where it has none of the scores
     assert "| absent |  |  |  | not run: <weights> are not there |" in text
 
 
