@@ -7,17 +7,8 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ORDER = (
-    "project",
-    "memory",
-    "results",
-    "engine",
-    "sweep",
-    "ledger",
-    "flows",
-    "upkeep",
-    "cli",
-)  # from the ground up
+# From the ground up.
+ORDER = ("project", "memory", "results", "engine", "sweep", "ledger", "flows", "upkeep", "cli")
 WIDTH, HEIGHT, GAP, LEFT = 250, 44, 26, 20  # pixels of a room, between two, and beside them
 TEXT = 'font-family="system-ui, sans-serif" fill="#222"'
 BOX = 'fill="#eef2f8" stroke="#4a6fa5"'
