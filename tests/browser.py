@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,18 @@ def opened() -> Iterator[Any]:
             yield browser.new_page(viewport={"width": 1400, "height": 1500})
         finally:
             browser.close()
+
+
+def look(page: Any, file: Path, width: int, scheme: str) -> list[str]:
+    """Open the file; all that it says to the console or asks of anybody."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda asked: said.append(asked.url) if asked.url.startswith("http") else None)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(file.as_uri())
+    return said
 
 
 def log_in(page: Any, password: str) -> None:

@@ -126,14 +126,8 @@ def test_labels_are_in_the_order_of_the_first_that_has_each():
 def test_the_page_in_a_browser(tmp_path, width, scheme):
     """It says nothing to the console, asks nobody, fits its window, and sorts by a click."""
     file = page.write(tmp_path, made())
-    said: list[str] = []
     with browser.opened() as window:
-        window.on("console", lambda message: said.append(message.text))
-        window.on("pageerror", lambda error: said.append(str(error)))
-        window.on("request", lambda asked: said.append(asked.url) if asked.url.startswith("http") else None)
-        window.set_viewport_size({"width": width, "height": 900})
-        window.emulate_media(color_scheme=scheme)
-        window.goto(file.as_uri())
+        said = browser.look(window, file, width, scheme)
         assert window.evaluate("document.documentElement.scrollWidth") == width
         rows = window.locator("table.sortable").first
         rows.locator("th", has_text="seeds").click()

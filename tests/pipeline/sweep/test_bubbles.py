@@ -123,9 +123,7 @@ def test_the_plot_in_a_browser(tmp_path: Path, width: int, scheme: str) -> None:
     file.write_text(page.render(swept()))
     assert "correlation 0.96" in words(file.read_text())
     with browser.opened() as window:
-        window.set_viewport_size({"width": width, "height": 900})
-        window.emulate_media(color_scheme=scheme)
-        window.goto(file.as_uri())
+        said = browser.look(window, file, width, scheme)
         assert window.evaluate("document.documentElement.scrollWidth") == width
         drawing = window.locator("h2#labels ~ .pair figure svg").first
         assert drawing.bounding_box()["width"] > 300
@@ -134,3 +132,4 @@ def test_the_plot_in_a_browser(tmp_path: Path, width: int, scheme: str) -> None:
         rows = [row.evaluate(cells) for row in table.locator("tr").all()]
         assert len(rows) == 8 and all(row == rows[0] for row in rows)  # each number below its rung
         browser.keep(window, f"bubbles-{width}-{scheme}")
+    assert said == []

@@ -112,14 +112,8 @@ def test_the_page_in_a_browser(tmp_path, width, scheme):
     """It says nothing to the console, asks nobody, fits its window, and sorts by a click."""
     file = tmp_path / "index.html"
     file.write_text(page.render(outcome(FOUND, KEYS, 2)))
-    said: list[str] = []
     with browser.opened() as window:
-        window.on("console", lambda message: said.append(message.text))
-        window.on("pageerror", lambda error: said.append(str(error)))
-        window.on("request", lambda asked: said.append(asked.url) if asked.url.startswith("http") else None)
-        window.set_viewport_size({"width": width, "height": 900})
-        window.emulate_media(color_scheme=scheme)
-        window.goto(file.as_uri())
+        said = browser.look(window, file, width, scheme)
         assert window.evaluate("document.documentElement.scrollWidth") == width
         points = window.locator("table.sortable").first
         points.locator("th", has_text="walk").click()

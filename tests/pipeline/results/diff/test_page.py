@@ -5,12 +5,12 @@ import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from pipeline.results.diff.page import INPUTS, _inputs
 from pipeline.results.snapshot import open_run
+from tests import browser
 from tests.conftest import ROOT, Project
 from tests.pipeline import stub
 from tests.pipeline.made_runs import GIT
@@ -50,18 +50,6 @@ def plots(changed: Project) -> Path:
     return changed.root / "dvc_plots" / "index.html"
 
 
-def look(page: Any, file: Path, width: int, scheme: str) -> list[str]:
-    """Open the file; all that it says to the console or asks of anybody."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda asked: said.append(asked.url) if asked.url.startswith("http") else None)
-    page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)
-    page.goto(file.as_uri())
-    return said
-
-
 def test_the_diff_says_which_rung_moved_and_why(changed):
     found = json.loads(stub.wsss(changed, "diff", "--json").stdout)
     assert found["params"] == [{"key": "pseudo_labels.random_walk.beta", "a": 8, "b": 4}]
@@ -92,7 +80,7 @@ def metrics(project: Project, where: str) -> float:
 
 
 def test_the_page_shows_tables_and_pictures_and_asks_nobody(page, file):
-    said = look(page, file, 1300, "light")
+    said = browser.look(page, file, 1300, "light")
     assert said == []
     assert [h.inner_text() for h in page.locator("h2").all()] == [
         "Where they part", "Parameters", "The ladder", "Where the boundary moved", "Classes", "Pictures",
@@ -108,7 +96,7 @@ def test_the_page_shows_tables_and_pictures_and_asks_nobody(page, file):
 
 
 def test_labels_become_errors_and_tables_sort_by_a_click(page, file):
-    said = look(page, file, 1300, "dark")
+    said = browser.look(page, file, 1300, "dark")
     labels = page.locator("img.labels").first.get_attribute("src")
     assert page.locator("img.labels:visible").count() == 4
     page.select_option("#shown", "errors")
@@ -126,7 +114,7 @@ def test_labels_become_errors_and_tables_sort_by_a_click(page, file):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone_and_both_schemes(page, file, scheme):
-    said = look(page, file, 400, scheme)
+    said = browser.look(page, file, 400, scheme)
     assert said == [] and page.evaluate("document.documentElement.scrollWidth") <= 400
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     light = sum(map(int, re.findall(r"\d+", paper)[:3])) > 3 * 128
@@ -173,7 +161,7 @@ def test_the_page_of_dvc_plots_diff_names_nothing_outside(plots):
 
 
 def test_the_page_of_dvc_plots_diff_draws_without_a_network(plots, page):
-    said = look(page, plots, 1300, "light")
+    said = browser.look(page, plots, 1300, "light")
     page.wait_for_selector("canvas, svg.marks")
     assert [line for line in said if line.startswith("http")] == []  # Vega warns of its own version
     assert page.locator("canvas, svg.marks").count() == 4

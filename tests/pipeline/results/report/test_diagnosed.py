@@ -139,12 +139,7 @@ def test_the_part_in_a_browser(runs: Runs, page: Any, width: int, scheme: str) -
     """Also without masks; nothing is wider than the window, a header sorts."""
     diagnose(runs)
     written = report_page.write(runs.root)
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.emulate_media(color_scheme=scheme)
-    page.set_viewport_size({"width": width, "height": 900})
-    page.goto(written.as_uri())
+    wrong = browser.look(page, written, width, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     browser.keep(page, f"diagnosis-{width}-{scheme}")
     drawn = page.locator("#diagnosis ~ .pair figure svg")
