@@ -59,7 +59,7 @@ def test_what_an_extra_names_has_a_version() -> None:
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_make_lists_its_targets_in_two_columns() -> None:
-    """Spaces alone: sed of macOS writes a t for a tab. Called by `make test`, make would also name its folder."""
+    """Spaces alone: sed of macOS writes a t for a tab. Below another make it would also name its folder."""
     make = ["make", "--no-print-directory"]
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
     (targets,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)

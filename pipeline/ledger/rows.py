@@ -1,5 +1,6 @@
 """What ledger/*.yaml says: the sets of pictures, and a list of rows for each kind of method."""
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -99,9 +100,11 @@ def chosen(kinds: dict[str, list[Row]], only: Sequence[str]) -> list[Row]:
     """The rows that are asked for by kind or name; without: all. ValueError for what is neither."""
     rows = {row.name: row for found in kinds.values() for row in found}
     if unknown := [word for word in only if word not in kinds and word not in rows]:
+        near = " or ".join(difflib.get_close_matches(unknown[0], {**kinds, **rows}, n=3))
+        meant = f" (did you mean {near}?)" if near else ""
         raise ValueError(
-            f"--only {unknown[0]}: no kind and no row of this set; kinds: {', '.join(kinds)}; rows: "
-            f"{', '.join(rows)}"
+            f"--only {unknown[0]}: no kind and no row of this set{meant}; kinds: {', '.join(kinds)}; "
+            f"{FOLDER}/KIND.yaml names the rows"
         )
     return [row for kind, found in kinds.items() for row in found if not only or {kind, row.name} & {*only}]
 

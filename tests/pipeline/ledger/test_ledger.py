@@ -117,6 +117,7 @@ def test_a_row_that_fails_does_not_stop_the_others(kept):
     [
         (["--set", "none"], "--set none: there are demo, large"),
         (["--only", "none"], "--only none: no kind and no row of this set; kinds: plain, "),
+        (["--only", "plane"], "--only plane: no kind and no row of this set (did you mean plain?); kinds: "),
         (["--plan", "--page"], "choose one"),
     ],
 )
