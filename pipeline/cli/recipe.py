@@ -87,14 +87,15 @@ def ledger(
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="runs at the same time")] = 1,
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
     only_page: Annotated[bool, typer.Option("--page", help="write the page anew, run nothing")] = False,
+    svg: Annotated[Path | None, typer.Option(help="draw the best rows into this file, run nothing")] = None,
 ) -> None:
     """Run every method of ledger/ that is not run yet, the cheapest first, and set all on one page."""
-    if only_plan and only_page:
-        raise ValueError("--plan says what would run, --page runs nothing: choose one")
+    if only_plan + only_page + bool(svg) > 1:
+        raise ValueError("--plan says what would run, --page and --svg run nothing: choose one")
     from pipeline.ledger.command import main
     from pipeline.project.root import find_root
 
-    raise SystemExit(main(find_root(), of, only or [], seeds, jobs, only_plan, only_page))
+    raise SystemExit(main(find_root(), of, only or [], seeds, jobs, only_plan, only_page, svg))
 
 
 def _through(root: Path, name: str) -> Callable[..., bool]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.engine import terminal, worktrees
-from pipeline.ledger import estimate, page, points, rows, runs, table
+from pipeline.ledger import estimate, page, picture, points, rows, runs, table
 from pipeline.ledger.points import Point
 from pipeline.ledger.runs import Rows
 from pipeline.project import git, locks, places
@@ -70,7 +70,14 @@ class Ledger:
 
 
 def main(
-    root: Path, name: str, only: Sequence[str], seeds: int, jobs: int, only_plan: bool, only_page: bool
+    root: Path,
+    name: str,
+    only: Sequence[str],
+    seeds: int,
+    jobs: int,
+    only_plan: bool = False,
+    only_page: bool = False,
+    svg: Path | None = None,
 ) -> int:
     """Returns the exit status: 0 if all chosen rows that can run are finished, 1 if not, 130 after Ctrl-C."""
     root = git.main_root(root)
@@ -78,6 +85,10 @@ def main(
     ledger = Ledger(root, name, seeds)
     open_ = ledger.open(only)
     _say(ledger, open_)
+    if svg:
+        picture.draw(ledger.table(), svg)
+        print(f"{svg} is written")
+        return 0
     if only_page:
         return _write(ledger)
     lock = places.state(root) / "sweeps" / f"{ledger.rows.name}.lock"
