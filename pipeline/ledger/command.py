@@ -66,7 +66,8 @@ class Ledger:
             self.missing,
         )
         title = self.all.sets[self.name].title
-        return table.Table(self.name, title, self.revision, self.seeds, made, self.all.elsewhere(self.name))
+        others = self.all.elsewhere(self.name)
+        return table.Table(self.name, title, self.revision, self.seeds, made, others, self.all.systems)
 
 
 def main(

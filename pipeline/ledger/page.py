@@ -3,8 +3,10 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.ledger.rows import Row, System
 from pipeline.ledger.table import Line, Score, Table, labels
 from pipeline.project import tables
 from pipeline.project.root import write_whole
@@ -19,6 +21,7 @@ COLUMNS = (
     "set", "kind", "row", "score", "mean", "deviation", "seeds", "change", "margin", "verdict", "minutes",
     "own_minutes", "memory_gib", "published", "published_source", "state", "again",
 )  # fmt: skip
+SYSTEM = ["system", "defined in", "file", "keys", "result", "minutes, its own", "rows"]
 
 
 def folder(root: Path) -> Path:
@@ -46,10 +49,42 @@ def render(table: Table) -> str:
         about=about(table),
         kinds=[(kind, lines, _columns(table, lines)) for kind, lines in table.kinds.items()],
         plain_labels=labels([table.plain]),
-        changes=lambda line: words({**line.row.changes, **line.row.on.get(table.name, {})}),
+        changes=lambda line: _changes(table, line.row),
+        systems=[_standing(table, system) for system in table.systems],
         clock=clock,
         gib=GIB,
         noise=noise,
+    )
+
+
+def _changes(table: Table, row: Row) -> str:
+    return words({**row.changes, **row.on.get(table.name, {})})
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A system of the documents as a line of a table."""
+
+    name: str
+    source: str
+    file: str
+    keys: str
+    lines: list[Line]  # of this set
+    results: list[str]  # of the first of them, by score
+    own: float | None  # its seconds
+
+
+def _standing(table: Table, system: System) -> Standing:
+    lines = table.of(system)
+    others = [row for _, row in table.elsewhere if row.name in system.rows]
+    first = lines[0].row if lines else min(others, key=lambda row: system.rows.index(row.name))
+    changes = _changes(table, first)
+    own = ", ".join(filter(None, [f"preset {first.preset}" if first.preset else "", changes]))
+    scores = lines[0].scores if lines else {}
+    results = [f"{label} {score.text}{_said(score)}" for label, score in scores.items()]
+    seconds = lines[0].cost.own if lines else None
+    return Standing(
+        system.name, system.source, system.file or first.file, system.keys or own, lines, results, seconds
     )
 
 
@@ -79,7 +114,25 @@ def to_markdown(table: Table) -> str:
         compared = [table.plain] if {*columns} & {*table.plain.scores} else []
         rows = [_cells(line, columns) for line in [*compared, *lines]]
         parts.append(f"## {kind}\n\n{tables.markdown(header, rows, range(1, len(columns) + 3))}")
+    if table.systems:
+        parts.append(f"## The documents' systems\n\n{tables.markdown(SYSTEM, _systems(table), ())}")
     return "\n".join(parts)
+
+
+def _systems(table: Table) -> list[list[str]]:
+    found = [_standing(table, system) for system in table.systems]
+    return [
+        [
+            one.name,
+            one.source,
+            one.file,
+            one.keys,
+            "; ".join(one.results),
+            _minutes(one.own),
+            ", ".join(line.row.name for line in one.lines),
+        ]
+        for one in found
+    ]
 
 
 def _cells(line: Line, columns: Sequence[str]) -> list[str]:

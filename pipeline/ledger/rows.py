@@ -1,4 +1,4 @@
-"""What ledger/*.yaml says: the sets of pictures, and a list of rows for each kind of method."""
+"""What ledger/*.yaml says: the sets of pictures, the rows of each kind of method, the documents' systems."""
 
 import difflib
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stages.common.params import ParameterError, Section, check, parse_yaml
 
-FOLDER, SETS, PLAIN = "ledger", "sets", "plain"
+FOLDER, SETS, SYSTEMS, PLAIN = "ledger", "sets", "systems", "plain"
 ORDER = (  # of the kinds on the page: as a picture goes through the recipe; others come behind
     PLAIN, "strategy", "attribution", "refinement", "weak-source", "network", "loss", "term", "inference",
     "one-step", "few-shot", "diagnosis",
@@ -48,6 +48,16 @@ class Row(Section):
     needs: list[Literal["gpu"]] = Field([])
 
 
+class System(Section):
+    """What a document defines, and the rows that score it, the one that stands for it first."""
+
+    name: str
+    source: str  # document and equation or section
+    rows: Annotated[list[str], Field(min_length=1)]
+    file: str | None = None  # where it is not the first row's
+    keys: str | None = None  # where they are not what the first row changes
+
+
 class _Sets(Section):
     sets: dict[Name, Set]
 
@@ -56,9 +66,17 @@ class _Rows(Section):
     rows: list[Row]
 
 
+class _Systems(Section):
+    systems: list[System]
+
+
+File = type[_Sets] | type[_Rows] | type[_Systems]
+
+
 class Ledger(Section):
     sets: dict[str, Set]
     rows: dict[str, list[Row]]  # by kind, the plain row's first
+    systems: list[System]
 
     def of(self, name: str) -> dict[str, list[Row]]:
         """The rows of a set, by kind. ValueError for an unknown set, and for one without a plain row."""
@@ -83,15 +101,17 @@ def read(root: Path) -> Ledger:
     place = root / FOLDER
     if not (place / f"{SETS}.yaml").is_file():
         raise ValueError(f"{FOLDER}/{SETS}.yaml is missing: it names the sets of pictures")
-    files = [file for file in sorted(place.glob("*.yaml")) if file.stem != SETS]
+    files = [file for file in sorted(place.glob("*.yaml")) if file.stem not in (SETS, SYSTEMS)]
     files.sort(key=lambda file: ORDER.index(file.stem) if file.stem in ORDER else len(ORDER))
     problems: list[str] = []
     sets = _checked(_Sets, place / f"{SETS}.yaml", problems)
     rows = {file.stem: _checked(_Rows, file, problems) for file in files}
+    systems = place / f"{SYSTEMS}.yaml"
+    named = _checked(_Systems, systems, problems) if systems.is_file() else []
     if problems:
         raise ValueError("\n  ".join([f"{FOLDER}: {len(problems)} problem(s)", *problems]))
-    found = Ledger(sets=sets, rows=rows)
-    if wrong := [*_twice(found), *_unknown_sets(found)]:
+    found = Ledger(sets=sets, rows=rows, systems=named)
+    if wrong := [*_twice(found), *_unknown_sets(found), *_unknown_rows(found)]:
         raise ValueError("\n  ".join([f"{FOLDER}: {len(wrong)} problem(s)", *wrong]))
     return found
 
@@ -109,9 +129,9 @@ def chosen(kinds: dict[str, list[Row]], only: Sequence[str]) -> list[Row]:
     return [row for kind, found in kinds.items() for row in found if not only or {kind, row.name} & {*only}]
 
 
-def _checked(model: type[_Sets] | type[_Rows], file: Path, problems: list[str]) -> Any:
+def _checked(model: File, file: Path, problems: list[str]) -> Any:
     """What the file holds; what is wrong with it goes to `problems`, a line each."""
-    where, field = f"{FOLDER}/{file.name}", "sets" if model is _Sets else "rows"
+    (field,), where = model.model_fields, f"{FOLDER}/{file.name}"
     try:
         values = parse_yaml(file.read_text(encoding="utf-8"), where)
     except ParameterError as error:
@@ -126,12 +146,13 @@ def _checked(model: type[_Sets] | type[_Rows], file: Path, problems: list[str]) 
 
 
 def _named(values: Any, line: str) -> str:
-    """A problem with the row's name where pydantic counts rows from 0."""
+    """A problem with the name of the row or system where pydantic counts them from 0."""
     parts = line.partition(":")[0].split(".")
-    if len(parts) > 1 and parts[0] == "rows" and parts[1].isdigit():
+    if len(parts) > 1 and parts[0] in ("rows", "systems") and parts[1].isdigit():
         row = values[int(parts[1])]
         name = row.get("name", "") if isinstance(row, dict) else ""
-        return f"row {int(parts[1]) + 1} ({name}){line.removeprefix('.'.join(parts[:2]))}"
+        rest = line.removeprefix(".".join(parts[:2]))
+        return f"{parts[0].removesuffix('s')} {int(parts[1]) + 1} ({name}){rest}"
     return line
 
 
@@ -148,4 +169,14 @@ def _unknown_sets(found: Ledger) -> list[str]:
         for row in rows
         for name in dict.fromkeys([*row.sets, *row.on])
         if name not in found.sets
+    ]
+
+
+def _unknown_rows(found: Ledger) -> list[str]:
+    there = {row.name for rows in found.rows.values() for row in rows}
+    return [
+        f"{FOLDER}/{SYSTEMS}.yaml, {system.name}: there is no row {name}"
+        for system in found.systems
+        for name in system.rows
+        if name not in there
     ]

@@ -2,13 +2,13 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.ledger import numbers
 from pipeline.ledger.numbers import Cost, Costs, Numbers
 from pipeline.ledger.points import Point
-from pipeline.ledger.rows import PLAIN, Row
+from pipeline.ledger.rows import PLAIN, Row, System
 from pipeline.ledger.runs import Rows
 from pipeline.project import git
 from pipeline.results import noise
@@ -61,6 +61,7 @@ class Table:
     seeds: int
     lines: list[Line]
     elsewhere: list[tuple[str, Row]]  # rows that this set does not have
+    systems: list[System] = field(default_factory=list)
 
     @property
     def kinds(self) -> dict[str, list[Line]]:
@@ -74,6 +75,11 @@ class Table:
     @property
     def plain(self) -> Line:
         return next(line for line in self.lines if line.kind == PLAIN)
+
+    def of(self, system: System) -> list[Line]:
+        """The lines that score a system, in its order; none where all of its rows are of other sets."""
+        named = {line.row.name: line for line in self.lines}
+        return [named[name] for name in system.rows if name in named]
 
     def again(self, line: Line) -> str:
         """The command that makes a row, in this clone from the cache, in another one by computing."""

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.ledger import page, table
 from pipeline.ledger.numbers import Cost, Costs, Numbers
-from pipeline.ledger.rows import Row
+from pipeline.ledger.rows import Row, System
 from pipeline.ledger.table import Line, Score, Table
 from pipeline.project import ledger
 from pipeline.results import noise
@@ -43,8 +43,13 @@ def made(name: str = "demo") -> Table:
              Cost(630, 30, 2**30)),
         line("network", "absent", {}, UNKNOWN, "not run: <weights> are not there"),
     ]  # fmt: skip
-    elsewhere = [("strategy", Row(**row("far", sets=["voc2012"])))]
-    return Table(name, "the generated pictures", "0123456789" * 4, 3, lines, elsewhere)
+    far = [("strategy", Row(**row(one, sets=["voc2012"], file=f"{one}.py"))) for one in ("far", "farther")]
+    systems = [
+        System(name="Lift <and> fall", source="a paper", rows=["far", "lifted", "noisy"]),
+        System(name="Other", source="a book", rows=["farther", "far"]),
+        System(name="Map", source="a talk", rows=["plain"], file="map.py", keys="seeds.method: map"),
+    ]
+    return Table(name, "the generated pictures", "0123456789" * 4, 3, lines, far, systems)
 
 
 def test_a_line_per_score_and_nothing_where_nothing_is_known(tmp_path):
@@ -72,8 +77,22 @@ def test_the_summary():
     assert "| lifted | 50.26 ± 0.20 (+0.98) | 20.0 | 2.00 |  | finished |" in text
     assert "| noisy | 49.16 ± 0.86 (-0.12 noise) |  |  | VOC 2012, CAM on train: 47.8 -> 51.5 (Jo and" in text
     assert "| same | 3.10 ± 0.10 (equal) | 10.5 |" in text
-    assert text.count("| plain |") == 2  # not where it has none of the scores
+    assert text.count("\n| plain |") == 2  # not where it has none of the scores
     assert "| absent |  |  |  | not run: <weights> are not there |" in text
+
+
+def test_a_system_has_the_first_of_its_rows_that_the_set_has():
+    """Its file, its changes and its numbers are that row's; where there is none, another set's row."""
+    table = page.to_markdown(made()).partition("## The documents' systems")[2]
+    assert [line for line in table.splitlines() if line.startswith("| ")][2:] == [
+        "| Lift <and> fall | a paper | work.py |  | seeds 50.26 ± 0.20 (+0.98) | 11.0 | lifted, noisy |",
+        "| Other | a book | farther.py |  |  |  |  |",
+        "| Map | a talk | map.py | seeds.method: map | seeds 49.28 ± 0.12; ARO 3.10 ± 0.10 | 0.0 | plain |",
+    ]
+    text = words(page.render(made()))
+    assert "2 of 3 have a result on these pictures" in text
+    assert "Lift &lt;and&gt; fall a paper work.py seeds 50.26 ± 0.20 (+0.98) 11:00 lifted , noisy" in text
+    assert "Other a book farther.py other sets" in text
 
 
 def words(html: str) -> str:

@@ -12,12 +12,12 @@ from tests.pipeline.ledger.conftest import ROWS, SETS, row, write
 
 ROOT = Path(__file__).parents[3]
 CHOICES = (  # every method that a key may name has a row
-    "classifier.method", "classifier.head", "seeds.method", "affinity_labels.method", "pseudo_labels.method",
+    "classifier.method", "classifier.head", "seeds.method", "affinity_labels.method", "affinity.method",
+    "pseudo_labels.method",
     "pseudo_labels.merge", "segmenter.loss", "segmenter.network", "dataset.annotations", "saliency.of",
     "graph.of",
     "one_step.of", "one_step.heads.attention",
 )  # fmt: skip
-NOT_ROWS = {"tokens"}  # of frozen foundation networks, whose weights nobody has here
 
 
 def ledger(root: Path, **kinds: list) -> rows.Ledger:
@@ -25,6 +25,10 @@ def ledger(root: Path, **kinds: list) -> rows.Ledger:
     for kind, found in kinds.items():
         write(root, f"ledger/{kind}", found)
     return rows.read(root)
+
+
+def system(name: str, of: list[str]) -> dict:
+    return {"name": name, "source": "by hand", "rows": of}
 
 
 def test_rows_of_a_set_and_those_elsewhere(tmp_path):
@@ -49,6 +53,8 @@ def test_rows_of_a_set_and_those_elsewhere(tmp_path):
         ({"way": [row("A b")]}, "ledger/way.yaml: row 1 (A b).name: "),
         ({"way": [row("a"), row("b", colour="red")]}, "ledger/way.yaml: row 2 (b).colour: "),
         ({"way": [row("a", needs=["luck"])]}, "row 1 (a).needs.0: "),
+        ({"systems": [system("s", ["a"])]}, "ledger/systems.yaml, s: there is no row a"),
+        ({"systems": [system("s", [])]}, "ledger/systems.yaml: system 1 (s).rows: "),
     ],
 )
 def test_what_is_wrong_with_a_row_is_a_line(tmp_path, kinds, says):
@@ -72,6 +78,7 @@ def test_a_set_needs_one_plain_row(tmp_path):
 def test_our_own_rows_name_files_that_are_there():
     found = rows.read(ROOT)
     files = {one.file for of in found.rows.values() for one in of}
+    files |= {one.file for one in found.systems if one.file}
     assert len(files) > 50 and {file for file in files if not (ROOT / file).is_file()} == set()
 
 
@@ -90,10 +97,17 @@ def test_our_own_rows_leave_no_method_out():
             value = value_of(values, key)
             used |= set(value) if isinstance(value, list) else {value}
         known = keys.allowed(schema, key).removeprefix("list of ").partition(" (")[0].split(" | ")
-        assert {*known} - used - NOT_ROWS == set(), key
+        assert {*known} - used == set(), key
     assert {term for values in every for term in value_of(values, "segmenter.terms")} == {
         "sobel", "semeda", "dense_energy", "gated_crf", "dfr"
     }  # fmt: skip
+
+
+def test_each_of_the_documents_systems_has_a_row_that_runs_on_the_demo():
+    found = rows.read(ROOT)
+    here = {one.name for of in found.of("demo").values() for one in of if not one.needs}
+    assert len({one.name for one in found.systems}) == 28
+    assert [one.name for one in found.systems if one.rows[0] not in here] == []
 
 
 def test_presets_and_changes_of_our_own_rows():
