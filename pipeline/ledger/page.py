@@ -57,8 +57,9 @@ def render(table: Table) -> str:
     )
 
 
-def _changes(table: Table, row: Row) -> str:
-    return words({**row.changes, **row.on.get(table.name, {})})
+def _changes(table: Table, row: Row, without: str = "") -> str:
+    found = {**row.changes, **row.on.get(table.name, {})}
+    return words({key: value for key, value in found.items() if not (without and key.startswith(without))})
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _standing(table: Table, system: System) -> Standing:
     lines = table.of(system)
     others = [row for _, row in table.elsewhere if row.name in system.rows]
     first = lines[0].row if lines else min(others, key=lambda row: system.rows.index(row.name))
-    changes = _changes(table, first)
+    changes = _changes(table, first, without="evaluation.")  # what is scored chooses no method
     own = ", ".join(filter(None, [f"preset {first.preset}" if first.preset else "", changes]))
     scores = lines[0].scores if lines else {}
     results = [f"{label} {score.text}{_said(score)}" for label, score in scores.items()]

@@ -36,7 +36,8 @@ def made(name: str = "demo") -> Table:
     published = {"value": "VOC 2012, CAM on train: 47.8 -> 51.5", "source": "Jo and Yu 2021"}
     lines = [
         line("plain", "plain", {"seeds": score(PLAIN), "ARO": score(DROPPED)}, Cost(600, 0, 2**30)),
-        line("strategy", "lifted", {"seeds": score(LIFTED, PLAIN)}, Cost(1200, 660, 2**31)),
+        line("strategy", "lifted", {"seeds": score(LIFTED, PLAIN)}, Cost(1200, 660, 2**31), preset="high",
+             changes={"seeds.method": "lift", "evaluation.bins": 9}),
         line("strategy", "noisy", {"seeds": score(NOISY, PLAIN)}, UNKNOWN, published=published),
         line("attribution", "same", {"ARO": score(DROPPED, DROPPED, -1)}, Cost(630, 30, 2**30)),
         line("attribution", "less", {"ARO": score({n: v - 1 for n, v in DROPPED.items()}, DROPPED, -1)},
@@ -47,7 +48,7 @@ def made(name: str = "demo") -> Table:
     systems = [
         System(name="Lift <and> fall", source="a paper", rows=["far", "lifted", "noisy"]),
         System(name="Other", source="a book", rows=["farther", "far"]),
-        System(name="Map", source="a talk", rows=["plain"], file="map.py", keys="seeds.method: map"),
+        System(name="Map", source="a talk", rows=["plain"], file="map.py", keys="seeds.method=map"),
     ]
     return Table(name, "the generated pictures", "0123456789" * 4, 3, lines, far, systems)
 
@@ -84,14 +85,15 @@ def test_the_summary():
 def test_a_system_has_the_first_of_its_rows_that_the_set_has():
     """Its file, its changes and its numbers are that row's; where there is none, another set's row."""
     table = page.to_markdown(made()).partition("## The documents' systems")[2]
+    keys, lifted = "preset high, seeds.method=lift", "seeds 50.26 ± 0.20 (+0.98)"
     assert [line for line in table.splitlines() if line.startswith("| ")][2:] == [
-        "| Lift <and> fall | a paper | work.py |  | seeds 50.26 ± 0.20 (+0.98) | 11.0 | lifted, noisy |",
+        f"| Lift <and> fall | a paper | work.py | {keys} | {lifted} | 11.0 | lifted, noisy |",
         "| Other | a book | farther.py |  |  |  |  |",
-        "| Map | a talk | map.py | seeds.method: map | seeds 49.28 ± 0.12; ARO 3.10 ± 0.10 | 0.0 | plain |",
+        "| Map | a talk | map.py | seeds.method=map | seeds 49.28 ± 0.12; ARO 3.10 ± 0.10 | 0.0 | plain |",
     ]
     text = words(page.render(made()))
     assert "2 of 3 have a result on these pictures" in text
-    assert "Lift &lt;and&gt; fall a paper work.py seeds 50.26 ± 0.20 (+0.98) 11:00 lifted , noisy" in text
+    assert f"Lift &lt;and&gt; fall a paper work.py {keys} {lifted} 11:00 lifted , noisy" in text
     assert "Other a book farther.py other sets" in text
 
 
