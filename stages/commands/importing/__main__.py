@@ -28,6 +28,7 @@ FORMATS = (
 REGIONS = "regions"  # no data set: of pictures of one
 SHARE = 0.2  # of a class that goes to val where nothing else is asked for
 REMARKS = 20  # lines
+MANY_WITHOUT = 0.2  # of the pictures show no class: of what is sound and what is not
 
 
 def main(arguments: list[str]) -> int:
@@ -126,6 +127,8 @@ def _say(out: Path, found: Found, asked: Asked, written: Written) -> None:
         (written.scribbles, "scribbles"),
     ):  # fmt: skip
         parts += [f"{count} {name}"] if count else []
+    without = sum(not picture.labels for picture in found.pictures)
+    parts += [f"{without} without a class"] * (without > 0)
     links = written.pictures - written.copied
     how = [f"{links} hard links"] * (links > 0) + [f"{written.copied} copies"] * (written.copied > 0)
     print(visible(f"{out}: {', '.join(parts)}; the pictures are {' and '.join(how)}"))
@@ -141,12 +144,19 @@ def _say(out: Path, found: Found, asked: Asked, written: Written) -> None:
         print(f"  note: ... and {len(remarks) - REMARKS} more")
     print("\n".join(f"  about: {line}" for line in found.about) or "", end="\n" * bool(found.about))
     name = link_name(out)
-    preset = "voc-mobilenet-boxes" if written.boxes else "voc-mobilenet"
+    preset = _preset(written, without / len(found.pictures))
     truth = "available" if written.masks else "none"
     print("next:")
     print(f"  wsss link {name} {out}")
     print(f"  wsss preset {preset}    # or another: `wsss preset` lists them")
-    print(f"and in params.yaml, dataset: source: folder, name: {name}, truth: {truth}")
+    print(f"and in params.yaml, dataset: source: folder, name: {name}, truth: {truth}; generate: of: []")
+
+
+def _preset(written: Written, without: float) -> str:
+    """The recipe for such photographs; `without` is the share of them that show no class."""
+    if written.boxes:
+        return "voc-mobilenet-boxes"
+    return "defects-mobilenet" if without > MANY_WITHOUT else "voc-mobilenet"
 
 
 if __name__ == "__main__":

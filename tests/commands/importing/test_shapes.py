@@ -277,3 +277,19 @@ def test_a_picture_that_exif_turns(tmp_path) -> None:
         ValueError, match=r"a\.png: is 10x20, its annotations are of 20x10: they were drawn on it as"
     ):
         main(["coco", str(source), f"--out={tmp_path / 'two'}"])
+
+
+@pytest.mark.parametrize(("sound", "preset"), [(1, "voc-mobilenet"), (2, "defects-mobilenet")])
+def test_the_recipe_for_pictures_of_which_many_show_nothing(tmp_path, capsys, sound, preset) -> None:
+    """One of five is no more than a fifth, two are."""
+    pictures(tmp_path / "source/images", *(f"{n}.png" for n in range(5)))
+    (tmp_path / "source/masks").mkdir()
+    for number in range(5):
+        mask = np.zeros((10, 20), np.uint8)
+        mask[2:5, 3:9] = number >= sound
+        Image.fromarray(mask).save(tmp_path / f"source/masks/{number}.png")
+    (tmp_path / "source/classes.txt").write_text("crack\n")
+    main(["masks", str(tmp_path / "source"), f"--out={tmp_path / 'out'}"])
+    said = capsys.readouterr().out
+    assert f", {sound} without a class;" in said and f"  wsss preset {preset}    # or another" in said
+    assert "truth: available; generate: of: []" in said
