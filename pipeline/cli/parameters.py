@@ -5,11 +5,18 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli import complete
 from pipeline.cli.app import PARAMETERS, app
+
+FORMATS = ("coco", "yolo", "cvat", "labelme", "label-studio", "voc", "imagefolder", "onehot", "masks")
 
 
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss preset psa`")
-def preset(name: Annotated[str | None, typer.Argument(help="without it: list them")] = None) -> None:
+def preset(
+    name: Annotated[
+        str | None, typer.Argument(help="without it: list them", autocompletion=complete.presets)
+    ] = None,
+) -> None:
     """Set a recipe, or a data set, in params.yaml; show what changes and what it needs."""
     from pipeline.engine import needs
     from pipeline.project import presets
@@ -36,7 +43,11 @@ def preset(name: Annotated[str | None, typer.Argument(help="without it: list the
 
 
 @app.command(rich_help_panel=PARAMETERS, epilog="Example: `wsss params segmenter.optimizer.lr`")
-def params(key: Annotated[str | None, typer.Argument(help="without it: the sections")] = None) -> None:
+def params(
+    key: Annotated[
+        str | None, typer.Argument(help="without it: the sections", autocompletion=complete.keys)
+    ] = None,
+) -> None:
     """What a key of params.yaml means, what may stand there, who reads it, and which presets set it."""
     from pipeline.project import keys
     from pipeline.project.root import find_root
@@ -69,7 +80,8 @@ def import_(
         str,
         typer.Argument(
             metavar="FORMAT",
-            help="coco, yolo, cvat, labelme, label-studio, voc, imagefolder, onehot, masks; or regions",
+            help=f"{', '.join(FORMATS)}; or regions",
+            autocompletion=lambda: [*FORMATS, "regions"],
         ),
     ],
     path: Annotated[Path, typer.Argument(help="the file of annotations, or the folder with all")],

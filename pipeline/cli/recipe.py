@@ -6,15 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli import complete
 from pipeline.cli.app import RECIPE, app
 
-Targets = Annotated[list[str] | None, typer.Argument(help="stages; without: all")]
+Targets = Annotated[
+    list[str] | None, typer.Argument(help="stages; without: all", autocompletion=complete.stages)
+]
 
 
 @app.command(rich_help_panel=RECIPE, epilog="Example: `wsss plan evaluation@seeds`")
 def plan(
     targets: Targets = None,
-    force: Annotated[list[str] | None, typer.Option(help="as `run --force`")] = None,
+    force: Annotated[
+        list[str] | None, typer.Option(help="as `run --force`", autocompletion=complete.stages)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
     """Say what a run would do with every stage, and why. Starts nothing."""
@@ -35,9 +40,13 @@ def plan(
 def run(
     targets: Targets = None,
     start: Annotated[
-        list[str] | None, typer.Option("--from", help="only this stage and all below it")
+        list[str] | None,
+        typer.Option("--from", help="only this stage and all below it", autocompletion=complete.stages),
     ] = None,
-    force: Annotated[list[str] | None, typer.Option(help="run this stage even if nothing changed")] = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(help="run this stage even if nothing changed", autocompletion=complete.stages),
+    ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="stages at the same time")] = 1,
     dry: Annotated[bool, typer.Option("--dry", help="only the plan")] = False,
 ) -> None:
@@ -54,7 +63,10 @@ def run(
 def sweep(
     axes: Annotated[
         list[str] | None,
-        typer.Argument(help="KEY=VALUE,VALUE: the grid; KEY,KEY=V,V;V,V: values that go together"),
+        typer.Argument(
+            help="KEY=VALUE,VALUE: the grid; KEY,KEY=V,V;V,V: values that go together",
+            autocompletion=complete.keys,
+        ),
     ] = None,
     file: Annotated[
         Path | None, typer.Option("--from", help="points: .csv, its columns keys, or a .yaml list")
@@ -65,7 +77,11 @@ def sweep(
     revision: Annotated[str | None, typer.Option(help="the commit to run; without: HEAD")] = None,
     through: Annotated[str | None, typer.Option(help="prefect: each run a sub-flow in its UI")] = None,
     to: Annotated[
-        list[str] | None, typer.Option(help="a stage that ends each run, with what it needs; may be repeated")
+        list[str] | None,
+        typer.Option(
+            help="a stage that ends each run, with what it needs; may be repeated",
+            autocompletion=complete.stages,
+        ),
     ] = None,
     resume: Annotated[str | None, typer.Option(help="go on with this sweep as it was begun")] = None,
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
@@ -81,8 +97,16 @@ def sweep(
 
 @app.command(rich_help_panel=RECIPE, epilog="Example: `wsss ledger --only attribution --seeds 3 --plan`")
 def ledger(
-    of: Annotated[str, typer.Option("--set", help="of pictures: demo, voc-mobilenet, voc2012")] = "demo",
-    only: Annotated[list[str] | None, typer.Option(help="a kind or a row; may be repeated")] = None,
+    of: Annotated[
+        str,
+        typer.Option(
+            "--set", help="of pictures: demo, voc-mobilenet, voc2012", autocompletion=complete.ledger_sets
+        ),
+    ] = "demo",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="a kind or a row; may be repeated", autocompletion=complete.ledger_rows),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="each row with every seed from 0 on")] = 3,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="runs at the same time")] = 1,
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli import complete
 from pipeline.cli.app import RESULTS, app
 
 
@@ -53,7 +54,10 @@ def pull(
 
 @app.command(rich_help_panel=RESULTS, epilog="Example: `wsss show train_00139 --html train_00139.html`")
 def show(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="of a picture in data/dataset")],
+    identifier: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="of a picture in data/dataset", autocompletion=complete.pictures),
+    ],
     html: Annotated[Path | None, typer.Option(help="write a page")] = None,
     png: Annotated[Path | None, typer.Option(help="write a PNG; without either: reports/show/ID.png")] = None,
 ) -> None:
@@ -67,8 +71,22 @@ def show(
 
 @app.command(rich_help_panel=RESULTS, epilog="Example: `wsss diff main HEAD --html diff.html`")
 def diff(
-    a: Annotated[str, typer.Argument(metavar="[A]", help="a revision, run or point of a sweep")] = "HEAD",
-    b: Annotated[str, typer.Argument(metavar="[B]", help="another; workspace: what lies here")] = "workspace",
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="[A]",
+            help="a revision, run or point of a sweep",
+            autocompletion=complete.revisions,
+        ),
+    ] = "HEAD",
+    b: Annotated[
+        str,
+        typer.Argument(
+            metavar="[B]",
+            help="another; workspace: what lies here",
+            autocompletion=complete.revisions,
+        ),
+    ] = "workspace",
     md: Annotated[bool, typer.Option("--md", help="markdown, for a pull request")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs: everything")] = False,
     html: Annotated[Path | None, typer.Option(help="write a page with pictures")] = None,
