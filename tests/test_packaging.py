@@ -1,6 +1,6 @@
 """Which build of torch an install takes: pyproject.toml's extras, the Dockerfile and README say the same.
 
-And the list that `make` prints, which must come of any system's commands.
+And the list that `make` prints, which must come of any system's commands; and where else the version stands.
 """
 
 import re
@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from stages.common.params import read_yaml
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -65,3 +67,17 @@ def test_make_lists_its_targets_in_two_columns() -> None:
     (targets,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
     assert [line[:12].rstrip() for line in done.stdout.splitlines()] == targets.split()
     assert "\ninstall     Make or update the environment .venv\n" in done.stdout
+
+
+def test_the_citation_and_the_changelog_are_of_this_version() -> None:
+    cited = read_yaml(ROOT / "CITATION.cff")
+    project = PROJECT["project"]
+    assert {key: cited[key] for key in ("title", "version", "license", "abstract", "authors")} == {
+        "title": project["name"],
+        "version": project["version"],
+        "license": project["license"],
+        "abstract": project["description"],
+        "authors": project["authors"],
+    }
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert headings[:2] == ["Unreleased", project["version"]]
