@@ -56,7 +56,7 @@ def test_dvcs_interface_is_imported_in_memory_and_for_two_things_in_upkeep():
 
 def test_files_that_comments_and_pages_name_are_there():
     """The names in docs/add-a-method.md are of files to be written; NAME stands for any."""
-    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "dvc.yaml", ROOT / "Makefile"]
+    pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"), ROOT / "dvc.yaml", ROOT / "Makefile"]
     code = [path for folder in ("pipeline", "stages") for path in (ROOT / folder).rglob("*.py")]
     named = {
         name
