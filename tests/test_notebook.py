@@ -2,11 +2,11 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -26,10 +26,9 @@ def small(recipe: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     (project.root / "docs").mkdir()
     monkeypatch.chdir(project.root / "docs")
     monkeypatch.setattr(plt, "show", lambda: None)
-    with matplotlib.rc_context({"backend": "Agg"}):
-        plt.switch_backend("Agg")
-        yield project
-        plt.close("all")
+    plt.switch_backend("Agg")
+    yield project
+    plt.close("all")
 
 
 def executed() -> tuple[dict[str, Any], dict[str, int]]:
@@ -55,7 +54,7 @@ def test_its_pictures_and_numbers_are_those_of_the_recipe(small: Project) -> Non
     names, drawn = executed()
     assert drawn == {
         "read": 0, "case": 0, "show": 0, "picture": 2, "maps": 1, "seeds": 1, "labels": 2, "affinity": 1,
-        "cell": 1, "walk": 2, "prediction": 3, "ladder": 1,
+        "cell": 1, "walk": 2, "besides": 0, "prediction": 3, "ladder": 1,
     }  # fmt: skip
     train, val = names["case"].picture, names["val"].picture
     assert (train.split, val.split) == ("train", "val")
@@ -82,10 +81,12 @@ def check_neighbours(names: dict[str, Any], stored: dict[str, np.ndarray]) -> No
     assert one[y, x] == 1 and np.count_nonzero(~names["out_of_reach"]) == 1 + 2 * len(stored["offsets"])
 
 
-def test_a_recipe_without_affinities_and_without_masks(
+def test_a_recipe_without_affinities_and_masks_and_with_a_graph_network(
     small: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small.change(pseudo_labels__method="threshold", affinity__of=[], affinity_labels__of=[])
+    small.change(graph__of=["a2gnn"])
+    shutil.copytree(small.root / "data/pseudo_labels", small.root / "data/graph")
     for mask in (small.root / "data/masks").glob("*.png"):
         mask.unlink()
     names, drawn = executed()
