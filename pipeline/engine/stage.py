@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.engine import leftovers
+from pipeline.engine import leftovers, training_logs
 from pipeline.engine.child import Child
 from pipeline.engine.output import BUSY
 from pipeline.memory import attribution, lockfile, objects, plan, putback, runcache, users
@@ -39,6 +39,7 @@ class Run:
     elsewhere: Callable[[Stage], bool] | None = None  # runs it on another machine; False: run it here
     cancelled: threading.Event = field(default_factory=threading.Event)
     hurried: threading.Event = field(default_factory=threading.Event)  # cancelled, and at once
+    called: str = ""  # in the training logs; without: as its worktree
     reading: set[str] = field(default_factory=set)  # stages that only look now: they can be left alone
     _worktree: locks.Lock = field(init=False)
     dvc: threading.Lock = field(default=DVC)
@@ -47,8 +48,10 @@ class Run:
     def open(self) -> Iterator["Run"]:
         """Hold the worktree, and clear away what a killed run left.
 
-        Raises locks.HeldError that names the other run, if there is one.
+        Raises locks.HeldError that names the other run, if there is one, and ValueError if the training logs
+        that are asked for cannot be.
         """
+        training_logs.check()
         self._worktree = self._hold()
         with self._worktree:
             ended = leftovers.end(leftovers.WORKTREE, str(self.root.resolve()), self.grace)
@@ -210,9 +213,10 @@ class Run:
         if time.monotonic() - one.looked > SOON:  # it waited for others, or is a retry
             one = replace(self._look(one.stage.name), entry=None)
         watched = attribution.Watched(self.root, one, self.name)
-        child = Child(self.root, self.grace, self.listener, self.cancelled, self.hurried)
-        forced = one.stage.name in self.force
-        result, retry = child.run(one.stage, forced, device, names, held, watched)
+        forced, name = one.stage.name in self.force, one.stage.name
+        with training_logs.told(self.root, self.called, name, one.inputs, self.listener) as listener:
+            child = Child(self.root, self.grace, listener, self.cancelled, self.hurried)
+            result, retry = child.run(one.stage, forced, device, names, held, watched)
         if one.stage.name not in lockfile.stages(self.root):
             self._mend(one.stage.name)
         with self.dvc:

@@ -80,7 +80,7 @@ def do(root: Path, work: Work, listener: Listener, cancelled: threading.Event | 
     places.temporary(place).parent.mkdir(parents=True, exist_ok=True)
     places.temporary(place).touch()
     forced = frozenset([work.stage] if work.force else [])
-    engine = Run(place, f"{work.run}, {work.stage} on a worker", listener, forced)
+    engine = Run(place, f"{work.run}, {work.stage} on a worker", listener, forced, called=work.run)
     engine.cancelled = cancelled or engine.cancelled
     try:
         with engine.open():
