@@ -104,11 +104,11 @@ class Logs:
 
     def _begin(self, step: str, epoch: int) -> tuple[Curve, Writer]:
         main = git.main_root(self.root)
-        run = curves.plain(self.run) or curves.run_of(self.root, main)
+        run = curves.plain(self.run) if self.run else curves.run_of(self.root, main)
         name = curves.name(self.stage, step)
         curve = curves.find(main / FOLDER / self.kind, run, name, self.key, epoch)
         module = importlib.import_module(f"{__name__}.{self.kind}")  # only now: its library takes its time
-        writer: Writer = module.Writer(curve, epoch)
+        writer: Writer = module.Writer(curve, max(epoch, curve.epoch + 1))
         return curve, writer
 
     def _try(self, work: Callable[[], object]) -> None:

@@ -49,7 +49,7 @@ class Curve:
 
 
 class Writer(Protocol):
-    """What writes one kind of log."""
+    """What writes one kind of log; made with a curve and the first epoch that it will hear of."""
 
     def write(self, epoch: int, numbers: Mapping[str, float]) -> None: ...
     def close(self) -> None: ...
@@ -104,4 +104,4 @@ def name(stage: str, step: str) -> str:
 
 def plain(text: str) -> str:
     """As the name of one folder."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-") or "_"

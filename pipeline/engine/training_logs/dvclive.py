@@ -22,7 +22,7 @@ ONE = threading.Lock()  # stages that train at the same time share the list of p
 class Writer:
     """plots/metrics/NUMBER.tsv in the curve's folder, and logs/dvc.yaml, which lists those of all curves."""
 
-    def __init__(self, curve: Curve, epoch: int) -> None:
+    def __init__(self, curve: Curve, first: int) -> None:
         self.tables = curve.folder / TABLES
         self.all = curve.folder.parents[2]  # logs/dvclive
 

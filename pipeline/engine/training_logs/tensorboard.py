@@ -17,11 +17,11 @@ from pipeline.engine.training_logs.curves import Curve
 class Writer:
     """One event file more in the curve's folder; all of them are one curve."""
 
-    def __init__(self, curve: Curve, epoch: int) -> None:
+    def __init__(self, curve: Curve, first: int) -> None:
         self.file = EventFileWriter(str(curve.folder))
-        # What an earlier file has from here on is of a run that was killed: TensorBoard drops it.
+        # What an earlier file has from there on, a killed run did not note: TensorBoard drops it.
         start = SessionLog(status=SessionLog.START)
-        self.file.add_event(Event(wall_time=time.time(), step=epoch, session_log=start))
+        self.file.add_event(Event(wall_time=time.time(), step=first, session_log=start))
 
     def write(self, epoch: int, numbers: Mapping[str, float]) -> None:
         values = [Summary.Value(tag=name, simple_value=number) for name, number in numbers.items()]

@@ -9,26 +9,26 @@ from pipeline.engine.training_logs.curves import Curve
 
 PROJECT = "wsss"  # where WANDB_PROJECT names none
 PATIENCE = 30.0  # seconds for a service that does not answer, when a run begins and when it ends
-
-DO = "`wandb login`, or WANDB_MODE=offline, which keeps all here for `wandb sync`"
+ALONE = ("offline", "dryrun", "disabled")  # modes that send nothing
 
 
 def log_in() -> None:
     """ValueError where it would send and has no key. In a terminal W&B asks for one."""
-    if wandb.Settings().mode != "online":
+    if wandb.setup().settings.mode in ALONE:
         return
+    said = "not logged in"
     try:
-        there = wandb.login()
+        if wandb.login():
+            return
     except Exception as error:
-        raise ValueError(f"WSSS_LOGS=wandb: {' '.join(str(error).split())}; {DO}") from None
-    if not there:
-        raise ValueError(f"WSSS_LOGS=wandb: not logged in; {DO}")
+        said = " ".join(str(error).split()).rstrip(".")
+    raise ValueError(f"WSSS_LOGS=wandb: {said}; WANDB_MODE=offline keeps all here, for `wandb sync`")
 
 
 class Writer:
     """A run of the curve's id, named as its folder, in the group of the recipe's run."""
 
-    def __init__(self, curve: Curve, epoch: int) -> None:
+    def __init__(self, curve: Curve, first: int) -> None:
         self.run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             dir=str(curve.folder),
