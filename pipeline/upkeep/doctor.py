@@ -34,7 +34,7 @@ def main(root: Path, as_json: bool, clear_locks: bool, clear_worktrees: bool) ->
 def examine(root: Path) -> list[Line]:
     """All checks, in order. Those that wait for a child of their own do so beside the others."""
     from pipeline.memory import plan
-    from pipeline.upkeep.checks import held, machine, project, server, versions, workers
+    from pipeline.upkeep.checks import held, logs, machine, project, server, versions, workers
 
     look = functools.cache(plan.make)  # one for the checks that ask for it
     parameters, disk = (functools.partial(check, look=look) for check in (project.parameters, machine.disk))
@@ -43,7 +43,7 @@ def examine(root: Path) -> list[Line]:
         "versions": versions.versions, "python": versions.interpreter, "git": project.git_works,
         "params": _unless_busy("params", parameters), "dvc.lock": project.lock,
         "cache": project.cache, "remote": project.remote, "disk": _unless_busy("disk", disk),
-        "cpu": machine.cpu, **beside,
+        "cpu": machine.cpu, **beside, "logs": logs.logs,
         "telemetry": project.telemetry, "locks": held.held, "worktrees": held.leftover,
         "unfinished": held.partial,
     }  # fmt: skip

@@ -20,6 +20,7 @@ from pipeline.project import git
 from stages.common.params import read_yaml
 from tests.conftest import Project
 from tests.pipeline import stub
+from tests.pipeline.engine.training_logs.conftest import LOSSES, Training, table
 
 SENT = {"seeds": "gpu", "affinity_labels": "cpu"}  # one reads the other
 META = {name: {"gpu": 1} if pool == "gpu" else {"pool": pool} for name, pool in SENT.items()}
@@ -95,6 +96,18 @@ def test_only_a_remote(tmp_path: Path) -> None:
         project.run("dvc", "remote", "add", "--local", "-d", "depot", str(tmp_path / "remote"))
     coordinator.change(dataset__value=2)
     check(coordinator, worker, wanted_lock(tmp_path, dataset__value=2))
+
+
+def test_the_training_logs_of_a_worker_stay_in_its_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the name of the run that has sent the stage; the worktree, which is named as the stage, goes."""
+    monkeypatch.setenv("WSSS_LOGS", "dvclive")
+    worker = Training(tmp_path / "worker")
+    work = remote.describe(worker.root, "work", "flow run brave-otter")
+    assert remote.do(worker.root, work, Silent()).good
+    assert not list((worker.root / ".worktrees").iterdir())
+    assert table(worker.root, "flow-run-brave-otter", "work", "1") == LOSSES
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from pipeline.upkeep.checks import (
     Line,
     SlowError,
     held,
+    logs,
     machine,
     probe,
     project,
@@ -808,6 +809,17 @@ def test_unfinished_files(place: Project) -> None:
     assert (line.mark, line.text) == (WARNING, f"3 left by killed stages: {', '.join(sorted(names))}")
     with locks.take(places.worktree_lock(place.root), "wsss-run-1", "x"):
         assert only(held.partial, place).mark == OK, "a run writes them now"
+
+
+def test_training_logs_where_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WSSS_LOGS", raising=False)
+    assert list(logs.logs(tmp_path)) == []
+    monkeypatch.setenv("WSSS_LOGS", "dvclive")
+    (line,) = logs.logs(tmp_path)
+    assert (line.mark, line.text) == (OK, "each epoch of each training goes to logs/dvclive, too")
+    monkeypatch.setenv("WSSS_LOGS", "mlflow")
+    (line,) = doctor.guarded("logs", logs.logs, tmp_path)
+    assert line.mark == PROBLEM and line.text.startswith("WSSS_LOGS=mlflow: give one of tensorboard, dvclive")
 
 
 def test_a_dask_scheduler_is_asked_where_one_is_named(
