@@ -116,8 +116,8 @@ class Logs:
             work()
         except Exception as error:  # a full disk, another version of a library: the training goes on
             if not self.at_fault:
-                text = f"{self.kind} hears no more of this training: {type(error).__name__}: {error}"
-                self.listener.line(self.stage, text)
+                why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                self.listener.line(self.stage, f"{self.kind} hears no more of this training: {why}")
             self.at_fault = True
 
 

@@ -30,9 +30,10 @@ class Writer:
         self.tables.mkdir(parents=True, exist_ok=True)
         for name, number in numbers.items():
             table = self.tables / f"{plain(name)}.tsv"
-            head = "" if table.exists() else f"step\t{plain(name)}\n"
-            with table.open("a") as file:
-                file.write(f"{head}{epoch}\t{number}\n")
+            rows = table.read_text().splitlines()[1:] if table.exists() else []
+            # A run that is killed here has written more than it has noted.
+            kept = [row for row in rows if int(row.partition("\t")[0]) < epoch]
+            write_whole(table, "\n".join([f"step\t{table.stem}", *kept, f"{epoch}\t{number}", ""]))
         with ONE:
             show(self.all)
 

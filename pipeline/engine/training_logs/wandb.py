@@ -13,16 +13,18 @@ ALONE = ("offline", "dryrun", "disabled")  # modes that send nothing
 
 
 def log_in() -> None:
-    """ValueError where it would send and has no key. In a terminal W&B asks for one."""
+    """ValueError where it would send and has no key. Whether the service answers is not asked: a run goes on
+    without it."""
     if wandb.setup().settings.mode in ALONE:
         return
-    said = "not logged in"
+    said = "W&B has no key"
     try:
-        if wandb.login():
+        if wandb.login(verify=False, prompt=False):
             return
-    except Exception as error:
+    except Exception as error:  # of a key that cannot be one
         said = " ".join(str(error).split()).rstrip(".")
-    raise ValueError(f"WSSS_LOGS=wandb: {said}; WANDB_MODE=offline keeps all here, for `wandb sync`")
+    hint = "`wandb login`, or WANDB_MODE=offline, which keeps all here for `wandb sync`"
+    raise ValueError(f"WSSS_LOGS=wandb: {said}: {hint}")
 
 
 class Writer:

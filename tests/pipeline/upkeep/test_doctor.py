@@ -102,12 +102,14 @@ def test_a_sound_project(place: Project, tmp_path: Path) -> None:
     It looks at the project once, and only its children load large libraries, each once.
     """
     quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PREFECT_API_URL": ""}
-    env = {"PREFECT_HOME": str(tmp_path), "PYTHONPATH": stub.ROOT, **quiet}
+    env = {"PREFECT_HOME": str(tmp_path), "PYTHONPATH": stub.ROOT, "WSSS_LOGS": "dvclive", **quiet}
     *lines, cost = place.run(sys.executable, "-c", DOCTOR, **env).stdout.splitlines()
     assert cost == "looked 1 times; loaded []"
     assert lines[-1] == "all is well", lines
     assert all(line.startswith("ok ") for line in lines[:-1])
-    names = "versions python git params dvc.lock cache remote disk cpu gpu prefect server telemetry locks"
+    names = (
+        "versions python git params dvc.lock cache remote disk cpu gpu prefect server logs telemetry locks"
+    )
     assert set(names.split()) <= {line.split()[1] for line in lines[:-1]}
 
 

@@ -39,8 +39,10 @@ def test_one_that_begins_again_or_has_other_inputs_gets_a_new_folder(tmp_path: P
 def test_of_two_trainings_of_the_same_inputs_the_later_goes_on(tmp_path: Path) -> None:
     first, second = begun(tmp_path, 9), begun(tmp_path, 4)
     assert second.name == "workspace/classifier/2"
-    os.utime(first.folder / curves.STATE, (1, 1))
-    assert curves.find(tmp_path, "workspace", "classifier", "k", 5) == second
+    for older, later, epoch in ((first, second, 5), (second, first, 10)):
+        os.utime(older.folder / curves.STATE, (1, 1))
+        os.utime(later.folder / curves.STATE, (2, 2))
+        assert curves.find(tmp_path, "workspace", "classifier", "k", epoch) == later
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "k"}', '{"key": "k", "id": "x", "epoch": "many"}'])

@@ -56,6 +56,13 @@ def test_a_number_is_a_table_whatever_it_is_called(tmp_path: Path) -> None:
     assert table(tmp_path, "workspace", "work", "1", number="loss") == {1: 0.25}
 
 
+def test_what_a_killed_run_has_written_and_not_noted_is_replaced(tmp_path: Path) -> None:
+    curve = curves.find(tmp_path / "logs" / "dvclive", "workspace", "work", "k", 1)
+    for first, loss in ((1, 0.5), (2, 0.25), (2, 0.125), (3, 0.0625)):
+        dvclive.Writer(curve, first).write(first, {"loss": loss})
+    assert table(tmp_path, "workspace", "work", "1") == {1: 0.5, 2: 0.125, 3: 0.0625}
+
+
 def test_the_list_is_in_order_and_of_what_lies_there(tmp_path: Path) -> None:
     place = tmp_path / "logs" / "dvclive"
     for run, number in (("b", 10), ("b", 2), ("a", 1)):

@@ -89,7 +89,7 @@ def test_a_log_that_fails_stops_no_training(
         def write(self, epoch: int, numbers: Any) -> None:
             super().write(epoch, numbers)
             if epoch == 2:
-                raise OSError("no space left")
+                raise OSError("no space\nleft")
 
         def close(self) -> None:
             raise OSError("still none")

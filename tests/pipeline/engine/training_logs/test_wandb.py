@@ -28,10 +28,11 @@ class Fake(types.ModuleType):
     def setup(self) -> Any:
         return types.SimpleNamespace(settings=types.SimpleNamespace(mode=self.mode))
 
-    def login(self) -> bool:
-        if not self.key:
-            raise RuntimeError("No API key\nconfigured.")
-        return self.key == "right"
+    def login(self, verify: bool, prompt: bool) -> bool:
+        assert not verify and not prompt  # no look at the service, no question in the midst of a run
+        if self.key == "wrong":
+            raise RuntimeError("API key\nis too short.")
+        return bool(self.key)
 
     def init(self, **asked: Any) -> Any:
         self.runs.append(asked)
@@ -73,6 +74,9 @@ def test_a_training_is_a_run_that_goes_on_under_its_id(
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     project.train()
     first, second = fake.runs
+    told = list(fake.logged)
+    project.train(anew=True)
+    assert fake.runs[2]["id"] != first["id"] and fake.runs[2]["name"] == "workspace/work/2"
     place = project.root / "logs" / "wandb" / "workspace" / "work" / "1"
     wanted = {"dir": str(place), "name": "workspace/work/1", "group": "workspace", "job_type": "work"}
     for run, name in ((first, "wsss"), (second, "mine")):
@@ -80,9 +84,9 @@ def test_a_training_is_a_run_that_goes_on_under_its_id(
         assert (run["resume"], run["reinit"]) == ("allow", "create_new")
     assert first["id"] == second["id"] != ""
     assert first["settings"].items() >= {"console": "off", "disable_git": True, "disable_code": True}.items()
-    assert fake.logged == [(epoch, {"loss": loss, "oc.loss": 7.0, "epoch": epoch})
+    assert told == [(epoch, {"loss": loss, "oc.loss": 7.0, "epoch": epoch})
                            for epoch, loss in LOSSES.items()]  # fmt: skip
-    assert fake.defined == [("*", "epoch")] * 2 and fake.finished == 2
+    assert fake.defined == [("*", "epoch")] * 3 and fake.finished == 3
 
 
 @pytest.mark.parametrize(
@@ -91,15 +95,15 @@ def test_a_training_is_a_run_that_goes_on_under_its_id(
         ("offline", "", ""),
         ("disabled", "", ""),
         ("online", "right", ""),
-        ("online", "", "No API key configured"),
-        ("online", "wrong", "not logged in"),
+        ("online", "", "W&B has no key"),
+        ("online", "wrong", "API key is too short"),
     ],
 )
 def test_a_key_is_asked_for_before_anything_runs(fake: Fake, mode: str, key: str, said: str) -> None:
     fake.mode, fake.key = mode, key
     if not said:
         return training_logs.check()
-    wanted = f"^WSSS_LOGS=wandb: {said}; WANDB_MODE=offline keeps all here, for `wandb sync`$"
+    wanted = f"^WSSS_LOGS=wandb: {said}: `wandb login`, or WANDB_MODE=offline, which keeps all here for"
     with pytest.raises(ValueError, match=wanted):
         training_logs.check()
     return None
