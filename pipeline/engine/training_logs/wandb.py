@@ -13,8 +13,7 @@ ALONE = ("offline", "dryrun", "disabled")  # modes that send nothing
 
 
 def log_in() -> None:
-    """ValueError where it would send and has no key. Whether the service answers is not asked: a run goes on
-    without it."""
+    """ValueError where it would send and has no key. No look at the service: a run goes on without it."""
     if wandb.setup().settings.mode in ALONE:
         return
     said = "W&B has no key"
