@@ -17,6 +17,14 @@ It is small enough for a laptop and hard in the ways that real pictures are:
   not the edges of objects;
 - a border of 255 around objects, where nobody can say what a pixel is, as in VOC.
 
+More are off as shipped; presets of presets/data switch them on:
+
+- `road`: what comes with one class alone and is ground, as rails come with trains, so that a classifier may
+  learn it for the class; `pairs`: two classes that come together, so that it need not tell them apart;
+- `clutter`: bodies of no class in the objects' shapes, sizes and colours: colour edges that lead astray;
+- `thin`: legs, tails and handles, narrower than a cell of a network's map;
+- `rare`: a long tail of classes.
+
 Scribbles/ and points.json are what a person would draw on them (ScribbleSup, What's the Point), from the
 scene and from random numbers of their own, as the boxes of Annotations/ are.
 
@@ -76,8 +84,7 @@ def _scenes(params: Generate) -> Iterator[tuple[str, Scene, np.random.Generator]
     for number, (split, count) in enumerate(zip(SPLITS, (params.train, params.val), strict=True)):
         for index in range(count):
             rng = np.random.default_rng((params.seed, number, index))
-            first = index % params.classes
-            scene = draw(rng, params.size, params.classes, params.objects, first, params.second_mark)
+            scene = draw(rng, params, index)
             yield _identifier(split, index), scene, np.random.default_rng((params.seed, number, index, 1))
 
 

@@ -114,3 +114,39 @@ def test_fewer_training_pictures_than_classes_are_refused(generate):
     with pytest.raises(ValueError, match=r"train: must be at least classes \(6\), found 5"):
         generate(train=5)
     assert not OUT.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"pairs": 0.5, "classes": 2}, "pairs: must be 0 where there are fewer than 3 classes or 2 objects"),
+        ({"pairs": 0.5, "objects": 1}, "pairs: must be 0 where there are fewer than 3 classes or 2 objects"),
+        ({"rare": 2, "classes": 1}, "rare: must be 1 where there is one class, found 2"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(generate, changed, says):
+    with pytest.raises(ValueError, match=says):
+        generate(**changed)
+    assert not OUT.exists()
+
+
+@pytest.mark.parametrize("changed", [{"road": 1}, {"clutter": 3}, {"thin": 1}, {"rare": 5}, {"pairs": 1}])
+def test_what_is_optional_is_the_same_every_time_and_other_than_without(generate, changed):
+    generate()
+    plain = hashes()
+    generate(**changed)
+    first = hashes()
+    generate(**changed)
+    assert hashes() == first != plain
+    if changed.keys() <= {"road", "clutter"}:
+        assert {name for name in first if first[name] != plain[name]} <= {*filter(is_picture, first)}
+
+
+def is_picture(name: str) -> bool:
+    return name.endswith(".jpg")
+
+
+def test_every_class_of_a_long_tail_is_in_a_small_training_split(generate):
+    generate(rare=1000)
+    seen = {value for name in listed("train") for value in np.unique(read_mask(mask_of(name))).tolist()}
+    assert seen == {0, *range(1, 7), 255}

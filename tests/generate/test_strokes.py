@@ -110,9 +110,8 @@ def test_erosion_that_leaves_nothing_is_taken_back() -> None:
 
 
 def test_a_scene_without_ground() -> None:
-    whole = Scene(
-        np.zeros((32, 32, 3), np.uint8), np.ones((32, 32), np.uint8), np.zeros((32, 32), bool), (2,)
-    )
+    none = np.zeros((32, 32), bool)
+    whole = Scene(np.zeros((32, 32, 3), np.uint8), np.ones((32, 32), np.uint8), none, none, (2,))
     assert {*np.unique(scribble(rng(0), whole, 1)).tolist()} == {3, 255}
     assert [click["cls"] for click in clicks(rng(0), whole)] == [3]
 

@@ -8,9 +8,11 @@ import torch
 
 from stages.common.annotations import Box
 from stages.common.pairs import disagreement, gaussian, per_cell, square_offsets
+from stages.generate.params import Generate
 from stages.generate.scene import boxes, draw
 from stages.graph import losses
 from stages.graph.nodes import both_ways
+from tests.generate.test_scene import SHIPPED
 
 
 def test_background_and_classes_weigh_the_same_however_many_pixels_they_have() -> None:
@@ -44,9 +46,9 @@ def test_the_places_of_a_box_of_two_rows_and_three_columns() -> None:
 def test_the_places_of_a_tight_box_lie_on_its_object() -> None:
     """Of generated scenes, hidden parts and all: each row and column of a box meets the object, so that the
     highest places of its own mask are all on it, as many as the box has rows and columns."""
-    seen = 0
+    params, seen = Generate(**{**SHIPPED, "size": 96}), 0
     for index in range(6):
-        scene = draw(np.random.default_rng((7, index)), 96, 6, 3, index % 6, 0.0)
+        scene = draw(np.random.default_rng((7, index)), params, index)
         for number, (kind, left, top, right, bottom) in enumerate(boxes(scene), 1):
             own = torch.from_numpy(scene.instances == number).float()
             y, x = losses.touched(own, Box(0, kind + 1, left - 1, top - 1, right, bottom))

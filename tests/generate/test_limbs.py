@@ -1,0 +1,92 @@
+"""Thin parts: how wide, where, and that no mask, box or stroke loses or invents any."""
+
+import cv2
+import numpy as np
+import pytest
+from skimage.measure import label
+
+from stages.generate import limbs as module
+from stages.generate.limbs import limbs, line
+from stages.generate.scene import boxes, labels
+from stages.generate.shapes import coverage
+from stages.generate.strokes import clicks, scribble
+from tests.generate.test_scene import scenes
+
+TURN = np.linspace(0, 2 * np.pi, 96, endpoint=False)
+DISC = np.stack([64 + 25 * np.cos(TURN), 64 + 25 * np.sin(TURN)], axis=1)
+
+
+def test_limbs_move_nothing_and_hide_no_body() -> None:
+    for plain, thin in zip(scenes(24), scenes(24, thin=1), strict=True):
+        assert plain.classes == thin.classes and np.array_equal(plain.evidence, thin.evidence)
+        trunk = plain.instances > 0
+        assert np.array_equal(plain.instances[trunk], thin.instances[trunk])
+        assert np.array_equal(thin.thin, (thin.instances > 0) & ~trunk)
+        core = cv2.erode(trunk.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        same = (np.abs(plain.picture.astype(int) - thin.picture) < 2).all(-1)
+        assert same[core].mean() > 0.95  # but for a limb's shadow on a body below
+
+
+def test_a_twelfth_of_the_objects_pixels_is_thin_and_none_is_lost_in_the_border() -> None:
+    found = scenes(48, thin=1)
+    thin = sum(scene.thin.sum() for scene in found)
+    assert 0.07 < thin / sum((scene.instances > 0).sum() for scene in found) < 0.1
+    for scene in found:
+        mask = labels(scene)
+        wanted = np.array((0, *(kind + 1 for kind in scene.classes)))[scene.instances]
+        assert np.array_equal(mask[scene.thin], wanted[scene.thin])
+        near = cv2.dilate(scene.thin.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        assert (mask[near & (scene.instances == 0)] == 255).all()
+
+
+def test_half_of_the_bodies_have_them_and_the_same_ones() -> None:
+    seen = []
+    for half, whole in zip(scenes(24, thin=0.5), scenes(24, thin=1), strict=True):
+        for number in range(1, len(half.classes) + 1):
+            mine, all_of = (scene.thin & (scene.instances == number) for scene in (half, whole))
+            seen.append(mine.any())
+            assert not (mine & (whole.instances == 0)).any()
+            if len(half.classes) == 1:
+                assert np.array_equal(mine, all_of) or not mine.any()
+    assert 0.3 < np.mean(seen) < 0.7
+
+
+@pytest.mark.parametrize("wide", [2, 3, 4])
+def test_a_line_is_as_wide_as_asked_in_any_direction(wide: int) -> None:
+    """Of 80 pixels' length with half discs at its ends; and so are two lines that meet."""
+    for angle in np.linspace(0, np.pi, 7):
+        step = 40 * np.array([np.cos(angle), np.sin(angle)])
+        for way in ([64 - step, 64 + step], [64 - step, np.array([64.0, 64.0]), 64 + step]):
+            found = line(np.array(way) + 0.3, wide, 128)
+            assert found.sum() == pytest.approx(80 * wide + np.pi * wide**2 / 4, rel=0.02)
+            assert found.max() == 1 and (found >= 0.5).sum() == pytest.approx(found.sum(), rel=0.15)
+
+
+@pytest.mark.parametrize("part", module.PARTS)
+def test_a_part_hangs_on_the_body_and_sticks_out(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Around a disc of radius 25: at least 14 pixels; at most the tail's 24, bent aside by 0.7 of that, or as
+    far as the foot of the leg that begins at twice 9 pixels' turn."""
+    monkeypatch.setattr(module, "PARTS", (part, part))
+    trunk = coverage(DISC, 128) >= 0.5
+    y, x = np.mgrid[:128, :128] - 64
+    for seed in range(20):
+        found = limbs(np.random.default_rng(seed), DISC, np.array([64.0, 64.0]), 128)
+        outside = (found >= 0.5) & ~trunk
+        assert label(trunk | outside, connectivity=2).max() == 1
+        assert 25 + 14 < np.hypot(x, y)[outside].max() < 25 + 24 + 5
+        assert not (found >= 0.5)[np.hypot(x, y) < 0.8 * 25 - 3].any()
+
+
+def test_boxes_are_tight_and_strokes_and_clicks_are_right_with_limbs() -> None:
+    for index, scene in enumerate(scenes(24, thin=1)):
+        for number, (_, left, top, right, bottom) in enumerate(boxes(scene), 1):
+            y, x = np.nonzero(scene.instances == number)
+            assert (left, top, right, bottom) == (x.min() + 1, y.min() + 1, x.max() + 1, y.max() + 1)
+        rng, truth = np.random.default_rng((7, index, 1)), labels(scene)
+        strokes = scribble(rng, scene, 1)
+        known = (strokes != 255) & (truth != 255)
+        assert (strokes == truth)[known].all()
+        assert {*np.unique(strokes).tolist()} == {0, 255, *(kind + 1 for kind in scene.classes)}
+        for click in clicks(rng, scene):
+            assert truth[click["y"], click["x"]] == click["cls"]
+            assert not scene.thin[click["y"], click["x"]]
