@@ -32,7 +32,7 @@ def preset(
         ):
             print(title)
             for each, about in known.items():
-                print(f"  {each:<16}{about}")
+                print(f"  {each:<21}{about}")
         return
     changes = presets.apply(root, name)
     for key, old, new in changes:
