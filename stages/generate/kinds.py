@@ -8,7 +8,7 @@ PAIR = (1, 2)  # the second and third class
 def shares(classes: int, rare: float) -> np.ndarray:
     """How often each class comes, as shares of how often the first does: 1 down to 1 / `rare`, each a like
     factor below the one before it, as in long-tailed sets (Cui et al. 2019)."""
-    return float(rare) ** -(np.arange(classes) / max(1, classes - 1))
+    return rare ** -(np.arange(classes) / max(1, classes - 1))
 
 
 def rarer(rng: np.random.Generator, kind: int, classes: int, rare: float) -> int:

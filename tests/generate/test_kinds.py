@@ -10,6 +10,7 @@ from tests.generate.test_scene import scenes
 def test_shares_fall_by_a_like_factor() -> None:
     np.testing.assert_allclose(shares(4, 8), [1, 0.5, 0.25, 0.125])
     assert shares(3, 1).tolist() == [1, 1, 1] and shares(1, 1).tolist() == [1]
+    np.testing.assert_allclose(shares(2, 8), [1, 0.125])
 
 
 def test_of_classes_drawn_alike_the_last_comes_once_in_nine() -> None:

@@ -65,16 +65,38 @@ def test_a_line_is_as_wide_as_asked_in_any_direction(wide: int) -> None:
 @pytest.mark.parametrize("part", module.PARTS)
 def test_a_part_hangs_on_the_body_and_sticks_out(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Around a disc of radius 25: at least 14 pixels; at most the tail's 24, bent aside by 0.7 of that, or as
-    far as the foot of the leg that begins at twice 9 pixels' turn."""
+    far as the foot of the leg that begins at twice 9 pixels' turn. On all sides."""
     monkeypatch.setattr(module, "PARTS", (part, part))
     trunk = coverage(DISC, 128) >= 0.5
     y, x = np.mgrid[:128, :128] - 64
-    for seed in range(20):
+    sides = set()
+    for seed in range(40):
         found = limbs(np.random.default_rng(seed), DISC, np.array([64.0, 64.0]), 128)
         outside = (found >= 0.5) & ~trunk
         assert label(trunk | outside, connectivity=2).max() == 1
         assert 25 + 14 < np.hypot(x, y)[outside].max() < 25 + 24 + 5
         assert not (found >= 0.5)[np.hypot(x, y) < 0.8 * 25 - 3].any()
+        far = np.argmax(np.where(outside, np.hypot(x, y), 0))
+        sides.add(int(np.arctan2(y.flat[far], x.flat[far]) // (np.pi / 4)))
+    assert sides == {*range(-4, 4)}
+
+
+def test_a_part_begins_in_the_body_where_its_middle_is_not_that_of_the_outline() -> None:
+    """The outline reaches 35 pixels to the right of the body's middle, and 15 to the left."""
+    trunk = coverage(DISC, 128) >= 0.5
+    for seed in range(20):
+        found = limbs(np.random.default_rng(seed), DISC, np.array([54.0, 64.0]), 128) >= 0.5
+        assert label(trunk | found, connectivity=2).max() == 1
+
+
+def test_parts_are_as_large_in_a_larger_picture() -> None:
+    for seed in range(6):
+        small, large = (
+            limbs(np.random.default_rng(seed), size / 128 * DISC, size / 128 * np.array([64.0, 64.0]), size)
+            for size in (128, 256)
+        )
+        assert large.mean() == pytest.approx(small.mean(), rel=0.03)
+        assert small.dtype == np.float32
 
 
 def test_boxes_are_tight_and_strokes_and_clicks_are_right_with_limbs() -> None:

@@ -105,7 +105,8 @@ def test_outside_a_project(tmp_path: Path, run, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_preset_shows_the_change(root: Path, run) -> None:
-    assert all(f"\n  {name} " in run("preset")[1] for name in ("demo", "voc-mobilenet-boxes", "demo-co-occurrence"))
+    names = ("demo", "voc-mobilenet-boxes", "demo-co-occurrence")
+    assert all(f"\n  {name} " in run("preset")[1] for name in names)
     code, out, _ = run("preset", "psa")
     assert code == 0
     assert "classifier.augment.longest_side: null -> [256, 512]\n" in out
