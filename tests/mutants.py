@@ -38,8 +38,7 @@ COMMON = (
     *(f"stages/common/training/{name}.py" for name in ("augment", "rand_augment", "samples")),
     "stages/classifier/head.py",
     *("stages/common/reliable.py", "stages/common/networks/plain_vit.py"),
-    "stages/common/annotations.py",
-    *(f"stages/generate/{name}.py" for name in ("strokes", "kinds", "limbs", "road", "clutter")),
+    *("stages/common/annotations.py", "stages/generate/strokes.py", "stages/generate/kinds.py"),
     *("stages/dataset/annotate.py", "stages/dataset/marks.py"),
     *(f"stages/one_step/{name}.py" for name in ("attention", "losses", "maps", "network")),
 )

@@ -17,7 +17,7 @@ def limbs(rng: np.random.Generator, outline: np.ndarray, centre: np.ndarray, siz
     edge = _dense(outline - centre)
     for part in rng.choice(PARTS, 2, replace=False):
         wide = max(2.0, rng.uniform(*WIDE) * scale)
-        for way in _ways(rng, part, edge, scale):
+        for way in ways(rng, str(part), edge, scale):
             found = np.maximum(found, line(centre + way, wide, size))
     return found
 
@@ -33,7 +33,7 @@ def line(way: np.ndarray, wide: float, size: int) -> np.ndarray:
     return np.clip(wide / 2 - np.sqrt(away) + 0.5, 0, 1)
 
 
-def _ways(rng: np.random.Generator, part: str, edge: np.ndarray, scale: float) -> list[np.ndarray]:
+def ways(rng: np.random.Generator, part: str, edge: np.ndarray, scale: float) -> list[np.ndarray]:
     """The middle lines of a part, each [M, 2], seen from the middle of the body."""
     reach, angle = rng.uniform(*REACH) * scale, rng.uniform(0, 2 * np.pi)
     out, side = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])

@@ -6,7 +6,7 @@ import pytest
 from skimage.measure import label
 
 from stages.generate import limbs as module
-from stages.generate.limbs import limbs, line
+from stages.generate.limbs import limbs, line, ways
 from stages.generate.scene import boxes, labels
 from stages.generate.shapes import coverage
 from stages.generate.strokes import clicks, scribble
@@ -79,6 +79,56 @@ def test_a_part_hangs_on_the_body_and_sticks_out(part: str, monkeypatch: pytest.
         far = np.argmax(np.where(outside, np.hypot(x, y), 0))
         sides.add(int(np.arctan2(y.flat[far], x.flat[far]) // (np.pi / 4)))
     assert sides == {*range(-4, 4)}
+
+
+def drawn(part: str) -> list[list[np.ndarray]]:
+    turn = np.linspace(0, 2 * np.pi, 5000)
+    edge = 25 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return [ways(np.random.default_rng(seed), part, edge, 1.0) for seed in range(30)]
+
+
+def test_legs_are_parallel_and_their_feet_level() -> None:
+    """Two to four, each beginning at 20 pixels from the middle, 9 pixels apart along the disc's edge."""
+    found = drawn("legs")
+    assert {len(legs) for legs in found} == {2, 3, 4}
+    for legs in found:
+        outs = [leg[-1] - leg[0] / 0.8 for leg in legs]
+        out = outs[0] / np.linalg.norm(outs[0])
+        assert all(np.linalg.norm(leg[0]) == pytest.approx(20, rel=0.01) for leg in legs)
+        assert np.ptp([leg[-1] @ out for leg in legs]) < 0.01
+        assert all(out[0] * one[1] == pytest.approx(out[1] * one[0], abs=0.01) for one in outs)
+        assert 14 <= min(np.linalg.norm(one) for one in outs) <= 24
+        turns = np.unwrap([np.arctan2(leg[0][1], leg[0][0]) for leg in legs])
+        np.testing.assert_allclose(np.diff(turns), 9 / 25, atol=0.02)
+
+
+def test_a_handle_has_both_ends_in_the_body_and_its_bow_between() -> None:
+    for (bow,) in drawn("handle"):
+        ends, top = bow[[0, -1]], bow[np.argmax(np.hypot(*bow.T))]
+        np.testing.assert_allclose(np.hypot(*ends.T), 20, rtol=0.01)
+        assert (
+            np.linalg.norm(bow[1] - ends[0] / 0.8) < 0.01 and np.linalg.norm(bow[-2] - ends[1] / 0.8) < 0.01
+        )
+        assert np.linalg.norm(ends[1] - ends[0]) == pytest.approx(2 * 20 * np.sin(9 / 25), rel=0.03)
+        assert 14 < np.linalg.norm(top) - 25 * np.cos(9 / 25) + 0.5 < 24.5
+        assert np.linalg.norm(top - ends[0]) == pytest.approx(np.linalg.norm(top - ends[1]), rel=0.15)
+        assert np.linalg.norm(np.diff(bow, axis=0), axis=1).max() < 12
+
+
+def test_a_tail_begins_in_the_body_and_bends_to_either_side() -> None:
+    """14 to 24 pixels out of a disc of 25, and 0.7 of that aside at its tip."""
+    sides = set()
+    for (tail,) in drawn("tail"):
+        root, tip = tail[0], tail[-1]
+        assert np.linalg.norm(root) == pytest.approx(20, rel=0.01)
+        out = root / np.linalg.norm(root)
+        reach = tip @ out - 25
+        aside = tip @ (-out[1], out[0])
+        assert 13.9 < reach < 24.1 and abs(aside) == pytest.approx(0.7 * reach, rel=0.05)
+        middle = tail[np.argmin(np.abs(tail @ out - 25 - reach / 2))] @ (-out[1], out[0])
+        assert abs(middle) < 0.4 * abs(aside)  # it starts straight
+        sides.add(aside > 0)
+    assert sides == {True, False}
 
 
 def test_a_part_begins_in_the_body_where_its_middle_is_not_that_of_the_outline() -> None:
