@@ -31,8 +31,9 @@ class Scene:
 def draw(rng: np.random.Generator, params: Generate, index: int) -> Scene:
     """The picture of a number, whose first object's class goes round.
 
-    What is optional has random numbers of its own, so that scenes differ in nothing but what is switched on:
-    `second_mark`, `road`, `clutter` and `thin` move no object, `rare` changes marks alone.
+    What is optional has random numbers of its own: `second_mark`, `road`, `clutter`, `thin` and `rare` move no
+    object, and scenes that differ in one of the first three alone are the same in their masks. `pairs` draws
+    other classes, and more objects, in those pictures that need them.
     """
     tail, pair, way, things, parts = rng.spawn(5)  # which takes no number of rng itself
     first = index % params.classes

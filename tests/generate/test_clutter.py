@@ -28,6 +28,13 @@ def test_things_are_as_large_as_bodies_and_one_lies_on_another() -> None:
         assert np.pi * 26 * 13 / 4 * 0.5 < shares[1] * 128**2 < 1.15 * 84 * 63
 
 
+def test_things_lie_anywhere() -> None:
+    white = np.full((64, 64, 3), 255, np.float32)
+    found = [(strew(np.random.default_rng(seed), white, 1) < 190).any(-1) for seed in range(60)]
+    share = np.mean(found, axis=0).reshape(2, 32, 2, 32).mean((1, 3))
+    assert share.min() > 0.6 * share.max()
+
+
 def test_things_bear_no_mark() -> None:
     """Inside of one, the colour changes by its shading alone: less than a grey value from pixel to pixel."""
     white = np.full((128, 128, 3), 255, np.float32)

@@ -64,7 +64,7 @@ def test_a_pair_that_is_not_asked_for_leaves_a_picture_as_it_is() -> None:
     assert all(map(any, same)) and not all(no for no, _ in same) and not all(yes for _, yes in same)
 
 
-def test_a_long_tail_changes_marks_alone() -> None:
+def test_a_long_tail_moves_no_object() -> None:
     plain, tail = scenes(48, size=64), scenes(48, size=64, rare=20)
     for one, other in zip(plain, tail, strict=True):
         assert np.array_equal(one.instances, other.instances)

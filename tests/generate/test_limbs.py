@@ -6,6 +6,7 @@ import pytest
 from skimage.measure import label
 
 from stages.generate import limbs as module
+from stages.generate.bodies import add_limbs, place
 from stages.generate.limbs import limbs, line, ways
 from stages.generate.scene import boxes, labels
 from stages.generate.shapes import coverage
@@ -25,6 +26,16 @@ def test_limbs_move_nothing_and_hide_no_body() -> None:
         core = cv2.erode(trunk.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
         same = (np.abs(plain.picture.astype(int) - thin.picture) < 2).all(-1)
         assert same[core].mean() > 0.95  # but for a limb's shadow on a body below
+
+
+def test_limbs_bear_no_mark() -> None:
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        body = place(rng, 128, seed % 6, [])
+        ink, copy, trunk = body.ink, body.copy, body.alpha == 1
+        add_limbs(rng, [body], 1)
+        assert body.thin.any() and not body.ink[body.thin].any() and not body.copy[body.thin].any()
+        assert np.array_equal(body.ink[trunk], ink[trunk]) and np.array_equal(body.copy[trunk], copy[trunk])
 
 
 def test_a_twelfth_of_the_objects_pixels_is_thin_and_none_is_lost_in_the_border() -> None:

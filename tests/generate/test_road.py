@@ -39,6 +39,7 @@ def test_a_road_goes_through_the_body_along_its_longer_axis() -> None:
     assert (paved[off > 20] == 255).all() and (paved[off < 14] < 255).all()
     tar = paved[(off > 4) & (off < 9)]  # between the lines
     np.testing.assert_allclose(tar.mean(0), ASPHALT, atol=2)
+    assert (paved[(off > 11) & (off < 17), 0] > 190).sum() > 100  # white lines, not on its edge
     middle = paved[off < 0.5, 0]
     assert 0.3 < (middle > 170).mean() < 0.7 and 0.3 < (middle < 130).mean() < 0.7  # dashes and gaps
 
