@@ -29,8 +29,8 @@ Scribbles/ and points.json are what a person would draw on them (ScribbleSup, Wh
 scene and from random numbers of their own, as the boxes of Annotations/ are.
 
 Picture i depends on the seed, its split and i only: more pictures leave the first ones as they are.
-The class of the first object goes round, so that each class occurs in every run of C pictures; with `rare`, in
-the first C.
+The class of the first object goes round, so that each class occurs in every run of C pictures; with `rare`,
+in the first C.
 """
 
 from collections.abc import Iterator

@@ -31,9 +31,8 @@ class Scene:
 def draw(rng: np.random.Generator, params: Generate, index: int) -> Scene:
     """The picture of a number, whose first object's class goes round.
 
-    What is optional has random numbers of its own: `second_mark`, `road`, `clutter`, `thin` and `rare` move no
-    object, and scenes that differ in one of the first three alone are the same in their masks. `pairs` draws
-    other classes, and more objects, in those pictures that need them.
+    What is optional has random numbers of its own. `second_mark`, `road` and `clutter` change no mask, `thin`
+    and `rare` move no object; `pairs` draws other classes, and more objects, where a picture needs them.
     """
     tail, pair, way, things, parts = rng.spawn(5)  # which takes no number of rng itself
     first = index % params.classes
