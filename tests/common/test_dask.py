@@ -59,7 +59,7 @@ class Dask:
         self._all: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard")
         deadline = time.monotonic() + 60
-        while not self._file.exists():
+        while not self._file.exists() or not self._file.stat().st_size:  # it is there before it is written
             assert time.monotonic() < deadline and self.scheduler.poll() is None
             time.sleep(0.05)
         self.address: str = json.loads(self._file.read_text())["address"]
