@@ -100,7 +100,7 @@ def ledger(
     of: Annotated[
         str,
         typer.Option(
-            "--set", help="of pictures: demo, voc-mobilenet, voc2012", autocompletion=complete.ledger_sets
+            "--set", help="of pictures, as ledger/sets.yaml names it", autocompletion=complete.ledger_sets
         ),
     ] = "demo",
     only: Annotated[

@@ -16,7 +16,7 @@ PANELS = {  # the rungs of each, of which a row shows the first that it has
     "predictions, val": ("predictions", "one_step"),
 }
 MOST = 8  # rows in a panel, the plain one among them
-LEARNS_FROM_MASKS = "diagnosis"  # its ceilings are no methods
+CEILINGS = "diagnosis"  # the kind of the rows that learn from masks: no methods
 WIDTH, HEIGHT, PER_ROW = 9.6, 0.5, 0.25  # inches: of all, of a panel's frame, of a row in it
 PLAIN, BETTER, WORSE, NOISE = charts.INK, charts.COLOURS[2], charts.COLOURS[5], charts.COLOURS[4]
 
@@ -36,14 +36,14 @@ def top(table: Table, rungs: tuple[str, ...]) -> list[tuple[Line, Score]]:
     found = [
         (line, line.scores[label])
         for line in table.lines
-        if line.kind != LEARNS_FROM_MASKS and line.finished == line.runs
+        if line.kind != CEILINGS and line.finished == line.runs
         for label in [next((rung for rung in rungs if rung in line.scores), None)]
         if label is not None
     ]
     found.sort(key=lambda one: -one[1].mean)
-    plain = [one for one in found if one[0] is table.plain]
-    best = [one for one in found if one[0] is not table.plain][: MOST - len(plain)]
-    return sorted([*best, *plain], key=lambda one: -one[1].mean)
+    others = MOST - any(line is table.plain for line, _ in found)
+    best = [line for line, _ in found if line is not table.plain][:others]
+    return [one for one in found if one[0] is table.plain or one[0] in best]
 
 
 def _figure(table: Table, shown: dict[str, list[tuple[Line, Score]]]) -> Figure:

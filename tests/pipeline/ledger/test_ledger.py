@@ -119,6 +119,11 @@ def test_a_row_that_fails_does_not_stop_the_others(kept):
         (["--only", "none"], "--only none: no kind and no row of this set; kinds: plain, "),
         (["--only", "plane"], "--only plane: no kind and no row of this set (did you mean plain?); kinds: "),
         (["--plan", "--page"], "choose one"),
+        (["--page", "--svg", "best.svg"], "choose one"),
+        (
+            ["--svg", "best.svg"],
+            "no row of demo has a number yet: `wsss ledger --only plain` makes the first",
+        ),
     ],
 )
 def test_bad_usage(kept, words, says):
