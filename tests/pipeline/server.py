@@ -52,14 +52,26 @@ def ours(mark: str) -> dict[int, str]:
 
 
 class Api(httpx.Client):
-    """Asks again when the server's SQLite is busy, as Prefect's own client does."""
+    """Asks again when the server's SQLite is busy, as Prefect's own client does.
 
-    def request(self, *args: Any, **options: Any) -> httpx.Response:
-        deadline = time.monotonic() + 20
-        while (answer := super().request(*args, **options)).status_code == 503:
-            assert time.monotonic() < deadline, answer.text
+    A busy disk makes the server answer 503, or nothing for longer than the timeout. What only reads is asked
+    again after both; what creates may have been done before the answer was lost, so that fails.
+    """
+
+    def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
+        deadline = time.monotonic() + 100
+        while True:
+            try:
+                answer = super().request(method, url, **options)
+                if answer.status_code != 503:
+                    return answer
+                why = answer.text
+            except httpx.ReadTimeout:
+                if method != "GET" and not str(url).endswith("/filter"):
+                    raise
+                why = "no answer"
+            assert time.monotonic() < deadline, why
             time.sleep(0.2)
-        return answer
 
 
 class Server:

@@ -56,6 +56,13 @@ def project(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Project
     return project
 
 
+@pytest.fixture(autouse=True)
+def as_committed(project: Project) -> Iterator[None]:
+    """A test that fails in its middle leaves the next ones the parameters of the first run."""
+    yield
+    project.run("git", "checkout", "--quiet", "--", "params.yaml")
+
+
 def outputs(project: Project) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted((project.root / "data").iterdir())}
 
