@@ -1,23 +1,17 @@
 """What lies at a path of the workspace, and what a run will find there, as far as anybody knows.
 
 Every path is hashed once, with DVC's own memory of hashes (a file that has the size, time and inode of
-the last look is not read again).
+the last look is not read again), and a folder that did not change not even that: see `folders`.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.project.endless import odd_files
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file or folder."""
-
-    hash: Any
-    meta: Any  # DVC's: whether it is executable is a part of the run cache's key
+from pipeline.memory.folders import Folders, Found, Stamp
+from pipeline.project import walk
 
 
 @dataclass(frozen=True)
@@ -30,6 +24,7 @@ class _Output:
 class Files:
     def __init__(self, repo: Any) -> None:
         self.repo = repo
+        self._folders = Folders(repo.root_dir)
         self._outputs: dict[str, _Output] = {}  # by absolute path
         self._now: dict[str, Found | None] = {}
 
@@ -41,14 +36,25 @@ class Files:
         """What lies at an output or dependency of DVC's; None if nothing does."""
         path = item.fs_path
         if path not in self._now:
-            self._now[path] = None
-            if item.exists:
-                for odd, what in odd_files(path):
-                    if not self.repo.dvcignore.is_ignored_file(odd):
-                        raise ValueError(f"{odd} is {what}, which has no end: remove it")
-                meta, info = item._get_hash_meta()
-                self._now[path] = Found(info, meta)
+            self._now[path] = self._look(item) if item.exists else None
         return self._now[path]
+
+    def _look(self, item: Any) -> Found:
+        path = item.fs_path
+        stamp = Stamp(self.repo.root_dir, path, item.hash_name)
+        local = item.protocol == "local"
+        for name, seen in walk.entries(path) if local else ():
+            if (what := walk.kind(seen)) and not self.repo.dvcignore.is_ignored_file(name):
+                raise ValueError(f"{name} is {what}, which has no end: remove it")
+            stamp.add(name, seen)
+        of_many = local and os.path.isdir(path)
+        known = self._folders.get(path, stamp) if of_many else None
+        if known:
+            return known
+        meta, info = item._get_hash_meta()
+        if of_many:
+            self._folders.put(path, stamp, Found(info, meta))
+        return Found(info, meta)
 
     def unknown(self, path: str) -> dict[str, None]:
         """Stages because of which nobody knows what a run will find at `path`."""

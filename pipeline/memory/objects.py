@@ -6,6 +6,8 @@ what it is about to restore, which it reads anyway.
 """
 
 import contextlib
+import json
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -45,6 +47,21 @@ def check_lists(repo: Any, paths: list[str]) -> None:
         for out in node.outs:
             if out.def_path in paths:
                 list(_objects(repo, out))
+
+
+def is_cached(out: Any) -> bool:
+    """Whether DVC takes an output for whole in its cache.
+
+    DVC itself is asked only where something is wrong: it takes three times as long over a folder's files.
+    """
+    top, value = out.cache.path, out.hash_info.value
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # DVC says what that means
+        if out.hash_info.isdir:
+            listed = json.loads(Path(out.cache.oid_to_path(value)).read_bytes())
+            oids = [value, *(row["md5"] for row in listed)]
+            if all(_is_trusted(f"{top}/{oid[:2]}/{oid[2:]}") for oid in oids):
+                return True
+    return not out.changed_cache()
 
 
 def edited(repo: Any, out: Any) -> list[str]:
@@ -101,10 +118,15 @@ def _has_list(out: Any) -> bool:
     return bool(out.hash_info and out.hash_info.name == "md5" and out.hash_info.isdir)
 
 
+def _is_trusted(path: Path | str) -> bool:
+    """Whether DVC has made it read-only; it then hashes it no more."""
+    return stat.S_IMODE(os.stat(path).st_mode) == 0o444
+
+
 def _is_damaged(path: Path) -> bool:
     """Whether DVC would trust it without reason, or stumble over it; a file that can be written it hashes."""
     try:
-        trusted = path.suffix == ".dir" or stat.S_IMODE(path.stat().st_mode) == 0o444
+        trusted = path.suffix == ".dir" or _is_trusted(path)
         return trusted and not is_whole(path)
     except FileNotFoundError:
         return False

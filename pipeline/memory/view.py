@@ -9,7 +9,8 @@ from typing import Any
 
 from pipeline.memory import attribution, objects
 from pipeline.memory.code import Code
-from pipeline.memory.files import Files, Found, written_now
+from pipeline.memory.files import Files, written_now
+from pipeline.memory.folders import Found
 from pipeline.memory.graph import Stage, nodes
 from pipeline.memory.runcache import RunCache, always_runs, as_stage, is_kept
 from pipeline.project.presets import leaves
@@ -217,7 +218,7 @@ class View:
                 wrong.append(f"{out.def_path} is new")
             elif self._differs(out):
                 wrong += objects.edited(self.repo, out)
-            elif out.use_cache and out.changed_cache():
+            elif out.use_cache and not objects.is_cached(out):
                 wrong.append(f"{out.def_path} is not in the cache, or damaged there")
         return wrong
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.project.endless import odd_files
+from pipeline.project.walk import odd_files
 from stages.dataset.files import SUFFIXES, Finder
 from stages.dataset.layouts import LOOSE, layout, looks_like, voc_base
 from stages.dataset.params import Name

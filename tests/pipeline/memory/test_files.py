@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.memory import objects, plan
 from pipeline.memory.graph import open_repo
-from pipeline.project.endless import odd_files
+from pipeline.project.walk import odd_files
 from tests.conftest import Project, new_repository
 
 
