@@ -73,12 +73,13 @@ def ledger_sets() -> Names:
 
 
 def ledger_rows(context: typer.Context) -> Names:
-    """Kinds, then rows, of the set that stands before on the line."""
+    """Kinds, then rows, of the set that stands before on the line; `plain` is both."""
     from pipeline.ledger.rows import read
 
     def known(root: Path) -> Names:
         kinds = read(root).of(context.params.get("of") or "demo")
-        return [*kinds, *((row.name, row.title) for rows in kinds.values() for row in rows)]
+        rows = (row for found in kinds.values() for row in found if row.name not in kinds)
+        return [*kinds, *((row.name, row.title) for row in rows)]
 
     return _offered(known)
 
