@@ -17,6 +17,7 @@ from pipeline.results.scores import text
 
 BLUE, ORANGE, GREEN, _, GREY, _ = COLOURS
 WIDTH = 5.6  # inches: text stays legible where a phone shrinks it
+CHARACTERS = 62  # of the rungs' names in a line below the bars
 SPLIT = {"train": BLUE, "val": ORANGE}
 
 
@@ -52,7 +53,8 @@ def ladder(
             left = (-0.45, ceiling)  # and above it, or the line goes through the words
             axes.annotate(said, left, (0, 3), textcoords="offset points", fontsize=8.5)
         kinds = ["\nobject / ground" * (row["rung"] in merged) for row in rows]
-        names = [f"{row['rung']}\n{row['split']}{kind}" for row, kind in zip(rows, kinds, strict=True)]
+        shown = [_broken(row["rung"], CHARACTERS // max(len(rows), 1)) for row in rows]
+        names = [f"{name}\n{row['split']}{kind}" for name, row, kind in zip(shown, rows, kinds, strict=True)]
         axes.set_xticks(range(len(rows)), names)
         axes.set_xlim(-0.5, len(rows) - 0.5)
         axes.set_ylim(0, 100)
@@ -60,6 +62,19 @@ def ladder(
         axes.grid(visible=False, axis="x")
         axes.tick_params(length=0)
     return figure
+
+
+def _broken(name: str, most: int) -> str:
+    """A rung's name in lines of at most so many characters, where its underscores allow that."""
+    first, *parts = name.split("_")
+    lines = [first]
+    for part in parts:
+        if len(lines[-1]) + 1 + len(part) <= most:
+            lines[-1] += f"_{part}"
+        else:
+            lines[-1] += "_"
+            lines.append(part)
+    return "\n".join(lines)
 
 
 def _bar(axes: Axes, place: int, row: dict[str, str], before: dict[str, str] | None) -> None:

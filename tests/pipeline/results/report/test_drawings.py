@@ -1,5 +1,9 @@
 """What the drawings of the page show, by the text and lines of their figures."""
 
+import itertools
+
+import pytest
+
 from pipeline.results.report import charts as drawings
 
 ROWS = [
@@ -25,6 +29,20 @@ def test_a_rung_of_object_and_ground_is_no_step_of_the_ladder() -> None:
     assert [text.get_text() for text in axes.texts] == ["40.00", "70.00", "45.50", "+5.50"]
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == ["seeds\ntrain", "saliency\ntrain\nobject / ground", "crf\ntrain"]
+
+
+NAMES = ["seeds", "crf", "pseudo_labels", "one_step_train", "predictions", "one_step"]
+
+
+@pytest.mark.parametrize("many", [4, 5, 6])
+def test_names_of_rungs_do_not_run_into_each_other(many: int) -> None:
+    rows = [{"rung": name, "split": "train", "miou": "40.00"} for name in NAMES[-many:]]
+    figure = drawings.ladder(rows, {})
+    figure.draw_without_rendering()
+    labels = figure.axes[0].get_xticklabels()
+    assert [label.get_text().replace("\n", "") for label in labels] == [f"{n}train" for n in NAMES[-many:]]
+    boxes = [label.get_window_extent() for label in labels]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_a_training_shows_loss_validation_and_learning_rate() -> None:
