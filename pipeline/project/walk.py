@@ -1,5 +1,6 @@
 """What lies below a path: every file with its stat; what would be read for ever among them."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -12,26 +13,21 @@ KINDS = {
 def entries(path: str) -> Iterator[tuple[str, os.stat_result]]:
     """A file, or all folders and files below a folder, by name, each with the stat of what it leads to.
 
-    As DVC walks: a link to a folder is followed at `path` alone. A broken link has its own stat. What goes
-    away meanwhile is left out.
+    As DVC walks: a link to a folder is followed at `path` alone, and what may not be read is left out, as is
+    what goes away meanwhile. A broken link has its own stat.
     """
     if not os.path.isdir(path):
-        if os.path.lexists(path):
+        with contextlib.suppress(OSError):
             yield path, _stat(path)
         return
     folders = [path]
     while folders:
-        with os.scandir(folders.pop()) as found:
-            rows = sorted(found, key=lambda entry: entry.name)
-        for entry in rows:
-            try:
-                yield entry.path, entry.stat()
-            except OSError:
-                if not os.path.lexists(entry.path):
-                    continue
-                yield entry.path, entry.stat(follow_symlinks=False)
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as found:
+            for entry in sorted(found, key=lambda entry: entry.name):
+                with contextlib.suppress(OSError):
+                    yield entry.path, _stat(entry)
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
 
 
 def odd_files(path: str) -> Iterator[tuple[str, str]]:
@@ -46,8 +42,8 @@ def kind(seen: os.stat_result) -> str:
     return KINDS.get(stat.S_IFMT(seen.st_mode), "")
 
 
-def _stat(path: str) -> os.stat_result:
+def _stat(path: str | os.PathLike[str]) -> os.stat_result:
     try:
         return os.stat(path)
-    except OSError:
+    except OSError:  # a broken link
         return os.lstat(path)

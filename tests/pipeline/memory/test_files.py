@@ -1,15 +1,17 @@
 """What the plan hashes has an end."""
 
+import contextlib
 import hashlib
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.memory import objects, plan
 from pipeline.memory.graph import open_repo
-from pipeline.project.walk import odd_files
+from pipeline.project.walk import entries, odd_files
 from tests.conftest import Project, new_repository
 
 
@@ -26,6 +28,30 @@ def test_what_has_no_end_is_found_in_folders_and_behind_links(tmp_path: Path) ->
         found = {Path(path).name: what for path, what in odd_files(str(tmp_path))}
     assert found == {"fifo.png": "a FIFO", "zero.png": "a device", "socket.png": "a socket"}
     assert list(odd_files(str(folder / "fifo.png"))) == [(str(folder / "fifo.png"), "a FIFO")]
+
+
+def test_what_may_not_be_read_or_goes_away_is_left_out(tmp_path: Path, monkeypatch: Any) -> None:
+    for name in ("a/1.png", "b/2.png", "c/3.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    scan, seen = os.scandir, []
+
+    def refused(path: str) -> Any:
+        seen.append(path)
+        if path.endswith("/b"):
+            raise PermissionError(13, "Permission denied")
+        if path.endswith("/c"):
+            (tmp_path / "c/3.png").unlink()
+        found = scan(path)
+        if path.endswith("/a"):
+            rows = list(found)
+            (tmp_path / "a/1.png").unlink()
+            return contextlib.nullcontext(rows)
+        return found
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert [Path(path).name for path, _ in entries(str(tmp_path))] == ["a", "b", "c"]
+    assert len(seen) == 4 and list(entries(str(tmp_path / "nothing"))) == []
 
 
 @pytest.fixture
