@@ -20,6 +20,7 @@ def test_what_has_no_end_is_found_in_folders_and_behind_links(tmp_path: Path) ->
     folder.mkdir(parents=True)
     (folder / "a.png").touch()
     (folder / "broken.png").symlink_to(folder / "nowhere")
+    assert [Path(path).name for path, _ in entries(str(folder))] == ["a.png", "broken.png"]
     assert list(odd_files(str(tmp_path))) == []
     os.mkfifo(folder / "fifo.png")
     (folder / "zero.png").symlink_to("/dev/zero")
@@ -31,8 +32,8 @@ def test_what_has_no_end_is_found_in_folders_and_behind_links(tmp_path: Path) ->
 
 
 def test_what_may_not_be_read_or_goes_away_is_left_out(tmp_path: Path, monkeypatch: Any) -> None:
-    for name in ("a/1.png", "b/2.png", "c/3.png"):
-        (tmp_path / name).parent.mkdir()
+    for name in ("a/1.png", "a/9.png", "b/2.png", "c/3.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     scan, seen = os.scandir, []
 
@@ -50,7 +51,7 @@ def test_what_may_not_be_read_or_goes_away_is_left_out(tmp_path: Path, monkeypat
         return found
 
     monkeypatch.setattr(os, "scandir", refused)
-    assert [Path(path).name for path, _ in entries(str(tmp_path))] == ["a", "b", "c"]
+    assert [Path(path).name for path, _ in entries(str(tmp_path))] == ["a", "b", "c", "9.png"]
     assert len(seen) == 4 and list(entries(str(tmp_path / "nothing"))) == []
 
 
