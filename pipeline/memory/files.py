@@ -47,12 +47,12 @@ class Files:
             if (what := walk.kind(seen)) and not self.repo.dvcignore.is_ignored_file(name):
                 raise ValueError(f"{name} is {what}, which has no end: remove it")
             stamp.add(name, seen)
-        of_many = local and os.path.isdir(path)
-        known = self._folders.get(path, stamp) if of_many else None
+        is_folder = local and os.path.isdir(path)
+        known = self._folders.get(path, stamp) if is_folder else None
         if known:
             return known
         meta, info = item._get_hash_meta()
-        if of_many:
+        if is_folder:
             self._folders.put(path, stamp, Found(info, meta))
         return Found(info, meta)
 

@@ -55,22 +55,23 @@ class Api(httpx.Client):
     """Asks again when the server's SQLite is busy, as Prefect's own client does.
 
     A busy disk makes the server answer 503, or nothing for longer than the timeout. What only reads is asked
-    again after both; what creates may have been done before the answer was lost, so that fails.
+    again after that, too, twice at most; what creates may have been done before its answer was lost.
     """
 
     def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
-        deadline = time.monotonic() + 100
+        left = 2 if method == "GET" or str(url).endswith("/filter") else 0
+        deadline = time.monotonic() + 20
         while True:
             try:
                 answer = super().request(method, url, **options)
-                if answer.status_code != 503:
-                    return answer
-                why = answer.text
             except httpx.ReadTimeout:
-                if method != "GET" and not str(url).endswith("/filter"):
+                if not left:
                     raise
-                why = "no answer"
-            assert time.monotonic() < deadline, why
+                left, deadline = left - 1, time.monotonic() + 20
+                continue
+            if answer.status_code != 503:
+                return answer
+            assert time.monotonic() < deadline, answer.text
             time.sleep(0.2)
 
 
