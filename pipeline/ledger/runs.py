@@ -3,19 +3,19 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from pipeline.engine import worktrees
 from pipeline.ledger.points import Point
 from pipeline.project import git
-from pipeline.results.diff.parting import is_stamp
-from pipeline.results.snapshot import digest, hashes, open_run
+from pipeline.results.snapshot import Snapshot, open_run
 from pipeline.results.standing import Standings
 from pipeline.sweep.definition import Sweep, Trial, base_values, with_values
 from stages.common import stamps
 
-CODE = ("stages", "dvc.yaml")  # what makes the numbers, beside the parameters; of stages/ what stamps name
+GRAPH = "dvc.yaml"
+CODE = ("stages", GRAPH)  # what makes the numbers, beside the parameters; of stages/ what stamps name
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,15 @@ class There:
 
 
 def there(root: Path, rows: Rows, trials: Sequence[Trial], base: Mapping[str, Any]) -> There:
-    """Which runs are there. A commit makes those stale whose parameters, graph or code it changes."""
+    """Which runs are there. A commit makes those stale that read what it changes."""
     known = set(git.branches(root))
     finished, stale = set[str](), set[str]()
     for trial in trials:
         if trial.name in known:
             branch = f"refs/heads/{git.BRANCH}{trial.name}"
-            same = (
-                worktrees.kept_to(root, branch) == trial.to
-                and base_values(root, branch) == with_values(base, trial.overrides)
-                and is_of_code(root, git.resolve(root, branch), rows.revision, trial.to)
-            )
+            run, params = git.resolve(root, branch), with_values(base, trial.overrides)
+            same = worktrees.kept_to(root, branch) == trial.to
+            same = same and is_of(root, run, rows.revision, params, trial.to)
             (finished if same else stale).add(trial.name)
     return There(frozenset(finished), frozenset(stale))
 
@@ -70,21 +68,33 @@ def forget(root: Path, names: Sequence[str]) -> None:
         git.run(root, "branch", "-D", *(git.BRANCH + name for name in names))
 
 
-def is_of_code(root: Path, run: str, revision: str, ends: Sequence[str]) -> bool:
-    """Whether a revision has the graph of a run's commit, and the code of all that its ends stem from."""
-    if git.run(root, "ls-tree", revision, "--", *CODE) == git.run(root, "ls-tree", run, "--", *CODE):
+def is_of(root: Path, run: str, revision: str, params: dict[str, Any], ends: Sequence[str]) -> bool:
+    """Whether a run's results are what a revision's graph and code make with these parameters.
+
+    Both are commits. Only what its ends stem from is asked: a parameter that none of it reads may differ.
+    """
+    if _tree(root, run, *CODE) == _tree(root, revision, *CODE) and base_values(root, run) == params:
         return True
-    if git.run(root, "ls-tree", revision, "--", CODE[1]) != git.run(root, "ls-tree", run, "--", CODE[1]):
+    if _tree(root, run, GRAPH) != _tree(root, revision, GRAPH):
         return False
-    found, read = open_run(root, run), _reader(root, revision)
-    standings = Standings(found)
-    above = {stage for end in ends for stage in standings.above(end)} & found.lock.keys()
-    deps = {dep for stage in above for dep in hashes(found.lock[stage], "deps").items()}
-    return all(
-        digest(stamps.stamp(PurePosixPath(path).name, found.params, read).encode()) == value
-        for path, value in deps
-        if is_stamp(path)
-    )
+    standings = Standings(_Held(root, run, revision, params, open_run(root, run).lock))
+    return not any(standings.faults(end) for end in ends)
+
+
+class _Held(Snapshot):
+    """The lock of a run, with the parameters and the files of a revision to hold it against."""
+
+    def reader(self) -> stamps.Read:
+        assert self.commit
+        return _reader(self.root, self.commit)
+
+    def kept(self, value: str) -> str | None:
+        """None: it is enough that a stamp differs, what it said before is not fetched."""
+        return None
+
+
+def _tree(root: Path, commit: str, *paths: str) -> str:
+    return git.run(root, "ls-tree", commit, "--", *paths)
 
 
 @functools.lru_cache(maxsize=1)  # of the revision that is run; it reads all of stages/

@@ -10,7 +10,15 @@ from pipeline.project import git
 from pipeline.results.snapshot import digest
 from stages.common import stamps
 
-STAGES = {"seeds": {"cmd": "python -m stages.seeds", "deps": ["data/code/seeds"], "outs": ["data/seeds"]}}
+STAGES = {
+    "seeds": {
+        "cmd": "python -m stages.seeds",
+        "deps": ["data/code/seeds"],
+        "params": ["seeds"],
+        "outs": ["data/seeds"],
+    }
+}
+PARAMS = {"seeds": {"method": "cam", "flip": True}, "segmenter": {"epochs": 1}}
 FILES = {
     "stages/__init__.py": "", "stages/seeds/__init__.py": "", "stages/other.py": "A = 1\n",
     "stages/seeds/__main__.py": "from stages.seeds import cam\nprint(cam.B)\n",
@@ -37,13 +45,14 @@ def made(tmp_path: Path) -> tuple[Path, str]:
     """A repository, and a commit in it in which the stage `seeds` has run."""
     git.run(tmp_path, "init", "-q")
     dump(tmp_path, "dvc.yaml", {"stages": STAGES})
-    dump(tmp_path, "params.yaml", {"seeds": {"method": "cam"}})
+    dump(tmp_path, "params.yaml", PARAMS)
     committed(tmp_path, **FILES)
-    text = stamps.stamp("seeds", {"seeds": {"method": "cam"}}, stamps.reader(tmp_path))
+    text = stamps.stamp("seeds", PARAMS, stamps.reader(tmp_path))
     assert "stages/seeds/cam.py" in text and "other" not in text
     deps = [{"path": "data/code/seeds", "hash": "md5", "md5": digest(text.encode())}]
     outs = [{"path": "data/seeds", "hash": "md5", "md5": "0" * 32}]
-    entry = {"cmd": STAGES["seeds"]["cmd"], "deps": deps, "outs": outs}
+    read = {"params.yaml": {"seeds": PARAMS["seeds"]}}
+    entry = {"cmd": STAGES["seeds"]["cmd"], "deps": deps, "params": read, "outs": outs}
     dump(tmp_path, "dvc.lock", {"schema": "2.0", "stages": {"seeds": entry}})
     return tmp_path, committed(tmp_path)
 
@@ -60,7 +69,25 @@ def made(tmp_path: Path) -> tuple[Path, str]:
 def test_a_later_commit_stands_behind_a_run_whose_code_it_leaves(made, file, text, same):
     root, run = made
     later = committed(root, **{file: text})
-    assert runs.is_of_code(root, run, later, ["seeds"]) == same
+    assert runs.is_of(root, run, later, PARAMS, ["seeds"]) == same
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({"segmenter": {"epochs": 2}}, True),  # seeds stem from no segmenter
+        ({"seeds": {"method": "cam", "flip": False}}, False),
+    ],
+)
+def test_a_run_is_of_the_parameters_that_its_stages_read(made, changed, same):
+    root, run = made
+    assert runs.is_of(root, run, run, PARAMS | changed, ["seeds"]) == same
+
+
+def test_a_run_that_lacks_an_end_is_to_be_made_again(made):
+    root, run = made
+    later = committed(root, **{"stages/other.py": "A = 2\n"})
+    assert not runs.is_of(root, run, later, PARAMS, ["seeds", "evaluation@seeds"])
 
 
 def test_the_runs_of_a_row_are_called_by_it():
