@@ -3,17 +3,16 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.ledger.rows import Row, System
+from pipeline.ledger import systems
+from pipeline.ledger.numbers import Cost
 from pipeline.ledger.table import Line, Score, Table, labels
 from pipeline.project import tables
 from pipeline.project.root import write_whole
 from pipeline.project.words import clock
 from pipeline.results import noise, pages
 from pipeline.results.scores import text
-from pipeline.sweep.grid import words
 from stages.common.artifacts import as_text
 
 GIB = 2**30
@@ -21,7 +20,7 @@ COLUMNS = (
     "set", "kind", "row", "score", "mean", "deviation", "seeds", "change", "margin", "verdict", "minutes",
     "own_minutes", "memory_gib", "published", "published_source", "state", "again",
 )  # fmt: skip
-SYSTEM = ["system", "defined in", "file", "keys", "result", "minutes, its own", "rows"]
+SYSTEM = ["system", "defined in", "row", "file", "keys", "result", "minutes", "its own"]
 
 
 def folder(root: Path) -> Path:
@@ -49,43 +48,11 @@ def render(table: Table) -> str:
         about=about(table),
         kinds=[(kind, lines, _columns(table, lines)) for kind, lines in table.kinds.items()],
         plain_labels=labels([table.plain]),
-        changes=lambda line: _changes(table, line.row),
-        systems=[_standing(table, system) for system in table.systems],
+        changes=lambda line: systems.changes(table, line.row),
+        systems=systems.standings(table),
         clock=clock,
         gib=GIB,
         noise=noise,
-    )
-
-
-def _changes(table: Table, row: Row, without: str = "") -> str:
-    found = {**row.changes, **row.on.get(table.name, {})}
-    return words({key: value for key, value in found.items() if not (without and key.startswith(without))})
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A system of the documents as a line of a table."""
-
-    name: str
-    source: str
-    file: str
-    keys: str
-    lines: list[Line]  # of this set
-    results: list[str]  # of the first of them, by score
-    own: float | None  # its seconds
-
-
-def _standing(table: Table, system: System) -> Standing:
-    lines = table.of(system)
-    others = [row for _, row in table.elsewhere if row.name in system.rows]
-    first = lines[0].row if lines else min(others, key=lambda row: system.rows.index(row.name))
-    changes = _changes(table, first, without="evaluation.")  # what is scored chooses no method
-    own = ", ".join(filter(None, [f"preset {first.preset}" if first.preset else "", changes]))
-    scores = lines[0].scores if lines else {}
-    results = [f"{label} {score.text}{_said(score)}" for label, score in scores.items()]
-    seconds = lines[0].cost.own if lines else None
-    return Standing(
-        system.name, system.source, system.file or first.file, system.keys or own, lines, results, seconds
     )
 
 
@@ -116,42 +83,28 @@ def to_markdown(table: Table) -> str:
         rows = [_cells(line, columns) for line in [*compared, *lines]]
         parts.append(f"## {kind}\n\n{tables.markdown(header, rows, range(1, len(columns) + 3))}")
     if table.systems:
-        parts.append(f"## The documents' systems\n\n{tables.markdown(SYSTEM, _systems(table), ())}")
+        parts.append(f"## The documents' systems\n\n{tables.markdown(SYSTEM, list(_systems(table)), [6, 7])}")
     return "\n".join(parts)
 
 
-def _systems(table: Table) -> list[list[str]]:
-    found = [_standing(table, system) for system in table.systems]
-    return [
-        [
-            one.name,
-            one.source,
-            one.file,
-            one.keys,
-            "; ".join(one.results),
-            _minutes(one.own),
-            ", ".join(line.row.name for line in one.lines),
-        ]
-        for one in found
-    ]
+def _systems(table: Table) -> Iterator[list[str]]:
+    """A line per row; a system is named in its first."""
+    for one in systems.standings(table):
+        for index, part in enumerate(one.parts):
+            name = [one.name, one.source] if index == 0 else ["", ""]
+            cost = part.line.cost if part.line else Cost(None, None, None)
+            own = None if part.line is table.plain else cost.own
+            costs = [_minutes(cost.seconds), _minutes(own)]
+            yield [*name, part.row.name, part.file, part.keys, "; ".join(part.results), *costs]
 
 
 def _cells(line: Line, columns: Sequence[str]) -> list[str]:
     cells = [
-        f"{line.scores[label].text}{_said(line.scores[label])}" if label in line.scores else ""
+        f"{line.scores[label].text}{systems.said(line.scores[label].change)}" if label in line.scores else ""
         for label in columns
     ]
     published = f"{line.row.published.value} ({line.row.published.source})" if line.row.published else ""
     return [line.row.name, *cells, _minutes(line.cost.seconds), _memory(line), published, line.state]
-
-
-def _said(score: Score) -> str:
-    """The change against the plain row, in brackets."""
-    change = score.change
-    if change is None or change.verdict == noise.EQUAL:
-        return "" if change is None else " (equal)"
-    quiet = {noise.NOISE: " noise", noise.UNKNOWN: " ?"}.get(change.verdict, "")
-    return f" ({change.change:+.2f}{quiet})"
 
 
 def _minutes(seconds: float | None) -> str:

@@ -56,6 +56,9 @@ class System(Section):
     rows: Annotated[list[str], Field(min_length=1)]
     file: str | None = None  # where it is not the first row's
     keys: str | None = None  # where they are not what the first row changes
+    scores: list[str] = Field(
+        []
+    )  # those that tell of it, as the page calls them; none: all but explanation's
 
 
 class _Sets(Section):

@@ -76,11 +76,6 @@ class Table:
     def plain(self) -> Line:
         return next(line for line in self.lines if line.kind == PLAIN)
 
-    def of(self, system: System) -> list[Line]:
-        """The lines that score a system, in its order; none where all of its rows are of other sets."""
-        named = {line.row.name: line for line in self.lines}
-        return [named[name] for name in system.rows if name in named]
-
     def again(self, line: Line) -> str:
         """The command that makes a row, in this clone from the cache, in another one by computing."""
         options = f" --set {self.name}" * (self.name != "demo") + f" --seeds {self.seeds}" * (self.seeds != 3)

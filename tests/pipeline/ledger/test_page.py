@@ -48,7 +48,8 @@ def made(name: str = "demo") -> Table:
     systems = [
         System(name="Lift <and> fall", source="a paper", rows=["far", "lifted", "noisy"]),
         System(name="Other", source="a book", rows=["farther", "far"]),
-        System(name="Map", source="a talk", rows=["plain"], file="map.py", keys="seeds.method=map"),
+        System(name="Map", source="a talk", rows=["plain", "same"], file="map.py", keys="seeds.method=map"),
+        System(name="Metric", source="a note", rows=["plain", "less"], scores=["ARO", "none"]),
     ]
     return Table(name, "the generated pictures", "0123456789" * 4, 3, lines, far, systems)
 
@@ -82,19 +83,28 @@ def test_the_summary():
     assert "| absent |  |  |  | not run: <weights> are not there |" in text
 
 
-def test_a_system_has_the_first_of_its_rows_that_the_set_has():
-    """Its file, its changes and its numbers are that row's; where there is none, another set's row."""
+def test_a_system_has_those_of_its_rows_that_the_set_has():
+    """Each with its file, changes, numbers and times; where there is none, another set's row without numbers.
+
+    Without `scores` the explanation's metrics are left out: they are not what a map is for.
+    """
     table = page.to_markdown(made()).partition("## The documents' systems")[2]
     keys, lifted = "preset high, seeds.method=lift", "seeds 50.26 ± 0.20 (+0.98)"
     assert [line for line in table.splitlines() if line.startswith("| ")][2:] == [
-        f"| Lift <and> fall | a paper | work.py | {keys} | {lifted} | 11.0 | lifted, noisy |",
-        "| Other | a book | farther.py |  |  |  |  |",
-        "| Map | a talk | map.py | seeds.method=map | seeds 49.28 ± 0.12; ARO 3.10 ± 0.10 | 0.0 | plain |",
+        f"| Lift <and> fall | a paper | lifted | work.py | {keys} | {lifted} | 20.0 | 11.0 |",
+        "|  |  | noisy | work.py |  | seeds 49.16 ± 0.86 (-0.12 noise) |  |  |",
+        "| Other | a book | farther | farther.py |  |  |  |  |",
+        "| Map | a talk | plain | map.py | seeds.method=map | seeds 49.28 ± 0.12 | 10.0 |  |",
+        "|  |  | same | work.py |  |  | 10.5 | 0.5 |",
+        "| Metric | a note | plain | work.py |  | ARO 3.10 ± 0.10 | 10.0 |  |",
+        "|  |  | less | work.py |  | ARO 2.10 ± 0.10 (-1.00) | 10.5 | 0.5 |",
     ]
-    text = words(page.render(made()))
-    assert "2 of 3 have a result on these pictures" in text
-    assert f"Lift &lt;and&gt; fall a paper work.py {keys} {lifted} 11:00 lifted , noisy" in text
-    assert "Other a book farther.py other sets" in text
+    html = page.render(made())
+    text = words(html)
+    assert "3 of 4 have a result on these pictures" in text
+    assert f"Lift &lt;and&gt; fall a paper lifted work.py {keys} {lifted} 20:00 11:00 its own 2.00" in text
+    assert "Other a book farther other sets farther.py" in text
+    assert html.count('rowspan="2"') == 3 and html.count('rowspan="1"') == 1
 
 
 def words(html: str) -> str:

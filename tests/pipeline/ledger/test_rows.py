@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger import points, rows
+from pipeline.ledger.numbers import EXPLAINED
 from pipeline.project import keys
 from stages.common.params import parse_yaml, value_of
 from stages.parameters.params import Parameters
@@ -108,6 +109,13 @@ def test_each_of_the_documents_systems_has_a_row_that_runs_on_the_demo():
     here = {one.name for of in found.of("demo").values() for one in of if not one.needs}
     assert len({one.name for one in found.systems}) == 28
     assert [one.name for one in found.systems if one.rows[0] not in here] == []
+
+
+def test_the_scores_that_our_own_systems_name_are_scores_of_a_row():
+    rungs = parse_yaml((ROOT / "params.yaml").read_text(), "params.yaml")["evaluation"]["rungs"]
+    known = {*rungs, "seeds (best)", *EXPLAINED}
+    named = [score for one in rows.read(ROOT).systems for score in one.scores]
+    assert len(named) > 10 and {*named} - known == set()
 
 
 def test_presets_and_changes_of_our_own_rows():
