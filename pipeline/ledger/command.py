@@ -145,7 +145,8 @@ def _run(ledger: Ledger, order: Sequence[Trial], jobs: int, listener: terminal.T
 
     def tell(one: Ended) -> None:
         ledger.ended.append(one)
-        print(visible(f"{one.trial.name}: {one.outcome}{f': {one.why}' if one.why else ''}"))
+        left = len(order) - len(ledger.ended)
+        print(visible(f"{one.trial.name}: {one.outcome}{f': {one.why}' if one.why else ''} ({left} to go)"))
         page.write(ledger.root, ledger.table())
 
     return trials.run(ledger.root, ledger.rows, order, jobs, listener, tell)

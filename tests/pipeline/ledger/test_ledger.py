@@ -1,5 +1,6 @@
 """`wsss ledger` as people use it, over five stages that take no time."""
 
+import re
 import signal
 
 import pytest
@@ -101,6 +102,7 @@ def test_a_row_that_fails_does_not_stop_the_others(kept):
     done = kept.ledger("--only", "gear", "--only", "short", "--seeds", "1")
     assert done.returncode == 1, done.stdout
     assert "ledger-demo-bad-s0: failed: seeds failed: it was told to fail" in done.stdout
+    assert re.findall(r"\((\d) to go\)\n", done.stdout) == ["1", "0"]
     assert git.branches(kept.root) == ["ledger-demo-short-s0"]
     log = "reports/sweeps/ledger-demo/logs/ledger-demo-bad-s0"
     assert f"the output of a failed stage: {log}/seeds.log" in done.stdout
