@@ -109,8 +109,7 @@ class Child:
 def environment(names: list[str]) -> dict[str, str]:
     """What a stage's process sees: this interpreter first in PATH, its devices, progress as lines."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    # Threads that wait must sleep: those of two trainings that spin on the same cores hold each other up.
-    values = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PATH": path}
+    values = {**children.defaults(), **os.environ, "PATH": path}
     values |= {"WSSS_PROGRESS": "lines", "PYTHONUNBUFFERED": "1"}
     values |= {"DVC_NO_ANALYTICS": "1", "NO_COLOR": "1"}
-    return children.start_method() | values | gpus.environment(names)
+    return values | gpus.environment(names)

@@ -22,7 +22,7 @@ def run(
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    environment = {**start_method(), **os.environ, "PATH": path, **(env or {})}
+    environment = {**defaults(), **os.environ, "PATH": path, **(env or {})}
     process = subprocess.Popen(command, cwd=root, env=environment)
     with _passed_on(process):
         try:
@@ -37,12 +37,16 @@ def run(
     return code if code >= 0 else 128 - code
 
 
-def start_method() -> dict[str, str]:
-    """How a step's workers start, where the environment does not say: on macOS anew.
+def defaults() -> dict[str, str]:
+    """What the environment of a child says where ours does not.
 
-    Its libraries have threads of their own, and what is forked beside them may crash: of a fork server too.
+    Threads that wait sleep: those of two trainings that spin on the same cores hold each other up. What a
+    process frees it keeps, as stages.common.training.memory says: else a network that reads maps or labels
+    pictures waits as long for pages that the kernel clears as for its sums. On macOS a step's workers start
+    anew: its libraries have threads, and what is forked beside them may crash, of a fork server too.
     """
-    return {"WSSS_START_METHOD": "spawn"} if sys.platform == "darwin" else {}
+    found = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+    return found | ({"WSSS_START_METHOD": "spawn"} if sys.platform == "darwin" else {})
 
 
 @contextmanager

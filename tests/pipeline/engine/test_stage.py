@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pipeline.engine import leftovers, output
 from pipeline.engine import stage as running
 from pipeline.engine.stage import Run
 from pipeline.memory.graph import Meta, Stage
-from pipeline.project import gpus, ledger, locks, places
+from pipeline.project import children, gpus, ledger, locks, places
 from pipeline.project.outcomes import CANCELLED, FAILED, RAN, RESTORED, TIMEOUT, UNCHANGED, Result
 from tests.common.conftest import wait_for
 from tests.conftest import Project
@@ -290,15 +291,44 @@ def test_environment(small, monkeypatch):
     assert not locks.is_held(project.root / "6-0.lock")
 
 
-@pytest.mark.parametrize(("own", "seen"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_that_wait_sleep_unless_told_otherwise(small, monkeypatch, own, seen):
+@pytest.mark.parametrize(
+    ("name", "own", "seen"),
+    [
+        ("OMP_WAIT_POLICY", None, "PASSIVE"),
+        ("OMP_WAIT_POLICY", "ACTIVE", "ACTIVE"),
+        ("MALLOC_TRIM_THRESHOLD_", "9", "9"),
+    ],
+)
+def test_what_is_set_for_speed_unless_told_otherwise(small, monkeypatch, name, own, seen):
+    """Threads that wait sleep; another way with memory may be asked for."""
     if own is None:
-        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+        monkeypatch.delenv(name, raising=False)
     else:
-        monkeypatch.setenv("OMP_WAIT_POLICY", own)
-    project = small("import os; open('out', 'w').write(os.environ['OMP_WAIT_POLICY'])")
+        monkeypatch.setenv(name, own)
+    project = small(f"import os; open('out', 'w').write(os.environ['{name}'])")
     assert project.stage().outcome == RAN
     assert (project.root / "out").read_text() == seen
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's allocator")
+@pytest.mark.parametrize("own", [None, "65536"])
+def test_what_a_stage_frees_is_there_for_what_it_asks_next(small, monkeypatch, own):
+    """In a process of the stage's own, too: no page is to be cleared, unless mapping is asked for."""
+    for name in children.defaults():
+        monkeypatch.delenv(name, raising=False)
+    if own:
+        monkeypatch.setenv("MALLOC_MMAP_MAX_", own)
+    inner = (
+        "import resource, numpy\n"
+        "def step():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    kept = [numpy.ones(8 << 20) for _ in range(2)]\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "open('out', 'w').write(str(min(step() for _ in range(6))))\n"
+    )
+    project = small(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}], check=True)")
+    assert project.stage().outcome == RAN
+    assert (int((project.root / "out").read_text()) < 100) == (own is None)
 
 
 def test_a_listener_that_fails_leaves_nothing_running(small, marked):
