@@ -1,5 +1,5 @@
 """Labels for the affinity network, plain CRF labels, and of some methods labels for the nodes of a graph:
-data/seeds -> data/affinity_labels.
+data/seeds or data/cues -> data/affinity_labels.
 """
 
 import importlib
@@ -22,7 +22,7 @@ from stages.common.pictures import Picture, load_pictures
 from stages.common.pool import Files
 
 DATA = Path("data")
-SEEDS, OUT = DATA / "seeds", DATA / "affinity_labels"
+OUT = DATA / "affinity_labels"
 FOLDERS = ("affinity", "crf", "nodes")  # of what a method makes, which may be the first two
 
 
@@ -36,7 +36,7 @@ def main() -> str:
     code = fingerprint.code_hash("stages.affinity_labels.__main__", _module(params))
     base = (code, params.model_dump())
     hashed = fingerprint.file_hash
-    read = [SEEDS, DATA / "saliency"] if params.hints == "saliency" else [SEEDS]
+    read = [_maps(params), *([DATA / "saliency"] if params.hints == "saliency" else [])]
     pictures = load_pictures()
     drawn = load_annotations(pictures.classes) if params.hints == "annotations" else None
     work = []
@@ -46,6 +46,12 @@ def main() -> str:
         task = Task(p, drawn.boxes.get(p.id, []) if drawn else [])
         work.append(items.Item(p.id, fingerprint.key(base, p.content_hash(), *files, *own), task))
     return items.map_items("affinity_labels", OUT, work, PictureLabels(params, drawn.kind if drawn else None))
+
+
+def _maps(params: AffinityLabels) -> Path:
+    """The folder of the maps: of seeds, or of cues."""
+    assert params.of  # the stage is a foreach over it
+    return DATA / params.of[0]
 
 
 def _module(params: AffinityLabels) -> str:
@@ -72,7 +78,7 @@ class PictureLabels:
     def _one(self, task: Task) -> Files:
         method = importlib.import_module(_module(self.params))
         picture = task.picture
-        seeds = read_npz(SEEDS / f"{picture.id}.npz")
+        seeds = read_npz(_maps(self.params) / f"{picture.id}.npz")
         size = (picture.height, picture.width)
         maps = np.maximum(upsample(seeds["maps"], size), 0)
         options = getattr(self.params, self.params.method)

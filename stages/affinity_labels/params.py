@@ -78,7 +78,7 @@ class Confident(TwoAlphas):
 
 
 class AffinityLabels(Section):
-    of: Annotated[list[Literal["seeds"]], Field(max_length=1)] | None = None  # empty: no such stage
+    of: Annotated[list[Literal["seeds", "cues"]], Field(max_length=1)] | None = None  # empty: no such stage
     # The folder of data/ that a method reads beside the seeds: object and ground, or what people drew.
     hints: Literal["nothing", "saliency", "annotations"]
     method: Literal["psa", "irn", "saliency", "confident"]

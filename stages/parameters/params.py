@@ -12,6 +12,7 @@ from stages.ceiling.params import ORACLES, Ceiling
 from stages.classifier.params import Classifier
 from stages.common.annotations_params import MARKED
 from stages.common.params import Section
+from stages.cues.params import Cues
 from stages.dataset.params import Dataset
 from stages.diagnosis.params import Diagnosis
 from stages.episodes.params import Episodes
@@ -32,7 +33,7 @@ from stages.segmenter.loss_params import wrong_number
 from stages.segmenter.params import Segmenter
 
 # Steps that leave labels or maps.
-SCORED = ("seeds", "saliency", "affinity_labels", "graph", "pseudo_labels", "predictions", "one_step")
+SCORED = ("seeds", "saliency", "cues", "affinity_labels", "graph", "pseudo_labels", "predictions", "one_step")
 
 ANNOTATED = ("voc", "folder")  # layouts that have what people drew
 
@@ -48,6 +49,7 @@ class Recipe(Section):
     explanation: Explanation
     diagnosis: Diagnosis
     saliency: Saliency
+    cues: Cues
     affinity_labels: AffinityLabels
     affinity: Affinity
     graph: Graph
@@ -102,8 +104,9 @@ def _edges(p: Recipe) -> list[str]:
          f"affinity.of: must be [{'] or ['.join(fits)}], for pseudo_labels.affinity reads it"),
         (affinity and p.pseudo_labels.affinity == "nothing" and not p.graph.of,
          "affinity.of: must be [], for pseudo_labels.affinity is nothing, so nobody reads it"),
-        (learns and not labels, "affinity_labels.of: must be [seeds], for affinity learns from it"),
-        (from_labels and not labels, "affinity_labels.of: must be [seeds], for segmenter.labels reads it"),
+        (learns and not labels, "affinity_labels.of: must be [seeds] or [cues], for affinity learns from it"),
+        (from_labels and not labels,
+         "affinity_labels.of: must be [seeds] or [cues], for segmenter.labels reads it"),
         (labels and not (learns or p.graph.of or from_labels or "affinity_labels" in scored.values()),
          "affinity_labels.of: must be [], for no affinity, no segmenter.labels and no rung reads it"),
     ]  # fmt: skip
@@ -226,9 +229,15 @@ def _ceiling(p: Recipe) -> list[str]:
 
 def _signs(p: Recipe) -> list[str]:
     """CHEN's rule finds the background by negative contributions; without them all is unknown."""
-    if p.pseudo_labels.method == "seed_rule" and p.seeds.negatives != "keep":
-        return ["seeds.negatives: must be keep for pseudo_labels.method seed_rule, found 'drop'"]
-    return []
+    rule = p.pseudo_labels.method == "seed_rule"
+    checks = [
+        (rule and p.seeds.negatives != "keep",
+         "seeds.negatives: must be keep for pseudo_labels.method seed_rule, found 'drop'"),
+        (rule and p.pseudo_labels.maps != "seeds",
+         f"pseudo_labels.maps: must be seeds for method seed_rule, found {p.pseudo_labels.maps!r}: "
+         "only they may be negative"),
+    ]  # fmt: skip
+    return [problem for wrong, problem in checks if wrong]
 
 
 def _balance(p: Recipe) -> list[str]:

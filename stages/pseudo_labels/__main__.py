@@ -1,4 +1,4 @@
-"""Masks that the segmenter learns from: data/seeds and data/affinity -> data/pseudo_labels.
+"""Masks that the segmenter learns from: data/seeds or data/cues, and data/affinity -> data/pseudo_labels.
 
 The method's labels may then follow the borders of regions (`merge`).
 """
@@ -18,7 +18,7 @@ from stages.common.pool import Files
 from stages.pseudo_labels.params import PseudoLabels
 
 DATA = Path("data")
-SEEDS, AFFINITY, OUT = DATA / "seeds", DATA / "affinity/maps", DATA / "pseudo_labels"
+AFFINITY, OUT = DATA / "affinity/maps", DATA / "pseudo_labels"
 NAMED = 3  # files in a message
 
 
@@ -58,7 +58,7 @@ class PictureLabels:
         crf = self.params.dense_crf.model_dump() if "picture" in needs else None
         merge, rule, regions = self._merge()
         code = fingerprint.code_hash("stages.pseudo_labels.__main__", module, *filter(None, [merge]))
-        read = [fingerprint.file_hash(SEEDS / f"{picture.id}.npz")]
+        read = [fingerprint.file_hash(DATA / self.params.maps / f"{picture.id}.npz")]
         read += [picture.content_hash()] if "picture" in {*needs, regions} else []
         read += [fingerprint.file_hash(AFFINITY / f"{picture.id}.npz")] if "affinity" in needs else []
         read += [fingerprint.file_hash(self._file(picture))] if regions == "regions" else []
@@ -69,7 +69,7 @@ class PictureLabels:
         module, options, needs = self._method()
         merge, _, regions = self._merge()
         pixels = read_picture(picture.path) if "picture" in {*needs, regions} else None
-        seeds = read_npz(SEEDS / f"{picture.id}.npz")
+        seeds = read_npz(DATA / self.params.maps / f"{picture.id}.npz")
         found: np.ndarray = importlib.import_module(module).labels(
             seeds["maps"],
             seeds["classes"],

@@ -40,10 +40,16 @@ class Rule(Section):
     rest: Literal["keep", "vote", "clear"]
 
 
-class Felzenszwalb(Rule):
+class Regions(Section):
+    """Felzenszwalb's."""
+
     scale: Positive  # higher: larger regions
     sigma: Annotated[float, Field(ge=0)]  # pixels, of a blur before
     min_size: Count  # pixels of a region
+
+
+class Felzenszwalb(Regions, Rule):
+    pass
 
 
 class Slic(Superpixels, Rule):
@@ -56,6 +62,7 @@ class Masks(Rule):
 
 class PseudoLabels(Section):
     method: Literal["random_walk", "crf", "threshold", "seed_rule"]
+    maps: Literal["seeds", "cues"]  # the folder of data/ with what becomes labels
     affinity: Literal["affinity", "nothing"] = "nothing"  # what is read; the step itself sees it in method
     random_walk: RandomWalk | None = None  # dvc.yaml declares the chosen method's keys only
     crf: CrfMethod | None = None

@@ -78,6 +78,7 @@ class Saliency(MaskedTraining):
         labels, rungs = recipe.affinity_labels, recipe.evaluation.rungs or {}
         hinted, method, made = labels.hints == "saliency", labels.method == "saliency", bool(self.of)
         readers = [f"evaluation.rungs.{name}" for name, folder in rungs.items() if folder == "saliency"]
+        readers = ["cues.saliency"] * (recipe.cues.saliency == "saliency" and bool(recipe.cues.of)) + readers
         readers = ["affinity_labels.hints"] * (hinted and bool(labels.of)) + readers
         same = all(getattr(self.encoder, key) == getattr(recipe.classifier.encoder, key) for key in START)
         checks = [
@@ -88,7 +89,7 @@ class Saliency(MaskedTraining):
             (not made and bool(readers),
              f"saliency.of: must be [c2am], [c2am_h] or [folder], for it is read by {', '.join(readers)}"),
             (made and not readers,
-             "saliency.of: must be [], for no affinity_labels.hints and no rung reads it"),
+             "saliency.of: must be [], for no affinity_labels.hints, no cues.saliency and no rung reads it"),
             (made and self.start == "classifier" and not same,
              f"saliency.encoder: {', '.join(START)} must be those of classifier.encoder, from which it "
              "starts"),

@@ -1,0 +1,1 @@
+"""The step `cues`: `python -m stages.cues`."""
