@@ -61,6 +61,10 @@ EVERYTHING: dict[str, Any] = {  # every optional step, and every edge that may l
     "diagnosis.of": ["classifier"],
     "saliency.of": ["c2am_h"],
     "saliency.start": "classifier",
+    "cues.of": ["seeds"],
+    "cues.saliency": "saliency",
+    "affinity_labels.of": ["cues"],
+    "pseudo_labels.maps": "cues",
     "affinity_labels.hints": "saliency",
     "one_step.of": ["rrm"],
     "segmenter.labels": "one_step/train",
@@ -172,7 +176,7 @@ def test_what_somebody_made_is_read_and_made_by_no_stage(tmp_path: Path) -> None
     found = resolve(tmp_path / "repo", {"affinity_labels": "saliency"}, also=GIVEN)
     own = found["saliency@folder"]
     assert "data/raw/eps" in own.deps and own.cmd == "python -m stages.saliency folder"
-    assert "data/saliency" in found["affinity_labels@seeds"].deps
+    assert "data/saliency" in found["affinity_labels@cues"].deps
     assert "data/raw/sam" in found["pseudo_labels"].deps
     given = [dep for stage in found.values() for dep in stage.deps if dep in ("data/raw/eps", "data/raw/sam")]
     outs = [out.path for stage in found.values() for out in stage.outs]
@@ -216,6 +220,18 @@ def test_saliency_is_there_where_it_is_read(tmp_path: Path, stages: dict[str, St
     assert {"data/seeds", "data/classifier"} <= set(own.deps) and own.cmd.endswith("saliency c2am_h")
     assert "data/saliency" in found["affinity_labels@seeds"].deps
     assert "data/nothing" in stages["affinity_labels@seeds"].deps
+    assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
+
+
+def test_cues_stand_between_seeds_and_labels(tmp_path: Path, stages: dict[str, Stage]) -> None:
+    """Without them both read the seeds; no mask is near them."""
+    changes = {"cues.of": ["seeds"], "cues.saliency": "saliency", "saliency.of": ["c2am"]}
+    read = {"affinity_labels.of": ["cues"], "pseudo_labels.maps": "cues"}
+    found = resolve(tmp_path / "repo", {}, also=changes | read)
+    assert {"data/seeds", "data/saliency"} <= set(found["cues@seeds"].deps)
+    for name in ("affinity_labels@cues", "pseudo_labels"):
+        assert "data/cues" in found[name].deps and "data/seeds" not in found[name].deps
+    assert "data/seeds" in stages["pseudo_labels"].deps and "cues@seeds" not in stages
     assert {found[name].step for name in tainted(found)} <= set(READS_MASKS)
 
 

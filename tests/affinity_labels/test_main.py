@@ -28,6 +28,7 @@ GRAPH = """
 stages:
   affinity_labels:
     params:
+      - affinity_labels.of
       - affinity_labels.hints
       - affinity_labels.method
       - "affinity_labels.${affinity_labels.method}"
@@ -35,6 +36,7 @@ stages:
 """
 PARAMS = """
 affinity_labels:
+  of: [seeds]
   hints: nothing
   method: irn
   irn: {threshold_foreground: 0.35, threshold_plain: 0.25, threshold_background: 0.1, gt_prob: 0.7}

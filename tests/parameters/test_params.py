@@ -269,6 +269,15 @@ SALIENCY = {
     "affinity_labels.method": "saliency",
 }
 
+CUES: dict[str, object] = {
+    "saliency.of": ["c2am"],
+    "cues.of": ["seeds"],
+    "cues.saliency": "saliency",
+    "cues.regions": "felzenszwalb",
+    "affinity_labels.of": ["cues"],
+    "pseudo_labels.maps": "cues",
+}
+
 
 WITHOUT = {  # a training of affinities
     "affinity.method": "class_distribution",
@@ -279,7 +288,7 @@ FOLDER = SALIENCY | {"saliency.of": ["folder"], "saliency.maps": "raw/eps"}
 MASKS = {"pseudo_labels.merge": "masks", "pseudo_labels.regions": "raw/sam"}
 
 
-@pytest.mark.parametrize("changes", [FOLDER, MASKS, FOLDER | MASKS, {"pseudo_labels.merge": "slic"}])
+@pytest.mark.parametrize("changes", [FOLDER, MASKS, FOLDER | MASKS, {"pseudo_labels.merge": "slic"}, CUES])
 def test_what_somebody_made_may_be_read(changes: dict[str, object]) -> None:
     values = read_yaml(SHIPPED)
     for key, value in changes.items():
@@ -333,7 +342,7 @@ def test_what_somebody_made_may_be_read(changes: dict[str, object]) -> None:
             {"pseudo_labels.affinity": "nothing", "pseudo_labels.method": "crf"},
             "affinity.of: must be [], for pseudo_labels.affinity is nothing, so nobody reads it",
         ),
-        ({"affinity_labels.of": []}, "affinity_labels.of: must be [seeds], for affinity learns from it"),
+        ({"affinity_labels.of": []}, "affinity_labels.of: must be [seeds] or [cues], for affinity learns"),
         (
             {"affinity.method": "class_distribution"},
             "affinity: of: must be [classifier] for method class_distribution, found [affinity_labels]",
@@ -383,7 +392,7 @@ def test_what_somebody_made_may_be_read(changes: dict[str, object]) -> None:
         ({"affinity_labels.of": []}, "evaluation.rungs.crf: affinity_labels.of is [], so nothing makes it"),
         (
             {"segmenter.labels": "affinity_labels/crf", "affinity_labels.of": []},
-            "affinity_labels.of: must be [seeds], for segmenter.labels reads it",
+            "affinity_labels.of: must be [seeds] or [cues], for segmenter.labels reads it",
         ),
         (
             {
@@ -460,7 +469,24 @@ def test_what_somebody_made_may_be_read(changes: dict[str, object]) -> None:
             {"evaluation.rungs": {"crf": "affinity_labels/crf", "mine": "affinity_labels/nodes"}},
             "evaluation.rungs.mine: affinity_labels.method must be confident, which makes affinity_labels/",
         ),
-        ({"saliency.of": ["c2am"]}, "saliency.of: must be [], for no affinity_labels.hints and no rung"),
+        ({"saliency.of": ["c2am"]}, "saliency.of: must be [], for no affinity_labels.hints, no cues"),
+        (CUES | {"saliency.of": []}, "or [folder], for it is read by cues.saliency"),
+        (CUES | {"cues.of": []}, "cues.of: must be [seeds], for affinity_labels.of, pseudo_labels.maps read"),
+        ({"pseudo_labels.maps": "cues"}, "cues.of: must be [seeds], for pseudo_labels.maps reads them"),
+        (
+            {"evaluation.rungs": {"cues": "cues", "crf": "affinity_labels/crf"}},
+            "cues.of: must be [seeds], for evaluation.rungs.cues reads them",
+        ),
+        ({"cues.of": ["seeds"]}, "cues.of: must be [], for no affinity_labels.of, no pseudo_labels.maps and"),
+        (
+            CUES | {"cues.saliency": "nothing", "cues.regions": "none", "saliency.of": []},
+            "cues: saliency must be saliency, or regions felzenszwalb or slic: else they are the seeds",
+        ),
+        (CUES | {"cues.felzenszwalb": None}, "cues.felzenszwalb: missing, and cues.regions chooses it"),
+        (
+            CUES | {"pseudo_labels.method": "seed_rule", "seeds.negatives": "keep"},
+            "pseudo_labels.maps: must be seeds for method seed_rule, found 'cues': only they may be negative",
+        ),
         ({"saliency.of": ["c2am", "c2am_h"]}, "saliency.of: List should have at most 1 item"),
         ({"saliency.batch": 1}, "saliency: batch: must be 2 or more, for the loss compares the pictures"),
         (

@@ -18,6 +18,7 @@ GRAPH = """
 stages:
   pseudo_labels:
     params:
+      - pseudo_labels.maps
       - pseudo_labels.method
       - "pseudo_labels.${pseudo_labels.method}"
       - pseudo_labels.dense_crf
@@ -27,6 +28,7 @@ stages:
 """
 PARAMS = """
 pseudo_labels:
+  maps: seeds
   method: random_walk
   random_walk: {beta: 8, steps: 16, background: constant, alpha: 8, threshold: 0.25, crf: true}
   crf: {threshold: 0.25, gt_prob: 0.7}
