@@ -16,7 +16,8 @@ from pipeline.results import charts, pages, scores
 from pipeline.results.scores import text
 
 STAGES = {  # by step, the one whose output it shows
-    "seeds": "seeds", "saliency": "saliency", "crf": "affinity_labels", "affinity_labels": "affinity_labels",
+    "seeds": "seeds", "saliency": "saliency", "cues": "cues",
+    "crf": "affinity_labels", "affinity_labels": "affinity_labels",
     "affinity": "affinity", "random_walk": "affinity", "pseudo_labels": "pseudo_labels",
     "predictions": "predictions", "one_step": "one_step", "graph": "graph", "annotations": "dataset",
 }  # fmt: skip

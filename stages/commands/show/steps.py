@@ -20,6 +20,7 @@ from stages.common.device import device
 from stages.common.drawing import annotated, sheet
 from stages.common.labels import alpha_scores, as_objects, threshold_labels, to_classes, upsample
 from stages.common.params import load, read_yaml, value_of
+from stages.cues.params import Cues
 from stages.evaluation.names import OBJECTS
 from stages.evaluation.params import Evaluation
 from stages.evaluation.results import read_maps
@@ -34,7 +35,8 @@ from stages.segmenter.trained import MODEL, read_config
 
 AFFINITY, CONFIDENT = Path("data/affinity/maps"), Path("data/affinity_labels/affinity")
 ONE_STEP = Path("data/one_step")
-SEEDS, CRF = Rung(Path("data/seeds"), True), Rung(Path("data/affinity_labels/crf"), False)
+SEEDS, CUES = (Rung(Path(f"data/{step}"), True) for step in ("seeds", "cues"))
+CRF = Rung(Path("data/affinity_labels/crf"), False)
 SALIENCY = Rung(Path("data/saliency"), True, merged=True)
 PSEUDO_LABELS, PREDICTIONS, GRAPH = (
     Rung(Path(f"data/{step}"), False) for step in ("pseudo_labels", "predictions", "graph")
@@ -59,6 +61,8 @@ def _between(values: dict[str, Any]) -> Iterator[Callable[[Case], Step]]:
     """The steps between the seeds and the pseudo-labels that a recipe may do without."""
     if value_of(values, "saliency.of"):
         yield saliency
+    if value_of(values, "cues.of"):
+        yield cues
     if value_of(values, "affinity_labels.of"):
         yield from (crf, affinity_labels)
     if value_of(values, "affinity.of"):
@@ -91,18 +95,30 @@ def annotations(case: Case) -> Step:
 
 
 def seeds(case: Case) -> Step:
-    file = SEEDS.file(case.picture.id)
-    if why := case.missing(file, "seeds"):
-        return Step("seeds", absent=why)
-    params, threshold = load("seeds", Seeds), load("evaluation", Evaluation).threshold
+    params = load("seeds", Seeds)
+    return _maps(case, "seeds", SEEDS, f"{params.method}, layer {params.layer}")
+
+
+def cues(case: Case) -> Step:
+    params = load("cues", Cues)
+    about = ["seeds", *["times saliency"] * (params.saliency == "saliency")]
+    about += [f"means of regions ({params.regions})"] * (params.regions != "none")
+    return _maps(case, "cues", CUES, ", ".join(about))
+
+
+def _maps(case: Case, name: str, rung: Rung, about: str) -> Step:
+    """The map of each class, and the labels at the evaluation's threshold."""
+    file = rung.file(case.picture.id)
+    if why := case.missing(file, name):
+        return Step(name, absent=why)
+    threshold = load("evaluation", Evaluation).threshold
     maps, present = read_maps(file, case.size, len(case.classes))
     tiles = [
         Tile(f"map of {case.classes[index]}", heat_over(case.rgb, one))
         for one, index in zip(maps, present, strict=True)
     ]
-    about = f"{params.method}, layer {params.layer}"
     labels = threshold_labels(maps, present, threshold)
-    return case.step("seeds", about, labels, tiles, f"labels at threshold {threshold:g}")
+    return case.step(name, about, labels, tiles, f"labels at threshold {threshold:g}")
 
 
 def saliency(case: Case) -> Step:
@@ -122,7 +138,8 @@ def crf(case: Case) -> Step:
     file = CRF.file(case.picture.id)
     if why := case.missing(file, "affinity_labels"):
         return Step("crf", absent=why)
-    about = f"{load('affinity_labels', AffinityLabels).method}: dense CRF on the seeds"
+    params = load("affinity_labels", AffinityLabels)
+    about = f"{params.method}: dense CRF on the {', '.join(params.of or ['seeds'])}"
     return case.step("crf", about, read_mask(file))
 
 
@@ -172,10 +189,10 @@ def random_walk(case: Case) -> Step:
     params = load("pseudo_labels", PseudoLabels)
     if params.random_walk is None:
         return Step("random_walk", absent=f"pseudo_labels.method is {params.method}")
-    why = case.missing(file, "affinity") or case.missing(SEEDS.file(case.picture.id), "seeds")
-    if why:
+    maps = Path("data") / params.maps / f"{case.picture.id}.npz"
+    if why := case.missing(file, "affinity") or case.missing(maps, params.maps):
         return Step("random_walk", absent=why)
-    found = walked(read_npz(SEEDS.file(case.picture.id)), read_npz(file), case.size, params.random_walk)
+    found = walked(read_npz(maps), read_npz(file), case.size, params.random_walk)
     tiles = [case.labelled(f"{steps} step{'s' * (steps > 1)}", labels) for steps, labels in found.items()]
     return Step(
         "random_walk", "labels before the CRF" if params.random_walk.crf else "", tiles, tiles[-1].iou

@@ -11,7 +11,7 @@ import pytest
 from stages.commands.show.__main__ import main, read_case
 from stages.commands.show.case import Case, Step
 from stages.commands.show.steps import all_steps, powers, walked
-from stages.common.artifacts import mask_bytes, npz_bytes, read_mask, write_atomic
+from stages.common.artifacts import mask_bytes, npz_bytes, read_mask, read_npz, write_atomic
 from stages.common.crf_params import Crf
 from stages.common.pictures import Picture
 from stages.pseudo_labels.params import RandomWalk
@@ -163,6 +163,28 @@ def test_object_and_ground_stand_after_the_seeds_and_are_scored_as_two_classes(s
     ]  # fmt: skip
     Path("data/saliency/train_00001.npz").unlink()
     assert "`wsss run saliency` makes it" in by_name(all_steps(read_case("train_00001")))["saliency"].absent
+
+
+def test_cues_stand_after_the_seeds_and_walk_where_labels_are_made_of_them(small: Project):
+    """Maps that are 1 everywhere: labelled is the first class, by the cues and by their walk."""
+    small.change(cues__of=["seeds"], cues__regions="felzenszwalb", affinity_labels__of=["cues"])
+    seeds = read_npz(Path("data/seeds/train_00001.npz"))
+    (height, width), classes = seeds["size"], seeds["classes"]
+    arrays = seeds | {"maps": np.ones((len(classes), height, width), np.float16)}
+    write_atomic(Path("data/cues/train_00001.npz"), npz_bytes(**arrays))
+    before = by_name(all_steps(read_case("train_00001")))
+    small.change(pseudo_labels__maps="cues")
+    steps = by_name(all_steps(read_case("train_00001")))
+    assert list(steps)[:3] == ["seeds", "cues", "crf"]
+    case = read_case("train_00001")
+    only = case.iou(np.full(case.size, classes[0], np.uint8))
+    assert steps["cues"].iou == steps["random_walk"].iou == only != before["random_walk"].iou
+    assert steps["cues"].about == "seeds, means of regions (felzenszwalb)"
+    assert "dense CRF on the cues" in steps["crf"].about
+    Path("data/cues/train_00001.npz").unlink()
+    steps = by_name(all_steps(read_case("train_00001")))
+    assert "`wsss run cues` makes it" in steps["cues"].absent
+    assert "`wsss run cues` makes it" in steps["random_walk"].absent
 
 
 @pytest.mark.parametrize(("identifier", "split"), [("train_00001", "train"), ("val_00001", "val")])
