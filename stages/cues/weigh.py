@@ -14,16 +14,17 @@ LEAST = float(np.finfo(np.float32).tiny)
 def cues(maps: np.ndarray, salient: np.ndarray | None, parts: np.ndarray | None) -> np.ndarray:
     """Cues float32 [K, H, W] in 0..1 of the classes' maps [K, H, W]; the highest of a picture is 1.
 
-    `salient` [H, W] in 0..1: object and ground. `parts` int [H, W]: the number of each pixel's region, from 0
-    on. mean_r(max(maps, 0)) mean_r(salient), over the picture's largest; a mean is over the pixel's region r.
-    Maps that are all 0 stay so.
+    `salient` [H, W] in 0..1: object and ground. `parts` int [H, W]: the number of each pixel's region r, from
+    0 on. sqrt(mean_r(max(maps, 0)) mean_r(salient)), over the picture's largest: a geometric mean, so that
+    thresholds of seeds suit cues as well. Without `salient` it is the first mean, without `parts` each pixel
+    is a region. Maps that are all 0 stay so.
     """
     found = np.maximum(maps, 0).astype(np.float32)
     if parts is not None:
         found = np.stack([even(one, parts) for one in found]) if len(found) else found
         salient = None if salient is None else even(salient, parts)
     if salient is not None:
-        found = found * salient.astype(np.float32)
+        found = np.sqrt(found * salient.astype(np.float32))
     result: np.ndarray = found / max(float(found.max(initial=0)), LEAST)
     return result
 

@@ -12,19 +12,19 @@ def test_the_mean_of_each_region():
     assert even(values, PARTS).tolist() == [[3, 3, 6], [3, 6, 6]]
 
 
-def test_seeds_times_object_over_the_pictures_largest():
-    """0.8 x 0.5 is the largest; the second map is halved with the first, so classes keep their order."""
+def test_the_geometric_mean_of_seed_and_object_over_the_pictures_largest():
+    """0.8 x 0.5 = 0.4 x 1 is the largest product, 0.2 x 0.5 a quarter of it; classes keep their order."""
     maps = np.array([[[0.8, 0.4]], [[0.2, 0.2]]], np.float16)
     found = cues(maps, np.array([[0.5, 1.0]]), None)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, [[[1, 1]], [[0.25, 0.5]]], atol=1e-3)
+    np.testing.assert_allclose(found, [[[1, 1]], [[0.5, 0.5**0.5]]], atol=1e-3)
 
 
 def test_means_are_multiplied_not_the_mean_of_products():
-    """In one region: mean (0, 1) times mean (1, 0) is a quarter, the mean of their product would be 0."""
+    """In one region: mean (0, 1) times mean (1, 0) is a quarter, whose root is a half; the products are 0."""
     maps = np.array([[[0.0, 1.0, 1.0]]])
     found = cues(maps, np.array([[1.0, 0.0, 1.0]]), np.array([[0, 0, 1]]))
-    np.testing.assert_allclose(found, [[[0.25, 0.25, 1]]])
+    np.testing.assert_allclose(found, [[[0.5, 0.5, 1]]])
 
 
 def test_a_negative_map_counts_as_none():

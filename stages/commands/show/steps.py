@@ -101,7 +101,7 @@ def seeds(case: Case) -> Step:
 
 def cues(case: Case) -> Step:
     params = load("cues", Cues)
-    about = ["seeds", *["times saliency"] * (params.saliency == "saliency")]
+    about = ["seeds", *["with saliency"] * (params.saliency == "saliency")]
     about += [f"means of regions ({params.regions})"] * (params.regions != "none")
     return _maps(case, "cues", CUES, ", ".join(about))
 
