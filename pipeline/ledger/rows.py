@@ -11,8 +11,8 @@ from stages.common.params import ParameterError, Section, check, parse_yaml
 
 FOLDER, SETS, SYSTEMS, PLAIN = "ledger", "sets", "systems", "plain"
 ORDER = (  # of the kinds on the page: as a picture goes through the recipe; others come behind
-    PLAIN, "strategy", "attribution", "refinement", "weak-source", "network", "loss", "term", "inference",
-    "one-step", "few-shot", "diagnosis",
+    PLAIN, "best", "strategy", "attribution", "refinement", "weak-source", "network", "loss", "term",
+    "inference", "one-step", "few-shot", "diagnosis",
 )  # fmt: skip
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]  # a part of a branch's name
 

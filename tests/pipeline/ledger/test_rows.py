@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[3]
 CHOICES = (  # every method that a key may name has a row
     "classifier.method", "classifier.head", "seeds.method", "affinity_labels.method", "affinity.method",
     "pseudo_labels.method",
-    "pseudo_labels.merge", "segmenter.loss", "segmenter.network", "dataset.annotations", "saliency.of",
+    "pseudo_labels.maps", "pseudo_labels.merge", "cues.regions", "cues.saliency",
+    "segmenter.loss", "segmenter.network", "dataset.annotations", "saliency.of",
     "graph.of",
     "one_step.of", "one_step.heads.attention",
 )  # fmt: skip
