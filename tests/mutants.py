@@ -29,8 +29,9 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = (
-    *("seeds", "explanation", "diagnosis", "diagnosis/methods", "saliency", "affinity", "affinity_labels"),
-    *("pseudo_labels", "pseudo_labels/merges", "evaluation", "graph", "fold_masks", "few_shot", "episodes"),
+    *("seeds", "explanation", "diagnosis", "diagnosis/methods", "saliency", "cues", "affinity"),
+    *("affinity_labels", "pseudo_labels", "pseudo_labels/merges", "evaluation", "graph"),
+    *("fold_masks", "few_shot", "episodes"),
 )
 COMMON = (
     *("stages/common/crf.py", "stages/common/edges.py", "stages/common/labels.py", "stages/common/pairs.py"),
@@ -39,6 +40,7 @@ COMMON = (
     "stages/classifier/head.py",
     *("stages/common/reliable.py", "stages/common/networks/plain_vit.py"),
     *("stages/common/annotations.py", "stages/generate/strokes.py", "stages/generate/kinds.py"),
+    "stages/generate/limbs.py",
     *("stages/dataset/annotate.py", "stages/dataset/marks.py"),
     *(f"stages/one_step/{name}.py" for name in ("attention", "losses", "maps", "network")),
 )

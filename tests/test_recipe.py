@@ -129,7 +129,7 @@ def test_pictures_that_show_nothing_through_the_whole_recipe(project):
 
 
 def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(project):
-    """P-NOC with its ordinary classifier, C2AM-H with its second network, explanation, diagnosis, RRM.
+    """P-NOC with its ordinary classifier, C2AM-H with its second network, cues, explanation, diagnosis, RRM.
 
     A picture of each split shows nothing.
     """
@@ -147,8 +147,13 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         saliency__network__epochs=1,
         saliency__network__batch=4,
         saliency__network__augment__crop=64,
+        cues__of=["seeds"],
+        cues__saliency="saliency",
+        cues__regions="slic",
+        affinity_labels__of=["cues"],
         affinity_labels__hints="saliency",
         affinity_labels__method="saliency",
+        pseudo_labels__maps="cues",
         one_step__of=["rrm"],
         one_step__classification__epochs=1,
         one_step__energy__scale=0.25,
@@ -166,7 +171,9 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         evaluation__rungs={
             "seeds": "seeds",
             "saliency": "saliency",
+            "cues": "cues",
             "crf": "affinity_labels/crf",
+            "pseudo_labels": "pseudo_labels",
             "one_step_train": "one_step/train",
             "one_step": "one_step/val",
         },
@@ -174,7 +181,9 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
     targets = (
         "evaluation@seeds",
         "evaluation@saliency",
+        "evaluation@cues",
         "evaluation@crf",
+        "evaluation@pseudo_labels",
         "evaluation@one_step_train",
         "evaluation@one_step",
         "explanation@seeds",
@@ -186,6 +195,8 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
     optional = {
         "ordinary_classifier@dataset",
         "saliency@c2am_h",
+        "cues@seeds",
+        "evaluation@cues",
         "one_step@rrm",
         "evaluation@one_step",
         "explanation@seeds",
@@ -193,7 +204,7 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
         "evaluation@saliency",
         *(f"{step}@0" for step in ("fold_masks", "few_shot", "episodes")),
     }
-    assert ran >= optional | {"classifier", "seeds", "affinity_labels@seeds", "affinity@affinity_labels"}
+    assert ran >= optional | {"classifier", "seeds", "affinity_labels@cues", "affinity@affinity_labels"}
     assert "generate@synthetic" not in ran
     assert not read_mask(project.root / f"data/affinity_labels/affinity/{train}.png").any()
     for split, name in (("train", train), ("val", val)):
@@ -202,6 +213,9 @@ def test_every_optional_step_runs_through_dvc_and_a_second_time_nothing_does(pro
     assert read_json(project.root / "reports/diagnosis/metrics.json")["images"] == 3
     values = read_json(project.root / "reports/rungs/saliency/metrics.json")
     assert values["classes"] == "merged" and 0 < values["miou"] < 100 and values["images"] == 8
+    for rung in ("cues", "pseudo_labels"):
+        values = read_json(project.root / f"reports/rungs/{rung}/metrics.json")
+        assert 0 < values["miou"] < 100 and values["images"] == 8
     values = read_json(project.root / "reports/rungs/one_step/metrics.json")
     assert values["images"] == 4 and values["split"] == "val"
     values = read_json(project.root / "reports/few_shot/0/metrics.json")
