@@ -1,5 +1,6 @@
 """Seeds that stand on objects and end at their borders: data/seeds, data/saliency -> data/cues."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def main() -> str:
 
 @dataclass(frozen=True)
 class PictureCues:
-    """The cues of each training picture, as data/seeds has maps, at the picture's size."""
+    """The cues of each training picture, kept as data/seeds has maps."""
 
     params: Cues
 
@@ -40,11 +41,15 @@ class PictureCues:
         return [self._one(picture) for picture in pictures]
 
     def _one(self, picture: Picture) -> Files:
+        """Along regions at the picture's size; without them on the finer grid of what is read, and small."""
         seeds, size = read_npz(SEEDS / f"{picture.id}.npz"), (picture.height, picture.width)
-        salient = None
+        read = [seeds["maps"]]
         if self.params.saliency == "saliency":
-            salient = upsample(read_npz(SALIENCY / f"{picture.id}.npz")["maps"], size)[0]
-        found = cues(upsample(seeds["maps"], size), salient, self._parts(picture))
+            read.append(read_npz(SALIENCY / f"{picture.id}.npz")["maps"])
+        parts = self._parts(picture)
+        grid = size if parts is not None else finest([maps.shape[1:] for maps in read])
+        maps, *salient = (upsample(one, grid) for one in read)
+        found = cues(maps, salient[0][0] if salient else None, parts)
         whole = np.array(size, np.int32)
         return {"*.npz": npz_bytes(maps=found.astype(np.float16), classes=seeds["classes"], size=whole)}
 
@@ -58,6 +63,12 @@ class PictureCues:
             return segments(pixels, self.params.slic)
         assert self.params.felzenszwalb is not None
         return felzenszwalb.parts(pixels, self.params.felzenszwalb)
+
+
+def finest(sizes: Sequence[tuple[int, ...]]) -> tuple[int, int]:
+    """The most rows and the most columns of grids (h, w)."""
+    rows, columns = zip(*sizes, strict=True)
+    return max(rows), max(columns)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ cues:
   slic: {segments: 12, compactness: 10, sigma: 0}
 """
 HEIGHT, WIDTH = 20, 30
+Grid = tuple[int, int]
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_maps(folder: str, name: str, classes: list[int], seed: int) -> None:
-    maps = np.random.default_rng(seed).random((len(classes), 5, 8)).astype(np.float16)
+def write_maps(folder: str, name: str, classes: list[int], seed: int, grid: Grid = (5, 8)) -> None:
+    maps = np.random.default_rng(seed).random((len(classes), *grid)).astype(np.float16)
     content = npz_bytes(maps=maps, classes=np.int16(classes), size=np.int32([HEIGHT, WIDTH]))
     write_atomic(Path(f"data/{folder}/{name}.npz"), content)
 
@@ -64,25 +65,23 @@ def maps_of(name: str, folder: str = "cues") -> np.ndarray:
 
 
 def parts_of(regions: str) -> np.ndarray:
-    """By the library itself; without regions each pixel is one."""
+    """By the library itself."""
     pixels = read_picture(Path("data/dataset/images/a.png"))
     if regions == "felzenszwalb":
         return felzenszwalb(pixels, scale=50, sigma=0.5, min_size=8)
-    if regions == "slic":
-        return slic(pixels, n_segments=12, compactness=10, sigma=0, start_label=0)
-    return np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
+    return slic(pixels, n_segments=12, compactness=10, sigma=0, start_label=0)
 
 
 @pytest.mark.parametrize("saliency", ["nothing", "saliency"])
-@pytest.mark.parametrize("regions", ["none", "felzenszwalb", "slic"])
-def test_what_it_writes(project: Path, saliency: str, regions: str) -> None:
-    """As seeds are kept, at the picture's size: the evaluation and the labels read it alike."""
+@pytest.mark.parametrize("regions", ["felzenszwalb", "slic"])
+def test_means_of_regions_at_the_pictures_size(project: Path, saliency: str, regions: str) -> None:
+    """As seeds are kept: the evaluation and the labels read both alike."""
     run(saliency, regions)
     assert sorted(path.name for path in Path("data/cues").iterdir()) == ["a.npz", "b.npz"]
     arrays = read_npz(Path("data/cues/a.npz"))
     assert arrays["maps"].dtype == np.float16 and arrays["classes"].tolist() == [1, 2]
     parts = parts_of(regions)
-    assert regions == "none" or 2 <= parts.max() + 1 < 40
+    assert 2 <= parts.max() + 1 < 40
     seeds = upsample(read_npz(Path("data/seeds/a.npz"))["maps"], (HEIGHT, WIDTH))
     object_ = upsample(read_npz(Path("data/saliency/a.npz"))["maps"], (HEIGHT, WIDTH))[0]
     expected = np.zeros_like(seeds)
@@ -93,6 +92,21 @@ def test_what_it_writes(project: Path, saliency: str, regions: str) -> None:
             mean = one[inside].mean()
             expected[index][inside] = (mean * share) ** 0.5 if saliency == "saliency" else mean
     np.testing.assert_allclose(maps_of("a"), expected / expected.max(), atol=1e-3)
+    assert maps_of("b").shape == (0, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("saliency_grid", "grid"), [((5, 8), (5, 8)), ((10, 15), (10, 15)), ((3, 9), (5, 9))]
+)
+def test_without_regions_on_the_finer_grid(project: Path, saliency_grid: Grid, grid: Grid) -> None:
+    """So that a picture takes no more room than what was read; the file says its size all the same."""
+    write_maps("saliency", "a", [1], seed=2, grid=saliency_grid)
+    run(regions="none")
+    arrays = read_npz(Path("data/cues/a.npz"))
+    assert arrays["maps"].shape == (2, *grid) and arrays["size"].tolist() == [HEIGHT, WIDTH]
+    read = [upsample(read_npz(Path(f"data/{name}/a.npz"))["maps"], grid) for name in ("seeds", "saliency")]
+    expected = np.sqrt(read[0] * read[1])
+    np.testing.assert_allclose(arrays["maps"], expected / expected.max(), atol=1e-3)
     assert maps_of("b").shape == (0, HEIGHT, WIDTH)
 
 
