@@ -173,7 +173,7 @@ def test_an_invalid_result_is_not_written(root: Path) -> None:
 
 def test_an_unknown_name_lists_the_known(root: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"no preset .*psa.; there are a2gnn, boxes, chen, class-distribution, clip"
+        ValueError, match=r"no preset .*psa.; there are a2gnn, best, boxes, chen, class-distribution, clip"
     ):
         presets.apply(root, "../psa")
 
