@@ -6,7 +6,7 @@ from pydantic import Field
 
 from stages.affinity_labels.params import Superpixels
 from stages.common.params import Empty, Section
-from stages.pseudo_labels.params import Regions
+from stages.pseudo_labels.params import FelzenszwalbRegions
 
 
 class Cues(Section):
@@ -14,7 +14,7 @@ class Cues(Section):
     saliency: Literal["nothing", "saliency"]  # the maps of object and ground that weigh the seeds
     regions: Literal["none", "felzenszwalb", "slic"]  # of the picture, in each of which a map has one value
     none: Empty | None = None  # dvc.yaml declares the chosen way's keys only
-    felzenszwalb: Regions | None = None
+    felzenszwalb: FelzenszwalbRegions | None = None
     slic: Superpixels | None = None
 
     def together(self, recipe: Any) -> list[str]:

@@ -40,15 +40,15 @@ class Rule(Section):
     rest: Literal["keep", "vote", "clear"]
 
 
-class Regions(Section):
-    """Felzenszwalb's."""
+class FelzenszwalbRegions(Section):
+    """Regions of like colour, as large as the picture has them."""
 
     scale: Positive  # higher: larger regions
     sigma: Annotated[float, Field(ge=0)]  # pixels, of a blur before
     min_size: Count  # pixels of a region
 
 
-class Felzenszwalb(Regions, Rule):
+class Felzenszwalb(FelzenszwalbRegions, Rule):
     pass
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from skimage.segmentation import felzenszwalb
 
 from stages.pseudo_labels.merge import of_parts
-from stages.pseudo_labels.params import Felzenszwalb, Regions
+from stages.pseudo_labels.params import Felzenszwalb, FelzenszwalbRegions
 
 NEEDS = "picture"
 
@@ -16,7 +16,7 @@ def merged(
     return of_parts(labels, parts(picture, options), options)
 
 
-def parts(picture: np.ndarray, options: Regions) -> np.ndarray:
+def parts(picture: np.ndarray, options: FelzenszwalbRegions) -> np.ndarray:
     """The number of each pixel's region, from 0, int [H, W], of the RGB `picture` uint8 [H, W, 3]."""
     return felzenszwalb(
         picture, scale=options.scale, sigma=options.sigma, min_size=options.min_size, channel_axis=-1
