@@ -112,14 +112,19 @@ def ledger(
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
     only_page: Annotated[bool, typer.Option("--page", help="write the page anew, run nothing")] = False,
     svg: Annotated[Path | None, typer.Option(help="draw the best rows into this file, run nothing")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="write what is made here to ledger/SET.jsonl, run nothing")
+    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="only runs that ledger/SET.jsonl does not have")] = False,
 ) -> None:
     """Run every method of ledger/ that is not run yet, the cheapest first, and set all on one page."""
-    if only_plan + only_page + bool(svg) > 1:
-        raise ValueError("--plan says what would run, --page and --svg run nothing: choose one")
-    from pipeline.ledger.command import main
+    if only_plan + only_page + bool(svg) + keep > 1:
+        raise ValueError("--plan says what would run, --page, --svg and --keep run nothing: choose one")
+    from pipeline.ledger.command import Do, main
     from pipeline.project.root import find_root
 
-    raise SystemExit(main(find_root(), of, only or [], seeds, jobs, only_plan, only_page, svg))
+    do: Do = "plan" if only_plan else "page" if only_page else "keep" if keep else "run"
+    raise SystemExit(main(find_root(), of, only or [], seeds, jobs, do, new, svg))
 
 
 def _through(root: Path, name: str) -> Callable[..., bool]:

@@ -108,6 +108,11 @@ class Costs:
             max(self._each(run.stages, "memory") or [0]) or None,
         )
 
+    def devices(self, run: Numbers) -> list[str]:
+        """The accelerators that its stages ran on, as far as it is known."""
+        found = [str(self.lines.get(made, {}).get("device") or "") for made in run.stages]
+        return [name for name in dict.fromkeys(found) if name not in ("", "CPU")]
+
     def _sum(self, stages: Any, what: str) -> float | None:
         found = self._each(stages, what)
         return None if found is None else sum(found)

@@ -1,21 +1,15 @@
 """The rows of a set as a sweep: what its runs are called, and which of them are there."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.engine import worktrees
+from pipeline.ledger import work
 from pipeline.ledger.points import Point
 from pipeline.project import git
-from pipeline.results.snapshot import Snapshot, open_run
-from pipeline.results.standing import Standings
 from pipeline.sweep.definition import Sweep, Trial, base_values, with_values
-from stages.common import stamps
-
-GRAPH = "dvc.yaml"
-CODE = ("stages", GRAPH)  # what makes the numbers, beside the parameters; of stages/ what stamps name
 
 
 @dataclass(frozen=True)
@@ -73,30 +67,4 @@ def is_of(root: Path, run: str, revision: str, params: dict[str, Any], ends: Seq
 
     Both are commits. Only what its ends stem from is asked: a parameter that none of it reads may differ.
     """
-    if _tree(root, run, *CODE) == _tree(root, revision, *CODE) and base_values(root, run) == params:
-        return True
-    if _tree(root, run, GRAPH) != _tree(root, revision, GRAPH):
-        return False
-    standings = Standings(_Held(root, run, revision, params, open_run(root, run).lock))
-    return not any(standings.faults(end) for end in ends)
-
-
-class _Held(Snapshot):
-    """The lock of a run, with the parameters and the files of a revision to hold it against."""
-
-    def reader(self) -> stamps.Read:
-        assert self.commit
-        return _reader(self.root, self.commit)
-
-    def kept(self, value: str) -> str | None:
-        """None: it is enough that a stamp differs, what it said before is not fetched."""
-        return None
-
-
-def _tree(root: Path, commit: str, *paths: str) -> str:
-    return git.run(root, "ls-tree", commit, "--", *paths)
-
-
-@functools.lru_cache(maxsize=1)  # of the revision that is run; it reads all of stages/
-def _reader(root: Path, revision: str) -> stamps.Read:
-    return git.reader(root, revision)
+    return work.key(root, run, base_values(root, run), ends) == work.key(root, revision, params, ends)

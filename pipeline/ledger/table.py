@@ -3,14 +3,13 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pipeline.ledger import numbers
-from pipeline.ledger.numbers import Cost, Costs, Numbers
+from pipeline.ledger.numbers import Cost
 from pipeline.ledger.points import Point
+from pipeline.ledger.results import Result
 from pipeline.ledger.rows import PLAIN, Row, System
 from pipeline.ledger.runs import Rows
-from pipeline.project import git
 from pipeline.results import noise
 from pipeline.results.scores import text
 from pipeline.sweep.definition import Trial
@@ -51,6 +50,7 @@ class Line:
     state: str  # in words, with what it lacks
     scores: Mapping[str, Score]
     cost: Cost
+    kept: list[str] = field(default_factory=list)  # the machines of the runs that were not made here
 
 
 @dataclass(frozen=True)
@@ -88,33 +88,30 @@ def labels(lines: Sequence[Line]) -> list[str]:
 
 
 def lines(
-    root: Path, rows: Rows, points: Sequence[Point], trials: Sequence[Trial], done: frozenset[str],
+    rows: Rows, points: Sequence[Point], trials: Sequence[Trial], results: Mapping[str, Result],
     ended: Sequence[Ended], missing: Mapping[str, Sequence[str]],
 ) -> list[Line]:  # fmt: skip
-    """`done` names the finished runs, `ended` says what became of others, `missing` what a row lacks."""
+    """`results` are those of finished runs, by name; `missing` is what a row lacks, by its point."""
     said = {one.trial.name: one for one in ended}
-    done = done | {name for name, one in said.items() if one.outcome == FINISHED}
-    of_point: dict[str, dict[int | None, Numbers]] = {}
+    of_point: dict[str, dict[int | None, Result]] = {trial.point: {} for trial in trials}
     for trial in trials:
-        found = of_point.setdefault(trial.point, {})
-        if trial.name in done:
-            commit = git.resolve(root, f"refs/heads/{git.BRANCH}{trial.name}")
-            found[trial.seed] = numbers.read(root, commit, trial.to)
+        if trial.name in results:
+            of_point[trial.point][trial.seed] = results[trial.name]
     plain = next(rows.point(index) for index, point in enumerate(points) if point.is_plain)
-    costs, made = Costs(root), []
+    made = []
     for index, point in enumerate(points):
         name = rows.point(index)
-        mine = [trial for trial in trials if trial.point == name]
-        state = _state(mine, done, said, missing.get(name, ()))
-        scores = _scores(of_point[name], {} if name == plain else of_point[plain])
-        cost = _cost(costs, of_point[name], of_point[plain])
-        line = Line(point.kind, point.row, name, len(mine), len(of_point[name]), state, scores, cost)
-        made.append(line)
+        mine, runs = [trial for trial in trials if trial.point == name], of_point[name]
+        state = _state(mine, results, said, missing.get(name, ()))
+        scores = _scores(runs, {} if name == plain else of_point[plain])
+        cost = _cost([run.cost for run in runs.values()])
+        machines = [run.machine for run in runs.values() if run.kept]
+        made.append(Line(point.kind, point.row, name, len(mine), len(runs), state, scores, cost, machines))
     return made
 
 
 def _state(
-    trials: Sequence[Trial], done: frozenset[str], said: Mapping[str, Ended], missing: Sequence[str]
+    trials: Sequence[Trial], done: Mapping[str, Result], said: Mapping[str, Ended], missing: Sequence[str]
 ) -> str:
     finished = sum(trial.name in done for trial in trials)
     if finished == len(trials):
@@ -126,7 +123,7 @@ def _state(
     return f"{finished} of {len(trials)} runs finished, {why}" if finished else why
 
 
-def _scores(runs: Mapping[int | None, Numbers], plain: Mapping[int | None, Numbers]) -> dict[str, Score]:
+def _scores(runs: Mapping[int | None, Result], plain: Mapping[int | None, Result]) -> dict[str, Score]:
     mine, other = _by_label(runs), _by_label(plain)
     return {
         label: Score(
@@ -138,17 +135,16 @@ def _scores(runs: Mapping[int | None, Numbers], plain: Mapping[int | None, Numbe
     }
 
 
-def _by_label(runs: Mapping[int | None, Numbers]) -> dict[str, dict[object, float]]:
+def _by_label(runs: Mapping[int | None, Result]) -> dict[str, dict[object, float]]:
     found: dict[str, dict[object, float]] = {}
     for seed, run in runs.items():
-        for label, value in run.scores:
+        for label, value in run.scores.items():
             found.setdefault(label, {})[seed] = value
     return found
 
 
-def _cost(costs: Costs, runs: Mapping[int | None, Numbers], plain: Mapping[int | None, Numbers]) -> Cost:
+def _cost(each: Sequence[Cost]) -> Cost:
     """Of a run, the mean over those that are known."""
-    each = [costs.of(run, plain.get(seed)) for seed, run in runs.items()]
     means = [
         statistics.fmean(known) if (known := [value for value in column if value is not None]) else None
         for column in zip(*((one.seconds, one.own, one.memory) for one in each), strict=True)

@@ -6,19 +6,17 @@ they are small. `wsss plan` looks at the outputs as well.
 """
 
 import hashlib
-import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.memory import cached
-from pipeline.results import ends
+from pipeline.results import declared, ends
 from pipeline.results.diff import parting
-from pipeline.results.snapshot import TEMPLATE, Snapshot, hashes, resolved
+from pipeline.results.snapshot import Snapshot, hashes
 from stages.common import stamps
-from stages.common.params import fill, value_of
 
 PARAMS, CODE, RESULT, OUTCOME = "params", "code", "result", "outcome"
 DATASET = "dataset"  # the stage that makes pictures and masks
@@ -44,7 +42,7 @@ class Standings:
         self.run, self.lock = run, run.lock
         self.makers = {out: name for name, entry in run.lock.items() for out in hashes(entry, "outs")}
         self.stages = run.stages()
-        self.constant = {name for name, stage in self.stages.items() if _is_constant(stage)}
+        self.constant = {name for name, stage in self.stages.items() if declared.is_constant(stage)}
         self.bad = ends.read(run) if run.commit is None else {}
         self._code: dict[str, str] | None = None
         self._found: dict[str, list[Fault]] = {}  # by stage
@@ -143,7 +141,7 @@ class Standings:
     def _declared(self, name: str, entry: dict[str, Any]) -> Iterator[str]:
         """What dvc.yaml says of a stage, and its entry does not; nothing of templates that only DVC knows."""
         try:
-            said = _said(self.stages, name, self.run.params)
+            said = declared.of(self.stages, name, self.run.params)
         except ValueError:
             return
         if said.cmd != entry.get("cmd"):
@@ -175,48 +173,9 @@ class Standings:
         return self._code
 
 
-@dataclass(frozen=True)
-class _Said:
-    """A stage as dvc.yaml has it, templates filled in."""
-
-    cmd: str
-    deps: list[str]
-    keys: list[str]  # of params.yaml
-
-
-def _said(stages: Mapping[str, Any], stage: str, params: Mapping[str, Any]) -> _Said:
-    """Raises ValueError for what is not understood: DVC's templates can do more than ours."""
-    name, _, key = stage.partition("@")
-    entry, context = stages.get(name), dict(params)
-    each = resolved(entry.get("foreach"), params) if isinstance(entry, dict) else None
-    if entry and key and isinstance(each, dict | list):
-        context |= {"key": key, "item": each.get(key) if isinstance(each, dict) else key}
-        entry = entry.get("do")
-    if not isinstance(entry, dict) or not isinstance(entry.get("cmd"), str) or "wdir" in entry:
-        raise ValueError(f"{stage} cannot be read")
-    deps, keys = entry.get("deps") or (), entry.get("params") or ()
-    return _Said(
-        _filled(entry["cmd"], context),
-        [posixpath.normpath(_filled(path, context)) for path in deps],
-        [_filled(param, context) for param in keys if isinstance(param, str)],
-    )
-
-
-def _filled(text: Any, context: dict[str, Any]) -> str:
-    for template in TEMPLATE.finditer(text):
-        if not isinstance(value_of(context, template[1]), str):
-            raise ValueError(f"{template[0]} is no text: DVC has its own way to write it")
-    return fill(text, context)
-
-
 def _is_code(path: str, value: str) -> bool:
     """Neither data, nor a folder, nor the file whose values are compared one by one."""
     return not path.startswith(("data/", "/", "..")) and path != "params.yaml" and not value.endswith(".dir")
-
-
-def _is_constant(stage: Any) -> bool:
-    meta = stage.get("meta") if isinstance(stage, Mapping) else None
-    return isinstance(meta, Mapping) and meta.get("constant") is True
 
 
 def _md5(content: bytes) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.project import git
 from tests.common.conftest import Marked
 from tests.conftest import Project, once
 from tests.pipeline.sweep import conftest as sweeps
@@ -72,3 +73,14 @@ class Kept(Swept):
 @pytest.fixture
 def kept(with_rows: Project, tmp_path: Path, marked: Marked) -> Kept:
     return Kept(with_rows.copy(tmp_path / "project").root, marked)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[Path, str]:
+    """A repository with the graph of test_work, and its commit."""
+    from tests.pipeline.ledger.test_work import FILES, PARAMS, STAGES, committed, dump
+
+    git.run(tmp_path, "init", "-q")
+    dump(tmp_path, "dvc.yaml", {"stages": STAGES})
+    dump(tmp_path, "params.yaml", PARAMS)
+    return tmp_path, committed(tmp_path, **FILES)

@@ -1,6 +1,8 @@
 """`wsss ledger` as people use it, over five stages that take no time."""
 
+import json
 import re
+import shutil
 import signal
 
 import pytest
@@ -71,6 +73,59 @@ def test_it_goes_on_after_commits_and_makes_anew_what_changed(kept):
     assert "made with other parameters" in (kept.root / "reports/ledger/index.html").read_text()
 
 
+def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
+    """In another clone, where a run that is made again is held against it."""
+    assert kept.ledger("--only", "way", "--only", "plain", "--seeds", "1").returncode == 0
+    before, record = cells(kept), kept.root / "ledger/demo.jsonl"
+    done = kept.ledger("--keep", "--seeds", "1")
+    assert done.returncode == 0 and "ledger/demo.jsonl is written: commit it" in done.stdout
+    first = record.read_text()
+    assert [(line["row"], line["seed"]) for line in map(json.loads, first.splitlines())] == [
+        ("plain", 0), ("more", 0), ("both", 0), ("short", 0)
+    ]  # fmt: skip
+    git.run(kept.root, "branch", "-D", *(git.BRANCH + run for run in git.branches(kept.root)))
+    shutil.rmtree(kept.root / "reports/ledger")
+    kept.traced()
+
+    page = kept.ledger("--page", "--seeds", "1")
+    assert page.returncode == 0 and kept.traced() == [] and cells(kept) == before
+    assert "0 of 5 runs are made, 4 to make" in page.stdout and "4 runs are kept in" in page.stdout
+    html = (kept.root / "reports/ledger/index.html").read_text()
+    assert "4 of 5 runs are finished, 4 of them as ledger/demo.jsonl has them, of " in html
+    new = kept.ledger("--new", "--only", "way", "--only", "plain", "--seeds", "1", "--plan")
+    assert new.returncode == 0 and "0 to make" in new.stdout
+    new = kept.ledger("--new", "--only", "way", "--only", "plain", "--seeds", "2", "--plan").stdout
+    assert "4 to make" in new  # of the second seed
+
+    record.write_text(first.replace('"seeds": 43.0', '"seeds": 42.0', 1))
+    done = kept.ledger("--only", "more", "--only", "both", "--seeds", "1")
+    assert "ledger-demo-more-s0: finished, otherwise than kept: seeds 42.00, now 43.00 (" in done.stdout
+    assert "ledger-demo-both-s0: finished, as kept (" in done.stdout
+    assert kept.ledger("--keep", "--seeds", "1").returncode == 0
+    assert lines(record.read_text()) == lines(first)
+
+
+def lines(text):
+    """Without what a run took."""
+    costs = dict.fromkeys(("seconds", "own", "memory"))
+    return [{**json.loads(line), **costs} for line in text.splitlines()]
+
+
+def test_what_is_kept_of_other_parameters_says_nothing(kept):
+    assert kept.ledger("--only", "more", "--only", "short", "--seeds", "1").returncode == 0
+    assert kept.ledger("--keep", "--seeds", "1").returncode == 0
+    git.run(kept.root, "branch", "-D", *(git.BRANCH + run for run in git.branches(kept.root)))
+    write(kept.root, "presets/better", {"seeds": {"value": 4}})
+    kept.run("git", "add", "-A")
+    commit(kept)
+    page = kept.ledger("--page", "--seeds", "1")
+    assert page.returncode == 0 and "1 runs are kept in" in page.stdout
+    assert cells(kept)["more", ""] == ("", "", "")
+    (kept.root / "ledger/demo.jsonl").write_text("{}\n")
+    bad = kept.ledger("--page", "--seeds", "1")
+    assert bad.returncode == 1 and "ledger/demo.jsonl, line 1: " in bad.stdout and "row" in bad.stdout
+
+
 def test_the_plan_starts_nothing_and_puts_the_cheapest_first(kept):
     first = kept.ledger("--plan", "--seeds", "1")
     assert first.returncode == 0 and "besides what never ran here, in 4 of 4 rows" in first.stdout
@@ -122,6 +177,7 @@ def test_a_row_that_fails_does_not_stop_the_others(kept):
         (["--only", "plane"], "--only plane: no kind and no row of this set (did you mean plain?); kinds: "),
         (["--plan", "--page"], "choose one"),
         (["--page", "--svg", "best.svg"], "choose one"),
+        (["--keep", "--page"], "choose one"),
         (
             ["--svg", "best.svg"],
             "no row of demo has a number yet: `wsss ledger --only plain` makes the first",

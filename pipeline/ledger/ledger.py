@@ -1,0 +1,109 @@
+"""The rows of a set at a commit: which there are, which are made or kept, which could be."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.ledger import points, record, results, rows, runs, table, work
+from pipeline.ledger.points import Point
+from pipeline.ledger.record import Kept
+from pipeline.ledger.results import Result
+from pipeline.ledger.runs import Rows
+from pipeline.project import git
+from pipeline.sweep import definition, trials
+from pipeline.sweep.definition import Trial
+from pipeline.sweep.trials import FAILED, FINISHED, Ended
+
+
+class Ledger:
+    def __init__(self, root: Path, name: str, seeds: int) -> None:
+        self.root, self.name, self.seeds = root, name, seeds
+        self.all = rows.read(root)
+        self.kinds = self.all.of(name)
+        self.revision = git.resolve(root, "HEAD")
+        self.points: list[Point] = points.make(root, self.revision, self.kinds, name, self.all.sets[name])
+        self.rows: Rows = runs.sweep(name, self.revision, seeds, self.points)
+        self.base = definition.base_values(root, self.revision)
+        self.trials = self.rows.trials(self.base)
+        self.there = runs.there(root, self.rows, self.trials, self.base)
+        self.record = record.read(root, name)
+        self.kept = {trial.name: one for trial in self.trials if (one := self._kept(trial))}
+        lacks = {f"{self.rows.name}-{point.row.name}": points.missing(root, point) for point in self.points}
+        self.missing: dict[str, list[str]] = {name: lines for name, lines in lacks.items() if lines}
+        self.before = [ended for trial in self.trials if (ended := self._before(trial))]
+        self.ended: list[Ended] = []
+
+    def _before(self, trial: Trial) -> Ended | None:
+        """What is known of a run that is not there: it is of something else, or its last attempt failed."""
+        if trial.name in self.there.stale:
+            return Ended(trial, "made with other parameters, stages or code")
+        log = trials.logs(self.root, self.rows) / trial.name
+        if trial.name in self.there.finished or not log.is_dir():
+            return None
+        return Ended(trial, FAILED, f"what it said is in {log.relative_to(self.root)}")
+
+    def _kept(self, trial: Trial) -> Kept | None:
+        """What the record has of a run, if that is of what would be made now."""
+        found = self.record.get(self._place(trial))
+        return found if found and found.work == self._work(trial) else None
+
+    def _place(self, trial: Trial) -> tuple[str, int]:
+        return trial.point.removeprefix(f"{self.rows.name}-"), trial.seed or 0
+
+    def _work(self, trial: Trial) -> str:
+        values = definition.with_values(self.base, trial.overrides)
+        return work.key(self.root, self.revision, values, trial.to)
+
+    def open(self, only: Sequence[str], new: bool = False) -> list[Trial]:
+        """The runs of the chosen rows that are not made and lack nothing; `new`: and that are not kept.
+
+        The plain row's are among them where others of their seed are: it tells what those cost beyond it.
+        """
+        wanted = {f"{self.rows.name}-{row.name}" for row in rows.chosen(self.kinds, only)} - {*self.missing}
+        found = [
+            trial for trial in self.trials
+            if trial.point in wanted and trial.name not in self.there.finished
+        ]  # fmt: skip
+        unknown = {trial.seed for trial in found if trial.name not in self.kept}
+        beside = {trial.name for trial in found if trial.point == self.plain and trial.seed in unknown}
+        return [trial for trial in found if not new or trial.name not in {*self.kept} - beside]
+
+    @property
+    def plain(self) -> str:
+        return next(f"{self.rows.name}-{point.row.name}" for point in self.points if point.is_plain)
+
+    def made(self) -> dict[str, Result]:
+        """What the runs of this clone gave."""
+        now = {one.trial.name for one in self.ended if one.outcome == FINISHED}
+        done = [trial for trial in self.trials if trial.name in self.there.finished | now]
+        return results.made(self.root, done, self.plain)
+
+    def compared(self, trial: Trial) -> str:
+        """How a run that was made stands to what is kept of it, in words."""
+        if trial.name not in self.kept:
+            return ""
+        changed = record.differences(self.kept[trial.name], self.made()[trial.name].scores)
+        return f", otherwise than kept: {'; '.join(changed)}" if changed else ", as kept"
+
+    def keep(self) -> Path:
+        """Write what the runs of this clone gave into the record; a line that says the same stays."""
+        found, kept = self.made(), dict(self.record)
+        for trial in self.trials:
+            result, old = found.get(trial.name), self.kept.get(trial.name)
+            if result and not (old and not record.differences(old, result.scores)):
+                row, seed = self._place(trial)
+                kept[row, seed] = Kept(
+                    row=row, seed=seed, work=self._work(trial), commit=self.revision[:10],
+                    machine=result.machine, **vars(result.cost),
+                    scores={label: round(value, 4) for label, value in result.scores.items()},
+                )  # fmt: skip
+        return record.write(self.root, self.name, kept.values(), [point.row.name for point in self.points])
+
+    def table(self) -> table.Table:
+        bad = {one.trial.name for one in self.ended if one.outcome != FINISHED}
+        kept = {name: one for name, one in self.kept.items() if name not in bad}
+        found = results.kept(kept) | self.made()
+        ended = [*self.before, *self.ended]
+        made = table.lines(self.rows, self.points, self.trials, found, ended, self.missing)
+        title = self.all.sets[self.name].title
+        others = self.all.elsewhere(self.name)
+        return table.Table(self.name, title, self.revision, self.seeds, made, others, self.all.systems)

@@ -1,0 +1,85 @@
+"""What the runs of a set gave, kept in git: ledger/SET.jsonl, a line per run.
+
+So a clone shows every number before it has computed one, what several machines made is one table, and a run
+that is made again can be held against what it gave before.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline.ledger.numbers import Cost
+from pipeline.ledger.rows import FOLDER, Name
+from pipeline.project.root import write_whole
+from pipeline.results.scores import text
+from stages.common.params import ParameterError, Section, check
+
+SAME = 0.005  # percent: what is written with two digits
+
+
+class Kept(Section):
+    """A run."""
+
+    row: Name
+    seed: int = Field(ge=0)
+    work: str  # the key of what it was made of: of others it says nothing
+    commit: str
+    machine: str
+    seconds: float | None
+    own: float | None  # as Cost has them
+    memory: float | None
+    scores: dict[str, float]  # percent
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(self.seconds, self.own, self.memory)
+
+
+def path(root: Path, name: str) -> Path:
+    return root / FOLDER / f"{name}.jsonl"
+
+
+def read(root: Path, name: str) -> dict[tuple[str, int], Kept]:
+    """The runs of a set by row and seed; none where nothing is kept. ValueError for a spoilt line."""
+    file = path(root, name)
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    found = [_line(line, f"{FOLDER}/{file.name}, line {number}") for number, line in enumerate(lines, 1)]
+    return {(one.row, one.seed): one for one in found}
+
+
+def write(root: Path, name: str, kept: Iterable[Kept], order: Sequence[str]) -> Path:
+    """Whole, its lines by row as `order` has them, then by seed; rows that are not in `order` are gone."""
+    known = [one for one in kept if one.row in order]
+    known.sort(key=lambda one: (order.index(one.row), one.seed))
+    lines = [json.dumps(one.model_dump()) + "\n" for one in known]
+    write_whole(path(root, name), "".join(lines))
+    return path(root, name)
+
+
+def differences(kept: Kept, scores: Mapping[str, float]) -> list[str]:
+    """Where a run gave something else than what is kept, a score each, in words."""
+    found = []
+    for label in dict.fromkeys([*kept.scores, *scores]):
+        old, new = kept.scores.get(label), scores.get(label)
+        if old is None or new is None or abs(old - new) > SAME:
+            found.append(f"{label} {_said(old)}, now {_said(new)}")
+    return found
+
+
+def _said(value: float | None) -> str:
+    return "nothing" if value is None else text(value)
+
+
+def _line(line: str, where: str) -> Kept:
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where} is no JSON ({error.msg}): take the file as git has it") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: an object is expected, take the file as git has it")
+    try:
+        return check(Kept, values, where)
+    except ParameterError as error:
+        raise ValueError(" ".join(str(error).split())) from None

@@ -1,0 +1,115 @@
+"""The key of what a run's results are made of: what changes it, and what does not."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.ledger import work
+from pipeline.project import git
+
+STAGES = {
+    "code": {"cmd": "stamp", "meta": {"stamps": True}, "deps": ["stages"], "outs": ["data/code"]},
+    "parameters": {"cmd": "check", "meta": {"constant": True}, "params": ["all"], "outs": ["data/ok"]},
+    "dataset": {"cmd": "make ${dataset.name}", "deps": ["tool.sh"], "outs": [{"data/dataset": {"x": 1}}]},
+    "seeds": {
+        "cmd": "python -m stages.seeds",
+        "deps": ["data/ok", "data/code/seeds", "data/dataset/train"],
+        "params": ["seeds.${seeds.method}"],
+        "outs": ["data/seeds"],
+    },
+    "evaluation": {
+        "foreach": "${rungs}",
+        "do": {"cmd": "score ${item}", "deps": ["data/${item}"], "outs": ["reports/${key}"]},
+    },
+}  # fmt: skip
+PARAMS = {
+    "all": 1, "dataset": {"name": "small"}, "segmenter": {"epochs": 1}, "rungs": {"first": "seeds"},
+    "seeds": {"method": "cam", "cam": {"scales": [1.0]}, "other": {"steps": 2}},
+}  # fmt: skip
+FILES = {
+    "stages/__init__.py": "", "stages/seeds/__init__.py": "", "stages/other.py": "A = 1\n", "tool.sh": "a\n",
+    "stages/seeds/__main__.py": "from stages.seeds import cam\nprint(cam.B)\n",
+    "stages/seeds/cam.py": "B = 1\n", "README.md": "a\n",
+}  # fmt: skip
+END = ["evaluation@first"]
+
+
+def committed(root: Path, **files: str) -> str:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    git.run(root, "add", "-A")
+    git.run(root, "commit", "-qm", "x", "--allow-empty")
+    return git.resolve(root, "HEAD")
+
+
+def dump(root: Path, name: str, values: dict) -> None:
+    YAML().dump(values, root / name)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "same"),
+    [
+        ("README.md", "b\n", True),
+        ("stages/other.py", "A = 2\n", True),  # no stage uses it
+        ("stages/seeds/cam.py", "B = 2\n", False),
+        ("tool.sh", "b\n", False),
+    ],
+)
+def test_the_code_that_the_stages_run(made, file, text, same):
+    root, commit = made
+    later = committed(root, **{file: text})
+    assert (work.key(root, commit, PARAMS, END) == work.key(root, later, PARAMS, END)) == same
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({"segmenter": {"epochs": 2}}, True),
+        ({"all": 2}, True),  # only a check reads it
+        ({"rungs": {"first": "seeds", "second": "dataset"}}, True),
+        ({"seeds": PARAMS["seeds"] | {"other": {"steps": 3}}}, True),  # the method is cam
+        ({"seeds": PARAMS["seeds"] | {"cam": {"scales": [2.0]}}}, False),
+        ({"seeds": PARAMS["seeds"] | {"method": "other"}}, False),
+        ({"dataset": {"name": "large"}}, False),  # two stages above
+        ({"rungs": {"first": "dataset"}}, False),
+    ],
+)
+def test_the_parameters_that_the_stages_read(made, changed, same):
+    root, commit = made
+    assert (work.key(root, commit, PARAMS, END) == work.key(root, commit, PARAMS | changed, END)) == same
+
+
+def test_the_ends_count_and_their_order_does_not(made):
+    root, commit = made
+    keys = [
+        work.key(root, commit, PARAMS, ends)
+        for ends in (["seeds"], ["seeds", "dataset"], ["dataset", "seeds"])
+    ]
+    assert keys[0] != keys[1] == keys[2]
+    assert work.key(root, commit, PARAMS, ["nothing"]) != work.key(root, commit, PARAMS, [])
+
+
+@pytest.mark.parametrize(
+    ("stage", "entry", "same"),
+    [
+        ("segmenter", {"cmd": "true", "outs": ["data/segmenter"]}, True),
+        ("dataset", STAGES["dataset"] | {"cmd": "make it"}, False),
+        ("seeds", STAGES["seeds"] | {"deps": ["data/code/seeds"]}, False),
+    ],
+)
+def test_what_the_graph_says_of_them(made, stage, entry, same):
+    root, commit = made
+    dump(root, "dvc.yaml", {"stages": STAGES | {stage: entry}})
+    later = committed(root)
+    assert (work.key(root, commit, PARAMS, END) == work.key(root, later, PARAMS, END)) == same
+
+
+def test_of_a_graph_that_only_dvc_understands_all_counts(made):
+    root, _ = made
+    dump(root, "dvc.yaml", {"stages": STAGES | {"odd": {"cmd": "run ${seeds.cam}", "outs": ["x"]}}})
+    commit = committed(root)
+    later = committed(root, **{"stages/other.py": "A = 2\n"})
+    assert work.key(root, commit, PARAMS, END) == work.key(root, commit, PARAMS, END)
+    assert work.key(root, commit, PARAMS, END) != work.key(root, later, PARAMS, END)
