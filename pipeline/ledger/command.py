@@ -70,7 +70,7 @@ def _say(ledger: Ledger, open_: Sequence[Trial]) -> None:
     for point, lines in ledger.missing.items():
         print(visible(f"  {point} is not run: {'; '.join(lines)}"))
     if ledger.kept:
-        print(f"{len(ledger.kept)} runs are kept in {record.path(Path(), ledger.name)}")
+        print(f"kept in {record.path(Path(), ledger.name)}: {len(ledger.kept)} of {len(ledger.trials)} runs")
     if stale := [trial for trial in open_ if trial.name in ledger.there.stale]:
         print(f"made again, for they are of other parameters, stages or code: {len(stale)}")
 

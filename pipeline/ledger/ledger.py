@@ -81,8 +81,10 @@ class Ledger:
         """How a run that was made stands to what is kept of it, in words."""
         if trial.name not in self.kept:
             return ""
-        changed = record.differences(self.kept[trial.name], self.made()[trial.name].scores)
-        return f", otherwise than kept: {'; '.join(changed)}" if changed else ", as kept"
+        old, new = self.kept[trial.name], self.made()[trial.name]
+        changed = record.differences(old, new.scores)
+        where = f" of {old.machine}" if changed and old.machine != new.machine else ""
+        return f", otherwise than kept{where}: {'; '.join(changed)}" if changed else ", as kept"
 
     def keep(self) -> Path:
         """Write what the runs of this clone gave into the record; a line that says the same stays."""

@@ -50,7 +50,7 @@ class Line:
     state: str  # in words, with what it lacks
     scores: Mapping[str, Score]
     cost: Cost
-    kept: list[str] = field(default_factory=list)  # the machines of the runs that were not made here
+    kept_on: list[str] = field(default_factory=list)  # the machines of the runs that were not made here
 
 
 @dataclass(frozen=True)
