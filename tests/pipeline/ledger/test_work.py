@@ -97,6 +97,7 @@ def test_the_ends_count_and_their_order_does_not(made):
         ("segmenter", {"cmd": "true", "outs": ["data/segmenter"]}, True),
         ("dataset", STAGES["dataset"] | {"cmd": "make it"}, False),
         ("seeds", STAGES["seeds"] | {"deps": ["data/code/seeds"]}, False),
+        ("seeds", STAGES["seeds"] | {"deps": [*STAGES["seeds"]["deps"], "data/raw/maps"]}, False),
     ],
 )
 def test_what_the_graph_says_of_them(made, stage, entry, same):
