@@ -61,7 +61,7 @@ def about(table: Table) -> str:
     runs = sum(line.runs for line in table.lines)
     seeds = f"{table.seeds} seed{'s' * (table.seeds > 1)}"
     kept = [machine for line in table.lines for machine in line.kept_on]
-    where = f"ledger/{table.name}.jsonl has them, of {' and '.join(dict.fromkeys(kept))}"
+    where = f"ledger/{table.name}.jsonl has them, made on {' and '.join(dict.fromkeys(kept))}"
     return (
         f"{len(table.lines)} rows x {seeds} on {table.title}, commit {table.revision[:10]}: {finished} of"
         f" {runs} runs are finished{f', {len(kept)} of them as {where}' if kept else ''}."

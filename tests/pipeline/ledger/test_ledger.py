@@ -94,7 +94,7 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
         and "kept in ledger/demo.jsonl: 4 of 5 runs" in page.stdout
     )
     html = (kept.root / "reports/ledger/index.html").read_text()
-    assert "4 of 5 runs are finished, 4 of them as ledger/demo.jsonl has them, of " in html
+    assert "4 of 5 runs are finished, 4 of them as ledger/demo.jsonl has them, made on " in html
     new = kept.ledger("--new", "--only", "way", "--only", "plain", "--seeds", "1", "--plan")
     assert new.returncode == 0 and "0 to make" in new.stdout
     new = kept.ledger("--new", "--only", "way", "--only", "plain", "--seeds", "2", "--plan").stdout
