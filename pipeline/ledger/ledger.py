@@ -65,7 +65,8 @@ class Ledger:
         ]  # fmt: skip
         unknown = {trial.seed for trial in found if trial.name not in self.kept}
         beside = {trial.name for trial in found if trial.point == self.plain and trial.seed in unknown}
-        return [trial for trial in found if not new or trial.name not in {*self.kept} - beside]
+        left_out = {*self.kept} - beside if new else set[str]()
+        return [trial for trial in found if trial.name not in left_out]
 
     @property
     def plain(self) -> str:
