@@ -108,6 +108,7 @@ def ledger(
         typer.Option(help="a kind or a row; may be repeated", autocompletion=complete.ledger_rows),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="each row with every seed from 0 on")] = 3,
+    seed: Annotated[int | None, typer.Option(min=0, help="run this seed alone")] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="runs at the same time")] = 1,
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
     only_page: Annotated[bool, typer.Option("--page", help="write the page anew, run nothing")] = False,
@@ -124,7 +125,7 @@ def ledger(
     from pipeline.project.root import find_root
 
     do: Do = "plan" if only_plan else "page" if only_page else "keep" if keep else "run"
-    raise SystemExit(main(find_root(), of, only or [], seeds, jobs, do, new, svg))
+    raise SystemExit(main(find_root(), of, only or [], seeds, jobs, do, new, seed, svg))
 
 
 def _through(root: Path, name: str) -> Callable[..., bool]:

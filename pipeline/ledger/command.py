@@ -26,13 +26,14 @@ def main(
     jobs: int,
     do: Do = "run",
     new: bool = False,
+    seed: int | None = None,
     svg: Path | None = None,
 ) -> int:
     """Returns the exit status: 0 if all chosen rows that can run are finished, 1 if not, 130 after Ctrl-C."""
     root = git.main_root(root)
     warn_of_changes(root, git.resolve(root, "HEAD"))
     ledger = Ledger(root, name, seeds)
-    open_ = ledger.open(only, new)
+    open_ = ledger.open(only, new, seed)
     _say(ledger, open_)
     if do == "keep":
         print(f"{ledger.keep().relative_to(root)} is written: commit it")

@@ -53,15 +53,19 @@ class Ledger:
         values = definition.with_values(self.base, trial.overrides)
         return work.key(self.root, self.revision, values, trial.to)
 
-    def open(self, only: Sequence[str], new: bool = False) -> list[Trial]:
+    def open(self, only: Sequence[str], new: bool = False, seed: int | None = None) -> list[Trial]:
         """The runs of the chosen rows that are not made and lack nothing; `new`: and that are not kept.
 
-        The plain row's are among them where others of their seed are: it tells what those cost beyond it.
+        `seed`: of all seeds this one; ValueError where there is no such seed. The plain
+        row's are among them where others of their seed are: it tells what those cost beyond it.
         """
+        if seed is not None and seed >= self.seeds:
+            raise ValueError(f"--seed {seed}: --seeds {self.seeds} has 0 to {self.seeds - 1}")
         wanted = {f"{self.rows.name}-{row.name}" for row in rows.chosen(self.kinds, only)} - {*self.missing}
         found = [
             trial for trial in self.trials
             if trial.point in wanted and trial.name not in self.there.finished
+            and (seed is None or seed == (trial.seed or 0))
         ]  # fmt: skip
         unknown = {trial.seed for trial in found if trial.name not in self.kept}
         beside = {trial.name for trial in found if trial.point == self.plain and trial.seed in unknown}
