@@ -99,6 +99,10 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
     assert new.returncode == 0 and "0 to make" in new.stdout
     new = kept.ledger("--new", "--only", "way", "--only", "plain", "--seeds", "2", "--plan").stdout
     assert "4 to make" in new  # of the second seed
+    new = kept.ledger("--seed", "1", "--only", "way", "--seeds", "2", "--plan").stdout
+    assert "0 of 10 runs are made, 3 to make" in new and "more   1 run " in new
+    none = kept.ledger("--seed", "2", "--seeds", "2", "--plan")
+    assert none.returncode != 0 and "--seed 2: --seeds 2 has 0 to 1" in none.stdout
 
     spoilt = [line | {"machine": "an abacus"} for line in map(json.loads, first.splitlines())]
     spoilt[1]["scores"]["seeds"] = 42.0
