@@ -114,7 +114,7 @@ def ledger(
     only_page: Annotated[bool, typer.Option("--page", help="write the page anew, run nothing")] = False,
     svg: Annotated[Path | None, typer.Option(help="draw the best rows into this file, run nothing")] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="write what is made here to ledger/SET.jsonl, run nothing")
+        bool, typer.Option("--keep", help="write what is made here to ledger/SET.jsonl and .md, run nothing")
     ] = False,
     new: Annotated[bool, typer.Option("--new", help="only runs that ledger/SET.jsonl does not have")] = False,
 ) -> None:

@@ -36,7 +36,8 @@ def main(
     open_ = ledger.open(only, new, seed)
     _say(ledger, open_)
     if do == "keep":
-        print(f"{ledger.keep().relative_to(root)} is written: commit it")
+        kept = [ledger.keep(), page.keep(root, ledger.of_record())]
+        print(f"{' and '.join(str(file.relative_to(root)) for file in kept)} are written: commit them")
         return 0
     if svg:
         picture.draw(ledger.table(), svg)

@@ -1,6 +1,6 @@
 """The rows of a set at a commit: which there are, which are made or kept, which could be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.ledger import points, record, results, rows, runs, table, work
@@ -8,6 +8,7 @@ from pipeline.ledger.points import Point
 from pipeline.ledger.record import Kept
 from pipeline.ledger.results import Result
 from pipeline.ledger.runs import Rows
+from pipeline.ledger.table import Table
 from pipeline.project import git
 from pipeline.sweep import definition, trials
 from pipeline.sweep.definition import Trial
@@ -25,12 +26,15 @@ class Ledger:
         self.base = definition.base_values(root, self.revision)
         self.trials = self.rows.trials(self.base)
         self.there = runs.there(root, self.rows, self.trials, self.base)
-        self.record = record.read(root, name)
-        self.kept = {trial.name: one for trial in self.trials if (one := self._kept(trial))}
+        self._read()
         lacks = {f"{self.rows.name}-{point.row.name}": points.missing(root, point) for point in self.points}
         self.missing: dict[str, list[str]] = {name: lines for name, lines in lacks.items() if lines}
         self.before = [ended for trial in self.trials if (ended := self._before(trial))]
         self.ended: list[Ended] = []
+
+    def _read(self) -> None:
+        self.record = record.read(self.root, self.name)
+        self.kept = {trial.name: one for trial in self.trials if (one := self._kept(trial))}
 
     def _before(self, trial: Trial) -> Ended | None:
         """What is known of a run that is not there: it is of something else, or its last attempt failed."""
@@ -103,14 +107,21 @@ class Ledger:
                     machine=result.machine, **vars(result.cost),
                     scores={label: round(value, 4) for label, value in result.scores.items()},
                 )  # fmt: skip
-        return record.write(self.root, self.name, kept.values(), [point.row.name for point in self.points])
+        place = record.write(self.root, self.name, kept.values(), [point.row.name for point in self.points])
+        self._read()
+        return place
 
-    def table(self) -> table.Table:
+    def of_record(self) -> Table:
+        """What is kept, whatever is made in this clone."""
+        return self._table(results.kept(self.kept), [])
+
+    def table(self) -> Table:
         bad = {one.trial.name for one in self.ended if one.outcome != FINISHED}
         kept = {name: one for name, one in self.kept.items() if name not in bad}
-        found = results.kept(kept) | self.made()
-        ended = [*self.before, *self.ended]
+        return self._table(results.kept(kept) | self.made(), [*self.before, *self.ended])
+
+    def _table(self, found: Mapping[str, Result], ended: Sequence[Ended]) -> Table:
         made = table.lines(self.rows, self.points, self.trials, found, ended, self.missing)
         title = self.all.sets[self.name].title
         others = self.all.elsewhere(self.name)
-        return table.Table(self.name, title, self.revision, self.seeds, made, others, self.all.systems)
+        return Table(self.name, title, self.revision, self.seeds, made, others, self.all.systems)

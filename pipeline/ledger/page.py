@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.ledger import systems
+from pipeline.ledger import record, systems
 from pipeline.ledger.numbers import Cost
 from pipeline.ledger.table import Line, Score, Table, labels
 from pipeline.project import tables
@@ -16,6 +16,10 @@ from pipeline.results.scores import text
 from stages.common.artifacts import as_text
 
 GIB = 2**30
+LEGEND = (
+    "In brackets the change against the plain row with the same seeds: `noise` where the seeds may explain"
+    " it, `?` where one seed on a side cannot tell. Minutes are of all stages that lead to a row's numbers."
+)
 COLUMNS = (
     "set", "kind", "row", "score", "mean", "deviation", "seeds", "change", "margin", "verdict", "minutes",
     "own_minutes", "memory_gib", "published", "published_source", "state", "again",
@@ -41,6 +45,13 @@ def write(root: Path, table: Table) -> Path:
     return page
 
 
+def keep(root: Path, table: Table) -> Path:
+    """The summary beside the record, for those who read it where git is shown."""
+    place = record.path(root, table.name).with_suffix(".md")
+    write_whole(place, to_markdown(table))
+    return place
+
+
 def render(table: Table) -> str:
     return pages.render(
         "ledger.html",
@@ -61,10 +72,11 @@ def about(table: Table) -> str:
     runs = sum(line.runs for line in table.lines)
     seeds = f"{table.seeds} seed{'s' * (table.seeds > 1)}"
     kept = [machine for line in table.lines for machine in line.kept_on]
-    where = f"ledger/{table.name}.jsonl has them, made on {' and '.join(dict.fromkeys(kept))}"
+    many = "all" if len(kept) == finished else f"{len(kept)} of them"
+    where = f"{many} as ledger/{table.name}.jsonl has them, made on {' and '.join(dict.fromkeys(kept))}"
     return (
         f"{len(table.lines)} rows x {seeds} on {table.title}, commit {table.revision[:10]}: {finished} of"
-        f" {runs} runs are finished{f', {len(kept)} of them as {where}' if kept else ''}."
+        f" {runs} runs are finished{f', {where}' if kept else ''}."
         " Percent, mean ± standard deviation over the seeds; what is not known is left empty."
     )
 
@@ -77,13 +89,13 @@ def _columns(table: Table, lines: Sequence[Line]) -> list[str]:
 
 def to_markdown(table: Table) -> str:
     """A table for each kind, the plain row first."""
-    parts = [f"# Ledger of {table.name}\n\n{about(table)}\n"]
+    parts = [f"# Ledger of {table.name}\n\n{about(table)}\n\n{LEGEND}\n"]
     for kind, lines in table.kinds.items():
         columns = _columns(table, lines)
-        header = ["row", *columns, "minutes", "memory, GiB", "published", "state"]
+        header = ["row", "", *columns, "minutes", "memory, GiB", "published", "state"]
         compared = [table.plain] if {*columns} & {*table.plain.scores} else []
         rows = [_cells(line, columns) for line in [*compared, *lines]]
-        parts.append(f"## {kind}\n\n{tables.markdown(header, rows, range(1, len(columns) + 3))}")
+        parts.append(f"## {kind}\n\n{tables.markdown(header, rows, range(2, len(columns) + 4))}")
     if table.systems:
         parts.append(f"## The documents' systems\n\n{tables.markdown(SYSTEM, list(_systems(table)), [6, 7])}")
     return "\n".join(parts)
@@ -106,7 +118,15 @@ def _cells(line: Line, columns: Sequence[str]) -> list[str]:
         for label in columns
     ]
     published = f"{line.row.published.value} ({line.row.published.source})" if line.row.published else ""
-    return [line.row.name, *cells, _minutes(line.cost.seconds), _memory(line), published, line.state]
+    return [
+        line.row.name,
+        line.row.title,
+        *cells,
+        _minutes(line.cost.seconds),
+        _memory(line),
+        published,
+        line.state,
+    ]
 
 
 def _minutes(seconds: float | None) -> str:

@@ -46,7 +46,7 @@ def test_rows_are_run_and_set_beside_the_plain_one(kept):
     assert "wsss ledger --only both --seeds 2" in page and "99 of 100" in page
     assert "it needs a GPU" in page and "+13.00" in page
     summary = (kept.root / "reports/ledger/summary.md").read_text()
-    assert "| more | 103.50 ± 0.71 (+3.00) | 43.50 ± 0.71 (+3.00) | 0." in summary
+    assert "| more | More | 103.50 ± 0.71 (+3.00) | 43.50 ± 0.71 (+3.00) | 0." in summary
 
     again = kept.ledger("--seeds", "2")
     assert again.returncode == 0 and "8 of 10 runs are made, 0 to make" in again.stdout
@@ -78,8 +78,10 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
     assert kept.ledger("--only", "way", "--only", "plain", "--seeds", "1").returncode == 0
     before, record = cells(kept), kept.root / "ledger/demo.jsonl"
     done = kept.ledger("--keep", "--seeds", "1")
-    assert done.returncode == 0 and "ledger/demo.jsonl is written: commit it" in done.stdout
-    first = record.read_text()
+    assert done.returncode == 0 and "ledger/demo.jsonl and ledger/demo.md are written" in done.stdout
+    first, summary = record.read_text(), (kept.root / "ledger/demo.md").read_text()
+    assert "4 of 5 runs are finished, all as ledger/demo.jsonl has them" in summary
+    assert "| more | More | 103.00 (+3.00 ?) | 43.00 (+3.00 ?) | " in summary
     assert [(line["row"], line["seed"]) for line in map(json.loads, first.splitlines())] == [
         ("plain", 0), ("more", 0), ("both", 0), ("short", 0)
     ]  # fmt: skip
@@ -94,7 +96,7 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
         and "kept in ledger/demo.jsonl: 4 of 5 runs" in page.stdout
     )
     html = (kept.root / "reports/ledger/index.html").read_text()
-    assert "4 of 5 runs are finished, 4 of them as ledger/demo.jsonl has them, made on " in html
+    assert "4 of 5 runs are finished, all as ledger/demo.jsonl has them, made on " in html
     new = kept.ledger("--new", "--only", "way", "--only", "plain", "--seeds", "1", "--plan")
     assert new.returncode == 0 and "0 to make" in new.stdout
     new = kept.ledger("--new", "--only", "way", "--only", "plain", "--seeds", "2", "--plan").stdout
@@ -111,6 +113,10 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
     assert "-more-s0: finished, otherwise than kept of an abacus: seeds 42.00, now 43.00 (" in done.stdout
     assert "ledger-demo-both-s0: finished, as kept (" in done.stdout
     assert kept.ledger("--keep", "--seeds", "1").returncode == 0
+    assert (
+        "all as ledger/demo.jsonl has them, made on an abacus and "
+        in (kept.root / "ledger/demo.md").read_text()
+    )
     found = [json.loads(line) for line in record.read_text().splitlines()]
     assert [line["scores"] for line in found] == [json.loads(line)["scores"] for line in first.splitlines()]
     assert [line["machine"] == "an abacus" for line in found] == [True, False, True, True]

@@ -74,13 +74,16 @@ def test_a_line_per_score_and_nothing_where_nothing_is_known(tmp_path):
 def test_the_summary():
     text = page.to_markdown(made())
     assert "6 rows x 3 seeds on the generated pictures, commit 0123456789: 15 of 18 runs are finished" in text
-    assert "| row | seeds | minutes | memory, GiB | published | state |" in text
-    assert "| plain | 49.28 ± 0.12 | 10.0 | 1.00 |  | finished |" in text
-    assert "| lifted | 50.26 ± 0.20 (+0.98) | 20.0 | 2.00 |  | finished |" in text
-    assert "| noisy | 49.16 ± 0.86 (-0.12 noise) |  |  | VOC 2012, CAM on train: 47.8 -> 51.5 (Jo and" in text
-    assert "| same | 3.10 ± 0.10 (equal) | 10.5 |" in text
+    assert "| row |  | seeds | minutes | memory, GiB | published | state |" in text
+    assert "| plain | Plain | 49.28 ± 0.12 | 10.0 | 1.00 |  | finished |" in text
+    assert "| lifted | Lifted | 50.26 ± 0.20 (+0.98) | 20.0 | 2.00 |  | finished |" in text
+    assert (
+        "| noisy | Noisy | 49.16 ± 0.86 (-0.12 noise) |  |  | VOC 2012, CAM on train: 47.8 -> 51.5 (Jo and"
+        in text
+    )
+    assert "| same | Same | 3.10 ± 0.10 (equal) | 10.5 |" in text
     assert text.count("\n| plain |") == 2  # not where it has none of the scores
-    assert "| absent |  |  |  | not run: <weights> are not there |" in text
+    assert "| absent | Absent |  |  |  | not run: <weights> are not there |" in text
 
 
 def test_a_system_has_those_of_its_rows_that_the_set_has():
