@@ -83,7 +83,8 @@ def _plan(ledger: Ledger, open_: Sequence[Trial], jobs: int, listener: terminal.
         return []
     rows_open = len({trial.point for trial in open_})
     print(f"planning {rows_open} rows, which takes about a second each")
-    found = estimate.make(ledger.root, ledger.rows, open_, ledger.plain, listener)
+    recorded = ledger.recorded(open_)
+    found = estimate.make(ledger.root, ledger.rows, open_, ledger.plain, listener, recorded)
     for line in estimate.lines(found, jobs):
         print(visible(line))
     for one in found:

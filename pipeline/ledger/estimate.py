@@ -2,10 +2,11 @@
 
 A row's first open run is planned, and its other seeds are taken to cost as much. Work that several rows need
 is counted once, where the first of them does it. A stage's time is that of the row's own earlier runs, else
-that of the stage in any recipe, and then the row's is "about"; nobody knows one that never ran here.
+that of the stage in any recipe, and then the row's is "about". Where one never ran here, the row takes what
+the record says that it took elsewhere; of a row that is not there either nobody knows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,22 @@ class Estimate:
     seconds: float  # of all of them, of the stages whose time is known
     unknown: tuple[str, ...]  # the stages that never ran here
     borrowed: bool  # whether some times are those of other rows
+    recorded: bool = False  # whether the time is that of the record, for some of its stages never ran here
     blocked: str = ""  # why it could not run
 
 
-def make(root: Path, rows: Rows, open_: Sequence[Trial], plain: str, listener: Listener) -> list[Estimate]:
-    """The plain row first, then the cheapest; what nobody knows comes last."""
+def make(
+    root: Path,
+    rows: Rows,
+    open_: Sequence[Trial],
+    plain: str,
+    listener: Listener,
+    record: Mapping[str, float],
+) -> list[Estimate]:
+    """The plain row first, then the cheapest; what nobody knows comes last.
+
+    `record` has the seconds of a run by point.
+    """
     of_point: dict[str, list[Trial]] = {}
     for trial in open_:
         of_point.setdefault(trial.point, []).append(trial)
@@ -42,7 +54,7 @@ def make(root: Path, rows: Rows, open_: Sequence[Trial], plain: str, listener: L
     own = {point: _own(lines, point) for point in plans}
     costs = {point: _work(*plans[point], own[point]) for point in plans}
     done = set(costs[plain]) if plain in costs else set()
-    order = sorted(costs, key=lambda point: (point != plain, *_price(costs[point], done)))
+    order = sorted(costs, key=lambda point: (point != plain, *_price(costs[point], done, record.get(point))))
     found, counted = [], set[str]()
     for point in order:
         new = {key: cost for key, cost in costs[point].items() if key not in counted}
@@ -50,7 +62,10 @@ def make(root: Path, rows: Rows, open_: Sequence[Trial], plain: str, listener: L
         known = [seconds for _, seconds in new.values() if seconds is not None]
         unknown = tuple(stage for stage, seconds in new.values() if seconds is None)
         runs, borrowed = len(of_point[point]), any(stage not in own[point] for stage, _ in new.values())
-        found.append(Estimate(point, runs, runs * sum(known), unknown, borrowed, _blocked(plans[point][0])))
+        recorded = bool(unknown) and point in record
+        seconds, unknown = (record[point], ()) if recorded else (sum(known), unknown)
+        blocked = _blocked(plans[point][0])
+        found.append(Estimate(point, runs, runs * seconds, unknown, borrowed, recorded, blocked))
     return found
 
 
@@ -70,9 +85,11 @@ def _own(lines: Sequence[dict[str, Any]], point: str) -> dict[str, float]:
     )
 
 
-def _price(work: Work, done: set[str]) -> tuple[int, float]:
+def _price(work: Work, done: set[str], recorded: float | None) -> tuple[int, float]:
     """To sort by: how many stages nobody knows, and the seconds of the rest; without what is done."""
     times = [seconds for key, (_, seconds) in work.items() if key not in done]
+    if None in times and recorded is not None:
+        return 0, recorded
     return times.count(None), sum(seconds for seconds in times if seconds is not None)
 
 
@@ -103,4 +120,6 @@ def _time(one: Estimate) -> str:
     unknown = f"not known: {', '.join(one.unknown[:4])}{' ...' * (len(one.unknown) > 4)}"
     if one.unknown:
         return f"{clock(one.seconds)} and {unknown}" if one.seconds else unknown
-    return f"{'about ' * one.borrowed}{clock(one.seconds)}"
+    return (
+        f"{'about ' * (one.borrowed or one.recorded)}{clock(one.seconds)}{', by the record' * one.recorded}"
+    )

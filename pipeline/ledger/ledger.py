@@ -76,6 +76,17 @@ class Ledger:
         left_out = {*self.kept} - beside if new else set[str]()
         return [trial for trial in found if trial.name not in left_out]
 
+    def recorded(self, open_: Sequence[Trial]) -> dict[str, float]:
+        """The usual seconds of a run by point, as the record has them, whatever it was made of.
+
+        Beyond the plain row's where that is there or is made as well.
+        """
+        made = [trial for trial in self.trials if trial.name in self.there.finished]
+        shared = any(trial.point == self.plain for trial in [*made, *open_])
+        plain = self.plain.removeprefix(f"{self.rows.name}-")
+        times = record.seconds(self.record.values(), plain if shared else None)
+        return {f"{self.rows.name}-{row}": seconds for row, seconds in times.items()}
+
     @property
     def plain(self) -> str:
         return next(f"{self.rows.name}-{point.row.name}" for point in self.points if point.is_plain)

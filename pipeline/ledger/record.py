@@ -5,6 +5,7 @@ that is made again can be held against what it gave before.
 """
 
 import json
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def differences(kept: Kept, scores: Mapping[str, float]) -> list[str]:
         if old is None or new is None or abs(old - new) > SAME:
             found.append(f"{label} {_said(old)}, now {_said(new)}")
     return found
+
+
+def seconds(kept: Iterable[Kept], beyond: str | None) -> dict[str, float]:
+    """What a run takes by row, the median over its seeds: of all rows but the plain one what is beyond that.
+
+    `beyond` is the plain row's name; None: what a run takes by itself.
+    """
+    found: dict[str, list[float]] = {}
+    for one in kept:
+        time = one.seconds if beyond in (None, one.row) else one.own
+        if time is not None:
+            found.setdefault(one.row, []).append(time)
+    return {row: statistics.median(times) for row, times in found.items()}
 
 
 def _said(value: float | None) -> str:

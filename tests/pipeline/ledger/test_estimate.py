@@ -37,8 +37,8 @@ def made(tmp_path, monkeypatch):
     ])  # fmt: skip
     trials = [Trial(f"{point}-s{seed}", point, seed, {}) for point in plans for seed in (0, 1)]
 
-    def make(open_=trials) -> list[estimate.Estimate]:
-        return estimate.make(tmp_path, None, open_, "l-plain", None)
+    def make(open_=trials, record=()) -> list[estimate.Estimate]:
+        return estimate.make(tmp_path, None, open_, "l-plain", None, dict(record))
 
     return make, tmp_path, trials
 
@@ -61,6 +61,19 @@ def test_a_row_that_ran_knows_its_own_times(made):
     assert not found["l-quick"].borrowed and found["l-slow"].borrowed
     [one] = make([trial for trial in trials if trial.name == "l-quick-s0"])
     assert one.seconds == 10 + 100 + 160
+
+
+def test_a_row_with_a_stage_that_never_ran_takes_what_the_record_says(made):
+    """Unknown comes before slow then, with 60; quick is known here, whatever is recorded."""
+    make, _, _ = made
+    rows = make(record={"l-unknown": 60.0, "l-quick": 7.0})
+    found = {one.point: one for one in rows}
+    assert list(found) == ["l-plain", "l-stuck", "l-quick", "l-unknown", "l-slow", "l-same"]
+    assert found["l-unknown"].seconds == 120 and found["l-unknown"].unknown == ()
+    assert found["l-quick"].seconds == 10 and not found["l-quick"].recorded
+    lines = estimate.lines(rows, 1)
+    assert lines[3] == "  l-unknown  2 runs  about 2:00, by the record"
+    assert lines[-1] == "10 runs to make, 9:20 one after another at most"
 
 
 def test_what_is_said(made):

@@ -26,6 +26,14 @@ def test_nothing_is_kept_of_a_set_without_a_file(tmp_path):
     assert record.read(tmp_path, "demo") == {}
 
 
+def test_what_a_row_took_over_its_seeds():
+    more = ONE.model_copy(update={"row": "more", "seconds": 14.5, "own": 4.0})
+    unknown = more.model_copy(update={"row": "unknown", "seconds": None, "own": None})
+    runs = [ONE, more, *(more.model_copy(update={"seed": n, "own": own}) for n, own in ((1, 5.0), (2, 90.0)))]
+    assert record.seconds([*runs, unknown], "plain") == {"plain": 10.5, "more": 5.0}
+    assert record.seconds([*runs, unknown], None) == {"plain": 10.5, "more": 14.5}
+
+
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
