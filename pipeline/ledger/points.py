@@ -1,7 +1,8 @@
 """A row as a point of a sweep: what it sets otherwise than a commit's params.yaml; all checked at first."""
 
 import copy
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pipeline.results.snapshot import resolved
 from pipeline.sweep import definition
 from pipeline.sweep.grid import Values
 from stages.common.params import parse_yaml
+
+Recipe = Callable[[str], dict[str, Any]]
 
 
 class Point:
@@ -34,12 +37,13 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
     stages = parse_yaml(git.run(root, "show", f"{revision}:./dvc.yaml"), "dvc.yaml")["stages"]
     text = git.run(root, "show", f"{revision}:./params.yaml")
     judged = definition.is_judged(root, revision)
+    recipe = recipes(root, text, chosen)
     points, problems = [], []
     for kind, rows in kinds.items():
         for row in rows:
             where = f"{FOLDER}/{kind}.yaml, {row.name}"
             try:
-                point = Point(kind, row, params(root, text, chosen, row, name), base)
+                point = Point(kind, row, params(recipe, chosen, row, name), base)
             except ValueError as error:
                 problems.append(f"{where}: {error}")
                 continue
@@ -51,17 +55,28 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
     return points
 
 
-def params(root: Path, text: str, chosen: Set, row: Row, name: str) -> dict[str, Any]:
-    """The commit's parameters with the set's pictures, the row's recipe, and the changes of both."""
-    values = copy.deepcopy(presets.parsed(text, "params.yaml"))
-    for preset in (chosen.pictures, row.preset or chosen.recipe):
-        presets.merge(values, presets.whole(root, preset))
+def recipes(root: Path, text: str, chosen: Set) -> Recipe:
+    """The commit's parameters with the set's pictures and a recipe, by the preset's name; each made once."""
+
+    @functools.cache
+    def of(preset: str) -> dict[str, Any]:
+        values = copy.deepcopy(presets.parsed(text, "params.yaml"))
+        for each in (chosen.pictures, preset):
+            presets.merge(values, presets.whole(root, each))
+        found: dict[str, Any] = presets.plain(values)
+        return found
+
+    return of
+
+
+def params(recipe: Recipe, chosen: Set, row: Row, name: str) -> dict[str, Any]:
+    """The row's recipe with the changes of the set and its own."""
+    values = copy.deepcopy(recipe(row.preset or chosen.recipe))
     for changes in (chosen.changes, row.changes, row.on.get(name, {})):
         for key, value in changes.items():
             place, last = presets.place_of(values, key)
             place[last] = copy.deepcopy(value)  # a mapping replaces the old one
-    found: dict[str, Any] = presets.plain(values)
-    return found
+    return values
 
 
 def overrides(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> Values:

@@ -120,7 +120,7 @@ def set_values(root: Path, new: Mapping[str, Any]) -> list[Change]:
     return changes
 
 
-def place_of(values: CommentedMap, key: str) -> tuple[Any, str]:
+def place_of(values: Mapping[str, Any], key: str) -> tuple[Any, str]:
     """The mapping that holds the key's last part."""
     *parents, last = key.split(".")
     place: Any = values

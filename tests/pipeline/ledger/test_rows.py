@@ -88,8 +88,9 @@ def test_our_own_rows_leave_no_method_out():
     found = rows.read(ROOT)
     text, schema = (ROOT / "params.yaml").read_text(), Parameters.model_json_schema()
     every = [
-        points.params(ROOT, text, found.sets[name], one, name)
+        points.params(recipe, found.sets[name], one, name)
         for name in found.sets
+        for recipe in [points.recipes(ROOT, text, found.sets[name])]
         for of in found.of(name).values()
         for one in of
     ]
@@ -123,11 +124,14 @@ def test_presets_and_changes_of_our_own_rows():
     found = rows.read(ROOT)
     text = (ROOT / "params.yaml").read_text()
     of = {one.name: one for kind in found.rows.values() for one in kind}
-    puzzle = points.params(ROOT, text, found.sets["voc-mobilenet"], of["puzzle"], "voc-mobilenet")
+    voc, demo = found.sets["voc-mobilenet"], found.sets["demo"]
+    puzzle = points.params(points.recipes(ROOT, text, voc), voc, of["puzzle"], "voc-mobilenet")
     assert (puzzle["classifier"]["method"], puzzle["classifier"]["augment"]["crop"]) == ("puzzle", 416)
     assert puzzle["dataset"]["name"] == "voc2012-mini" and puzzle["generate"]["of"] == []
     assert puzzle["ordinary_classifier"]["encoder"] == puzzle["classifier"]["encoder"]
     base = parse_yaml(text, "params.yaml")
-    assert points.params(ROOT, text, found.sets["demo"], of["plain"], "demo") == {
+    recipe = points.recipes(ROOT, text, demo)
+    points.params(recipe, demo, of["minmax-cam"], "demo")["seeds"]["method"] = "spoilt"
+    assert points.params(recipe, demo, of["plain"], "demo") == {
         **base, "explanation": {**base["explanation"], "of": ["seeds"]}
     }  # fmt: skip
