@@ -18,7 +18,7 @@ from stages.common.artifacts import as_text
 GIB = 2**30
 LEGEND = (
     "In brackets the change against the plain row with the same seeds: `noise` where the seeds may explain"
-    " it, `?` where one seed on a side cannot tell. Minutes are of all stages that lead to a row's numbers."
+    " it, `?` where one seed alone cannot tell. Minutes are of all stages that lead to a row's numbers."
 )
 COLUMNS = (
     "set", "kind", "row", "score", "mean", "deviation", "seeds", "change", "margin", "verdict", "minutes",

@@ -1,0 +1,26 @@
+"""What a row is against the plain one."""
+
+import pytest
+
+from pipeline.ledger.table import compared
+from pipeline.results import noise
+
+PLAIN = {0: 84.0, 1: 86.0, 2: 85.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "verdict"),
+    [
+        ({1: 80.0}, -6.0, noise.UNKNOWN),  # nothing but its own seed: of three plain runs it lies 5 below
+        ({0: 74.0, 1: 76.2}, -9.9, noise.BEYOND),
+        ({0: 74.0, 1: 76.2, 7: 0.0}, -9.9, noise.BEYOND),
+        ({1: 86.0}, 0.0, noise.EQUAL),
+    ],
+)
+def test_a_row_is_held_against_the_plain_runs_of_its_seeds(row, change, verdict):
+    found = compared(PLAIN, row)
+    assert found.change == pytest.approx(change) and found.verdict == verdict
+
+
+def test_without_a_seed_in_common_nothing_is_compared():
+    assert compared(PLAIN, {7: 80.0}) is None and compared({}, {0: 80.0}) is None
