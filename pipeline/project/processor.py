@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 INFO = Path("/proc/cpuinfo")  # of Linux
+UNKNOWN = "unknown processor"
 SYSCTL = ("sysctl", "-n", "machdep.cpu.brand_string")  # of macOS: Apple M2, say
 
 
@@ -22,10 +23,19 @@ def cores() -> int:
 
 
 def name() -> str:
+    return _told("model name") or _of_macos() or platform.processor() or platform.machine() or UNKNOWN
+
+
+def kind() -> str:
+    """The name with family and model: rented machines say `AMD EPYC` of several that round otherwise."""
+    family, model = _told("cpu family"), _told("model\t")
+    return f"{name()}, family {family} model {model}" if family and model else name()
+
+
+def _told(field: str) -> str:
+    """What Linux says of the first core."""
     lines = INFO.read_text().splitlines() if INFO.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    told = names[0] if names else _of_macos()
-    return told or platform.processor() or platform.machine() or "unknown processor"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
 
 
 def _of_macos() -> str:

@@ -18,7 +18,9 @@ def command(folder: Path, name: str, text: str) -> None:
 def test_linux_names_it_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "INFO", tmp_path / "cpuinfo")
     processor.INFO.write_text("processor\t: 0\nmodel name\t: EPYC: 9\nflags\t: a\nmodel name\t: other\n")
-    assert processor.name() == "EPYC: 9"
+    assert processor.name() == processor.kind() == "EPYC: 9"  # ARM has no family
+    processor.INFO.write_text(f"cpu family\t: 26\nmodel\t\t: 2\n{processor.INFO.read_text()}model\t\t: 3\n")
+    assert processor.kind() == "EPYC: 9, family 26 model 2"
 
 
 def test_macos_has_a_command_for_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
