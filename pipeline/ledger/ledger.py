@@ -60,8 +60,8 @@ class Ledger:
     def open(self, only: Sequence[str], new: bool = False, seed: int | None = None) -> list[Trial]:
         """The runs of the chosen rows that are not made and lack nothing; `new`: and that are not kept.
 
-        `seed`: of all seeds this one; ValueError where there is no such seed. The plain
-        row's are among them where others of their seed are: it tells what those cost beyond it.
+        The plain row's are among them where others of their seed are: it tells what those cost beyond it.
+        `seed`: of all seeds this one; ValueError where there is no such seed.
         """
         if seed is not None and seed >= self.seeds:
             raise ValueError(f"--seed {seed}: --seeds {self.seeds} has 0 to {self.seeds - 1}")

@@ -118,15 +118,8 @@ def _cells(line: Line, columns: Sequence[str]) -> list[str]:
         for label in columns
     ]
     published = f"{line.row.published.value} ({line.row.published.source})" if line.row.published else ""
-    return [
-        line.row.name,
-        line.row.title,
-        *cells,
-        _minutes(line.cost.seconds),
-        _memory(line),
-        published,
-        line.state,
-    ]
+    costs = [_minutes(line.cost.seconds), _memory(line)]
+    return [line.row.name, line.row.title, *cells, *costs, published, line.state]
 
 
 def _minutes(seconds: float | None) -> str:

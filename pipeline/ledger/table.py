@@ -21,9 +21,7 @@ class Score:
     """A rung or metric of a row, in percent."""
 
     by_seed: Mapping[object, float]
-    change: (
-        noise.Change | None
-    )  # against the plain row's equal seeds; None of that row, and where it has none
+    change: noise.Change | None  # against the plain row; None of that row, and where no seed is in common
     sense: int  # 1 where more is better, -1 where less is
 
     @property
@@ -128,12 +126,12 @@ def _state(
 def _scores(runs: Mapping[int | None, Result], plain: Mapping[int | None, Result]) -> dict[str, Score]:
     mine, other = _by_label(runs), _by_label(plain)
     return {
-        label: Score(by_seed, compared(other.get(label, {}), by_seed), numbers.sense(label))
+        label: Score(by_seed, against(other.get(label, {}), by_seed), numbers.sense(label))
         for label, by_seed in mine.items()
     }
 
 
-def compared(plain: Mapping[object, float], row: Mapping[object, float]) -> noise.Change | None:
+def against(plain: Mapping[object, float], row: Mapping[object, float]) -> noise.Change | None:
     """Of equal seeds alone, which may be of different machines; None where there is none."""
     shared = [seed for seed in row if seed in plain]
     if not shared:

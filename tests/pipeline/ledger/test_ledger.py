@@ -122,6 +122,27 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
     assert [line["machine"] == "an abacus" for line in found] == [True, False, True, True]
 
 
+def test_a_clone_where_nothing_ran_takes_its_estimate_from_the_record(kept):
+    """Beyond the plain row's where that is made as well, else whole."""
+    assert kept.ledger("--only", "more", "--only", "plain", "--seeds", "1").returncode == 0
+    assert kept.ledger("--keep", "--seeds", "1").returncode == 0
+    record = kept.root / "ledger/demo.jsonl"
+    lines = [json.loads(line) | {"seconds": 600, "own": 60} for line in record.read_text().splitlines()]
+    record.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    git.run(kept.root, "branch", "-D", *(git.BRANCH + run for run in git.branches(kept.root)))
+    for folder in (".scratch", ".dvc/cache"):
+        shutil.rmtree(kept.root / folder)
+
+    def plan(*only: str) -> str:
+        return " ".join(kept.ledger("--plan", "--seeds", "1", *only).stdout.split())
+
+    both = plan("--only", "more", "--only", "plain")
+    assert (
+        "-plain 1 run about 10:00, by the record" in both and "-more 1 run about 1:00, by the record" in both
+    )
+    assert "-more 1 run about 10:00, by the record" in plan("--only", "more")
+
+
 def test_what_is_kept_of_other_parameters_says_nothing(kept):
     assert kept.ledger("--only", "more", "--only", "short", "--seeds", "1").returncode == 0
     assert kept.ledger("--keep", "--seeds", "1").returncode == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.ledger.table import compared
+from pipeline.ledger.table import against
 from pipeline.results import noise
 
 PLAIN = {0: 84.0, 1: 86.0, 2: 85.0}
@@ -18,9 +18,9 @@ PLAIN = {0: 84.0, 1: 86.0, 2: 85.0}
     ],
 )
 def test_a_row_is_held_against_the_plain_runs_of_its_seeds(row, change, verdict):
-    found = compared(PLAIN, row)
+    found = against(PLAIN, row)
     assert found.change == pytest.approx(change) and found.verdict == verdict
 
 
 def test_without_a_seed_in_common_nothing_is_compared():
-    assert compared(PLAIN, {7: 80.0}) is None and compared({}, {0: 80.0}) is None
+    assert against(PLAIN, {7: 80.0}) is None and against({}, {0: 80.0}) is None

@@ -19,7 +19,7 @@ def test_linux_names_it_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(processor, "INFO", tmp_path / "cpuinfo")
     processor.INFO.write_text("processor\t: 0\nmodel name\t: EPYC: 9\nflags\t: a\nmodel name\t: other\n")
     assert processor.name() == processor.kind() == "EPYC: 9"  # ARM has no family
-    processor.INFO.write_text(f"cpu family\t: 26\nmodel\t\t: 2\n{processor.INFO.read_text()}model\t\t: 3\n")
+    processor.INFO.write_text(f"{processor.INFO.read_text()}cpu family\t: 26\nmodel\t\t: 2\nmodel\t\t: 3\n")
     assert processor.kind() == "EPYC: 9, family 26 model 2"
 
 
