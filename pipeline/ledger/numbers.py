@@ -67,6 +67,8 @@ def _explanation(item: str, numbers: Mapping[str, float]) -> Iterator[tuple[str,
 
 
 def _diagnosis(item: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    if "accuracy" in numbers:
+        yield "right predictions", numbers["accuracy"]
     for method, words in diagnosis.WORDS.items():
         if f"accuracy_{method}" in numbers:
             yield f"right without pixels by {words.name}", numbers[f"accuracy_{method}"]

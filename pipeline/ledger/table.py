@@ -120,7 +120,7 @@ def _state(
     why = "; ".join(dict.fromkeys(f"{one.outcome}{f': {one.why}' if one.why else ''}" for one in others))
     if missing:
         why = f"{NOT_RUN}: {'; '.join(missing)}"
-    return f"{finished} of {len(trials)} runs finished, {why}" if finished else why
+    return f"{finished} of {len(trials)} runs finished; the others: {why}" if finished else why
 
 
 def _scores(runs: Mapping[int | None, Result], plain: Mapping[int | None, Result]) -> dict[str, Score]:

@@ -8,6 +8,7 @@ EPISODES = {"miou_any": 51.0, "miou_5": 3.0, "miou_5_average": 4.0, "miou_1": 2.
 SHOTS = {"1 shot": 2.0, "5 shots": 3.0, "5 shots, average": 4.0, "every object": 51.0}
 EXPLAINED = {"f1_minus": 3.0, "micro_average_drop": 9.0, "average_drop": 6.0}
 DIAGNOSED = {"accuracy": 75.0, "accuracy_random": 48.0, "change_random": 1.0}
+RIGHT = {"right predictions": 75.0, "right without pixels by Random": 48.0}
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ DIAGNOSED = {"accuracy": 75.0, "accuracy_random": 48.0, "change_random": 1.0}
         ("ceiling", "only_true", {}, {}),  # not the run's
         ("episodes", "0", EPISODES, {f"{name}, fold 0": value for name, value in SHOTS.items()}),
         ("explanation", "seeds", EXPLAINED, {"AD": 6.0, "F1-": 3.0}),
-        ("diagnosis", "classifier", DIAGNOSED, {"right without pixels by Random": 48.0}),
+        ("diagnosis", "classifier", DIAGNOSED, RIGHT),
     ],
 )
 def test_the_scores_of_other_stages_than_the_evaluation(stage, item, found, says):
