@@ -19,7 +19,7 @@ GIB = 2**30
 LEGEND = (
     "In brackets the change against the plain row with the same seeds: `noise` where the seeds may explain"
     " it, `?` where one seed alone cannot tell; not against the plain row's mean, which may be of more seeds."
-    " Minutes are of all stages that lead to a row's numbers, with other runs beside them: no more than a size."
+    " Minutes are of all stages that lead to a row's numbers, with other runs beside: a size, no more."
 )
 COLUMNS = (
     "set", "kind", "row", "score", "mean", "deviation", "seeds", "change", "margin", "verdict", "minutes",
