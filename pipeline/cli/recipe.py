@@ -71,7 +71,9 @@ def sweep(
     file: Annotated[
         Path | None, typer.Option("--from", help="points: .csv, its columns keys, or a .yaml list")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="each point with every seed from 0 on")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="each point with every seed from 0 on")
+    ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="runs at the same time")] = 1,
     name: Annotated[str | None, typer.Option(help="of the sweep; its runs are NAME-01, NAME-02, ...")] = None,
     revision: Annotated[str | None, typer.Option(help="the commit to run; without: HEAD")] = None,
@@ -107,12 +109,14 @@ def ledger(
         list[str] | None,
         typer.Option(help="a kind or a row; may be repeated", autocompletion=complete.ledger_rows),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="each row with every seed from 0 on")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="each row with every seed from 0 on")] = 3,
     seed: Annotated[int | None, typer.Option(min=0, help="run this seed alone")] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="runs at the same time")] = 1,
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
     only_page: Annotated[bool, typer.Option("--page", help="write the page anew, run nothing")] = False,
-    svg: Annotated[Path | None, typer.Option(help="draw the best rows into this file, run nothing")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="draw the best rows into this file, run nothing")
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="write what is made here to ledger/SET.jsonl and .md, run nothing")
     ] = False,

@@ -8,6 +8,7 @@ from typing import Literal
 from pipeline.engine import terminal, worktrees
 from pipeline.ledger import estimate, page, picture, record, runs
 from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.rows import FOLDER
 from pipeline.project import git, locks, places
 from pipeline.sweep import trials
 from pipeline.sweep.command import warn_of_changes
@@ -30,12 +31,18 @@ def main(
     svg: Path | None = None,
 ) -> int:
     """Returns the exit status: 0 if all chosen rows that can run are finished, 1 if not, 130 after Ctrl-C."""
-    root = git.main_root(root)
-    warn_of_changes(root, git.resolve(root, "HEAD"))
+    here, root = root, git.main_root(root)
+    if here != root:
+        print(f"a worktree of {root}: the ledger is read, run and written there")
+    warn_of_changes(root, git.resolve(root, "HEAD"), read=(f"{FOLDER}/", "presets/"))
     ledger = Ledger(root, name, seeds)
     open_ = ledger.open(only, new, seed)
     _say(ledger, open_)
     if do == "keep":
+        if unseen := sorted(seed for _, seed in ledger.record if seed >= seeds):
+            raise ValueError(f"--keep --seeds {seeds}: the record has seeds up to {unseen[-1]}")
+        if ledger.gone:
+            print(f"left out of the record, for the set has no such rows: {', '.join(ledger.gone)}")
         kept = [ledger.keep(), page.keep(root, ledger.of_record())]
         print(f"{' and '.join(str(file.relative_to(root)) for file in kept)} are written: commit them")
         return 0

@@ -106,6 +106,12 @@ class Ledger:
         where = f" of {old.machine}" if changed and old.machine != new.machine else ""
         return f", otherwise than kept{where}: {'; '.join(changed)}" if changed else ", as kept"
 
+    @property
+    def gone(self) -> list[str]:
+        """The rows of the record that the set does not have."""
+        there = {point.row.name for point in self.points}
+        return list(dict.fromkeys(row for row, _ in self.record if row not in there))
+
     def keep(self) -> Path:
         """Write what the runs of this clone gave into the record; a line that says the same stays."""
         found, kept = self.made(), dict(self.record)

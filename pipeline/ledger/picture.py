@@ -24,6 +24,8 @@ PLAIN, BETTER, WORSE, NOISE = charts.INK, charts.COLOURS[2], charts.COLOURS[5], 
 def draw(table: Table, path: Path) -> None:
     """Write an SVG on white. ValueError where no row has a number of these rungs."""
     shown = {title: found for title, rungs in PANELS.items() if (found := top(table, rungs))}
+    if not shown and any(line.finished for line in table.lines):
+        raise ValueError(f"no row of {table.name} has all {table.seeds} runs: draw fewer with --seeds")
     if not shown:
         raise ValueError(
             f"no row of {table.name} has a number yet: `{table.again(table.plain)}` makes the first"

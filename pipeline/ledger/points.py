@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine import needs
-from pipeline.ledger.rows import FOLDER, PLAIN, Row, Set
+from pipeline.ledger.rows import FOLDER, PLAIN, SETS, Row, Set
 from pipeline.project import git, gpus, presets
 from pipeline.results.snapshot import resolved
 from pipeline.sweep import definition
@@ -23,7 +23,8 @@ class Point:
     def __init__(self, kind: str, row: Row, params: dict[str, Any], base: Mapping[str, Any]) -> None:
         self.kind, self.row, self.params = kind, row, params
         self.overrides = overrides(base, params)
-        rungs = definition.value_at(params, "evaluation.rungs") or {}
+        rungs = definition.value_at(params, "evaluation.rungs")
+        rungs = rungs if isinstance(rungs, Mapping) else {}  # the schema refuses others
         self.to = tuple(sorted(row.to or (f"evaluation@{rung}" for rung in rungs)))
 
     @property
@@ -34,25 +35,54 @@ class Point:
 def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, chosen: Set) -> list[Point]:
     """The rows of a set as points. ValueError with all that is wrong with them, a line each."""
     base = definition.base_values(root, revision)
-    stages = parse_yaml(git.run(root, "show", f"{revision}:./dvc.yaml"), "dvc.yaml")["stages"]
+    stages = _stages(root, revision)
     text = git.run(root, "show", f"{revision}:./params.yaml")
     judged = definition.is_judged(root, revision)
-    recipe = recipes(root, text, chosen)
-    points, problems = [], []
+    _check_set(root, name, chosen)
+    recipe, seeds = recipes(root, text, chosen), {*definition.seed_keys(base)}
+    points: list[Point] = []
+    problems: dict[str, list[str]] = {}  # the rows that have each
     for kind, rows in kinds.items():
         for row in rows:
-            where = f"{FOLDER}/{kind}.yaml, {row.name}"
             try:
                 point = Point(kind, row, params(recipe, chosen, row, name), base)
+                lines = list(definition.refused(base, point.overrides)) if judged else []
+                set_here = {**chosen.changes, **row.changes, **row.on.get(name, {})}
+                lines += [f"{key} is set by --seeds: leave it out" for key in set_here if key in seeds]
+                lines += _ends(stages, point)
+                points.append(point)
             except ValueError as error:
-                problems.append(f"{where}: {error}")
-                continue
-            lines = list(definition.refused(base, point.overrides)) if judged else []
-            problems += [f"{where}: {line}" for line in [*lines, *_ends(stages, point)]]
-            points.append(point)
+                lines = [str(error)]
+            for line in lines:
+                problems.setdefault(line, []).append(f"{FOLDER}/{kind}.yaml, {row.name}")
     if problems:
-        raise ValueError("\n  ".join([f"{FOLDER}: {len(problems)} problem(s)", *problems]))
+        told = [f"{_first(where)}: {line}" for line, where in problems.items()]
+        raise ValueError("\n  ".join([f"{FOLDER}: {len(told)} problem(s)", *told]))
     return points
+
+
+def _stages(root: Path, revision: str) -> Mapping[str, Any]:
+    """Of the commit's dvc.yaml."""
+    values = parse_yaml(git.run(root, "show", f"{revision}:./dvc.yaml"), "dvc.yaml")
+    stages = values.get("stages") if isinstance(values, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(entry, dict) for entry in stages.values()):
+        raise ValueError(f"dvc.yaml of {revision[:10]} has no stages: commit one that `wsss plan` can read")
+    return stages
+
+
+def _check_set(root: Path, name: str, chosen: Set) -> None:
+    """ValueError for presets that are not there, and for those of the other kind."""
+    of_kind = {
+        "pictures": (chosen.pictures, presets.data_names(root)),
+        "recipe": (chosen.recipe, presets.names(root)),
+    }
+    for key, (preset, known) in of_kind.items():
+        if preset not in known:
+            raise ValueError(f"{FOLDER}/{SETS}.yaml, {name}.{key}: {preset} is none of {', '.join(known)}")
+
+
+def _first(where: list[str]) -> str:
+    return where[0] + (f", and {len(where) - 1} more" if len(where) > 1 else "")
 
 
 def recipes(root: Path, text: str, chosen: Set) -> Recipe:
@@ -60,6 +90,8 @@ def recipes(root: Path, text: str, chosen: Set) -> Recipe:
 
     @functools.cache
     def of(preset: str) -> dict[str, Any]:
+        if preset in presets.data_names(root):
+            raise ValueError(f"preset {preset} is of pictures, no recipe")
         values = copy.deepcopy(presets.parsed(text, "params.yaml"))
         for each in (chosen.pictures, preset):
             presets.merge(values, presets.whole(root, each))
@@ -97,6 +129,9 @@ def _ends(stages: Mapping[str, Any], point: Point) -> Iterator[str]:
         name, _, item = stage.partition("@")
         entry = stages.get(name)
         each = resolved(entry["foreach"], point.params) if entry and "foreach" in entry else None
+        if each is not None and not isinstance(each, Mapping | list):
+            yield f"its recipe has {each!r} where the names of {name}@... stand"
+            continue
         known = {str(key) for key in each} if each is not None else {""}
         if entry is None or item not in known:
             shown = ", ".join(f"{name}@{key}" for key in sorted(known)) if entry and each else ""
@@ -106,7 +141,8 @@ def _ends(stages: Mapping[str, Any], point: Point) -> Iterator[str]:
 def missing(root: Path, point: Point) -> list[str]:
     """What this machine lacks for the row, a line each; nothing: it can run."""
     lines = ["it needs a GPU, and this machine has none"] if point.row.needs and not gpus.devices() else []
-    made = definition.value_at(point.params, "generate.of") or []
+    made = definition.value_at(point.params, "generate.of")
+    made = made if isinstance(made, list) else []
     names = {"dataset.name": definition.value_at(point.params, "dataset.name")}
     for key in ("pseudo_labels.regions", "saliency.maps"):
         given = definition.value_at(point.params, key)

@@ -13,10 +13,11 @@ from pydantic import Field
 
 from pipeline.ledger.numbers import Cost
 from pipeline.ledger.rows import FOLDER, Name
-from pipeline.project.root import write_whole
+from pipeline.project.root import read_text, write_whole
 from pipeline.results.scores import text
 from stages.common.params import ParameterError, Section, check
 
+CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")
 SAME = 0.005  # percent: what is written with two digits
 
 
@@ -45,13 +46,19 @@ def path(root: Path, name: str) -> Path:
 def read(root: Path, name: str) -> dict[tuple[str, int], Kept]:
     """The runs of a set by row and seed; none where nothing is kept. ValueError for a spoilt line."""
     file = path(root, name)
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    found = [_line(line, f"{FOLDER}/{file.name}, line {number}") for number, line in enumerate(lines, 1)]
-    return {(one.row, one.seed): one for one in found}
+    where = f"{FOLDER}/{file.name}"
+    lines = read_text(file, where).splitlines() if file.is_file() else []
+    found: dict[tuple[str, int], Kept] = {}
+    for number, line in enumerate(lines, 1):
+        one = _line(line, f"{where}, line {number}")
+        if (one.row, one.seed) in found:
+            raise ValueError(f"{where}, line {number}: {one.row}, seed {one.seed} a second time: delete one")
+        found[one.row, one.seed] = one
+    return found
 
 
 def write(root: Path, name: str, kept: Iterable[Kept], order: Sequence[str]) -> Path:
-    """Whole, its lines by row as `order` has them, then by seed; rows that are not in `order` are gone."""
+    """Whole, its lines by row as `order` has them, then by seed; without rows that are not in `order`."""
     known = [one for one in kept if one.row in order]
     known.sort(key=lambda one: (order.index(one.row), one.seed))
     lines = [json.dumps(one.model_dump()) + "\n" for one in known]
@@ -89,8 +96,11 @@ def _said(value: float | None) -> str:
 def _line(line: str, where: str) -> Kept:
     try:
         values = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where} is no JSON ({error.msg}): take the file as git has it") from None
+    except (ValueError, RecursionError) as error:
+        if line.startswith(CONFLICT):
+            raise ValueError(f"{where}: a merge conflict: keep the runs of both sides") from None
+        said = getattr(error, "msg", error)
+        raise ValueError(f"{where} is no JSON ({said}): take the file as git has it") from None
     if not isinstance(values, dict):
         raise ValueError(f"{where}: an object is expected, take the file as git has it")
     try:

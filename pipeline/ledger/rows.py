@@ -1,12 +1,14 @@
 """What ledger/*.yaml says: the sets of pictures, the rows of each kind of method, the documents' systems."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from pipeline.engine import worktrees
+from pipeline.project.root import read_text
 from stages.common.params import ParameterError, Section, check, parse_yaml
 
 FOLDER, SETS, SYSTEMS, PLAIN = "ledger", "sets", "systems", "plain"
@@ -14,6 +16,7 @@ ORDER = (  # of the kinds on the page: as a picture goes through the recipe; oth
     PLAIN, "best", "strategy", "attribution", "refinement", "weak-source", "network", "loss", "term",
     "inference", "one-step", "few-shot", "diagnosis",
 )  # fmt: skip
+FILES = ("index", "ledger", "summary")  # of the set demo in reports/ledger: no other set is called so
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]  # a part of a branch's name
 
 
@@ -106,7 +109,9 @@ def read(root: Path) -> Ledger:
         raise ValueError(f"{FOLDER}/{SETS}.yaml is missing: it names the sets of pictures")
     files = [file for file in sorted(place.glob("*.yaml")) if file.stem not in (SETS, SYSTEMS)]
     files.sort(key=lambda file: ORDER.index(file.stem) if file.stem in ORDER else len(ORDER))
-    problems: list[str] = []
+    problems = [
+        f"{FOLDER}/{file.name} is not read: call it {file.stem}.yaml" for file in sorted(place.glob("*.yml"))
+    ]
     sets = _checked(_Sets, place / f"{SETS}.yaml", problems)
     rows = {file.stem: _checked(_Rows, file, problems) for file in files}
     systems = place / f"{SYSTEMS}.yaml"
@@ -114,7 +119,7 @@ def read(root: Path) -> Ledger:
     if problems:
         raise ValueError("\n  ".join([f"{FOLDER}: {len(problems)} problem(s)", *problems]))
     found = Ledger(sets=sets, rows=rows, systems=named)
-    if wrong := [*_twice(found), *_unknown_sets(found), *_unknown_rows(found)]:
+    if wrong := [*_twice(found), *_unknown_sets(found), *_unknown_rows(found), *_runs(found)]:
         raise ValueError("\n  ".join([f"{FOLDER}: {len(wrong)} problem(s)", *wrong]))
     return found
 
@@ -136,8 +141,8 @@ def _checked(model: File, file: Path, problems: list[str]) -> Any:
     """What the file holds; what is wrong with it goes to `problems`, a line each."""
     (field,), where = model.model_fields, f"{FOLDER}/{file.name}"
     try:
-        values = parse_yaml(file.read_text(encoding="utf-8"), where)
-    except ParameterError as error:
+        values = parse_yaml(read_text(file, where), where)
+    except ValueError as error:
         problems.append(" ".join(str(error).split()))
         return {} if model is _Sets else []
     try:
@@ -160,9 +165,17 @@ def _named(values: Any, line: str) -> str:
 
 
 def _twice(found: Ledger) -> list[str]:
-    names = [row.name for rows in found.rows.values() for row in rows]
-    lines = [f"two rows are called {name}" for name in dict.fromkeys(names) if names.count(name) > 1]
-    return lines + [f"{name} is a kind and a row" for name in names if name in found.rows and name != PLAIN]
+    kinds: dict[str, list[str]] = {}
+    for kind, rows in found.rows.items():
+        for row in rows:
+            kinds.setdefault(row.name, []).append(f"{FOLDER}/{kind}.yaml")
+    lines = [
+        f"{' and '.join(dict.fromkeys(files))}: two rows are called {name}"
+        for name, files in kinds.items()
+        if len(files) > 1
+    ]
+    both = [name for name in kinds if name in found.rows and name != PLAIN]
+    return lines + [f"{kinds[name][0]}: {name} is a kind and a row" for name in both]
 
 
 def _unknown_sets(found: Ledger) -> list[str]:
@@ -172,6 +185,12 @@ def _unknown_sets(found: Ledger) -> list[str]:
         for row in rows
         for name in dict.fromkeys([*row.sets, *row.on])
         if name not in found.sets
+    ] + [
+        f"{FOLDER}/{kind}.yaml, {row.name}: `on` has {name}, and `sets` has not"
+        for kind, rows in found.rows.items()
+        for row in rows
+        for name in row.on
+        if name in found.sets and name not in row.sets
     ]
 
 
@@ -183,3 +202,20 @@ def _unknown_rows(found: Ledger) -> list[str]:
         for name in system.rows
         if name not in there
     ]
+
+
+def _runs(found: Ledger) -> Iterator[str]:
+    """What is wrong with the names of runs, ledger-SET-ROW-sSEED, and of the sets' pages."""
+    yield from (f"{FOLDER}/{SETS}.yaml: no set is called {name}" for name in FILES if name in found.sets)
+    seen: dict[str, str] = {}
+    for kind, rows in found.rows.items():
+        for row in rows:
+            for name in dict.fromkeys(row.sets):
+                run, where = f"ledger-{name}-{row.name}-s0", f"{FOLDER}/{kind}.yaml, {row.name}"
+                other = seen.setdefault(run, f"{row.name} on {name}")
+                if other != f"{row.name} on {name}":
+                    yield f"{where}: on {name} its runs are called as those of {other}"
+                try:
+                    worktrees.check_name(run)
+                except ValueError as error:
+                    yield f"{where}: {error}"

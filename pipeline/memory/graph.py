@@ -111,6 +111,10 @@ def open_repo(root: Path) -> Iterator[Any]:
         text = explain(error).replace(f"{os.path.relpath(root)}/", "")
         hint = " (`wsss run` mends it)" if "'dvc.lock'" in text else ""
         raise ValueError(f"DVC: {text}{hint}") from None
+    except TypeError as error:
+        if not str(error).startswith("Unsupported value of type"):
+            raise
+        raise ValueError(f"DVC: {error}: dates are written in quotes") from None
     except sqlite3.Error as error:  # a full disk, mostly
         place = "/var/tmp/dvc, or core.site_cache_dir if it is set"
         raise ValueError(f"DVC's database of hashes ({place}): {error}; is the disk full?") from None

@@ -14,7 +14,9 @@ SETTINGS = (  # the user's hooks, name and signature are for the user's work
 
 def run(root: Path, *arguments: str) -> str:
     """The output of a git command. ValueError with git's words when it fails."""
-    done = subprocess.run(["git", *SETTINGS, *arguments], cwd=root, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", *SETTINGS, *arguments], cwd=root, capture_output=True, encoding="utf-8", errors="replace"
+    )
     if done.returncode:
         raise ValueError(f"git {arguments[0]}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.project.presets import dotted, unknown
+from pipeline.project.root import read_text
 from stages.common.params import read_yaml, value_of
 from stages.parameters.params import Parameters
 
@@ -39,7 +40,7 @@ def about(root: Path, key: str) -> Key:
     return Key(
         key,
         value_of(values, key),
-        _words(words((root / "params.yaml").read_text()), key),
+        _words(words(read_text(root / "params.yaml", "params.yaml")), key),
         allowed(Parameters.model_json_schema(), key),
         readers(read_yaml(root / "dvc.yaml"), key),
         _presets(root, key, value_of(values, key)),
@@ -134,7 +135,10 @@ def _bounds(place: dict[str, Any]) -> str:
 def readers(dvc: dict[str, Any], key: str) -> tuple[str, ...]:
     """The stages of dvc.yaml whose parameters hold the key, or a part of it; by some choice of methods."""
     found = []
-    for name, entry in dvc["stages"].items():
+    stages = dvc.get("stages") if isinstance(dvc, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(entry, dict) for entry in stages.values()):
+        raise ValueError("dvc.yaml has no stages: take it as git has it")
+    for name, entry in stages.items():
         body = entry.get("do", entry)
         names = [one for each in body.get("params", ()) for one in (each if isinstance(each, str) else "",)]
         names += re.findall(r"\$\{([\w.]+)\}", f"{entry.get('foreach', '')} {body.get('deps', '')}")
@@ -163,7 +167,7 @@ def _sources(methods: Path, names: set[str]) -> dict[str, str]:
     """The second cells of the rows whose first names one of these, in tables with a column `source`."""
     found: dict[str, str] = {}
     inside = False
-    for line in methods.read_text().splitlines() if methods.is_file() else ():
+    for line in read_text(methods, methods.name).splitlines() if methods.is_file() else ():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if not line.startswith("|"):
             inside = False
@@ -176,9 +180,9 @@ def _sources(methods: Path, names: set[str]) -> dict[str, str]:
 
 def show(root: Path, key: str | None) -> list[str]:
     """The lines about one key; of a section, or of the whole file, the keys in it."""
-    said = words((root / "params.yaml").read_text())
+    said = words(read_text(root / "params.yaml", "params.yaml"))
     if key is None:
-        return [f"{name:<22}{said.get(name, '')}".rstrip() for name in read_yaml(root / "params.yaml")]
+        return [f"{name!s:<22}{said.get(name, '')}".rstrip() for name in read_yaml(root / "params.yaml")]
     found = about(root, key)
     if isinstance(found.value, dict) and found.value:
         lines = [f"{key}: {found.words}" if found.words else key]
@@ -198,4 +202,4 @@ def show(root: Path, key: str | None) -> list[str]:
 
 def text(value: Any) -> str:
     """A value in one line, as YAML writes it."""
-    return value if isinstance(value, str) and value else json.dumps(value)
+    return value if isinstance(value, str) and value else json.dumps(value, default=str)

@@ -23,7 +23,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from pipeline.project import schema
-from pipeline.project.root import write_whole
+from pipeline.project.root import read_text, write_whole
 from stages.common import stamps
 from stages.common.params import check, check_yaml
 from stages.parameters.params import Parameters
@@ -55,7 +55,7 @@ def notes(root: Path, name: str) -> list[str]:
 
 
 def _head(file: Path) -> list[str]:
-    lines = itertools.takewhile(lambda line: line.startswith("#"), file.read_text().splitlines())
+    lines = itertools.takewhile(lambda line: line.startswith("#"), read_text(file, str(file)).splitlines())
     return [line.lstrip("# ") for line in lines] or [""]
 
 
@@ -95,6 +95,8 @@ def own(root: Path, name: str) -> CommentedMap:
     """What a preset's file names, and no more; to be looked at only."""
     file = _file(root, name)
     new = _read(file)
+    if scalar := [section for section in OF_DATA if not isinstance(new.get(section, {}), dict)]:
+        raise ValueError(f"{file}: {scalar[0]} is a section")
     touched = [section for section in OF_DATA if {*new.get(section, ())} - {OF_RECIPE.get(section)}]
     if touched and name in names(root):
         raise ValueError(f"{file}: a recipe sets no {', '.join(touched)}: that is for presets/data")
@@ -141,7 +143,7 @@ def dotted(values: dict[str, Any], prefix: str = "") -> list[str]:
     """All dotted keys, those of sections included."""
     keys = []
     for name, value in values.items():
-        keys.append(prefix + name)
+        keys.append(f"{prefix}{name}")
         keys += dotted(value, f"{prefix}{name}.") if isinstance(value, dict) else []
     return keys
 
@@ -247,7 +249,7 @@ _Representer.add_representer(type(None), _Representer.represent_none)
 
 def _read(path: Path) -> CommentedMap:
     """The file's sections, to be looked at only: who changes them takes a copy."""
-    return parsed(path.read_text(encoding="utf-8"), str(path))
+    return parsed(read_text(path, str(path)), str(path))
 
 
 def parsed(text: str, where: str) -> CommentedMap:

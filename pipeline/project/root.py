@@ -16,17 +16,28 @@ def find_root() -> Path:
     )
 
 
+def read_text(path: Path, where: str) -> str:
+    """A file's text. ValueError where it is not UTF-8, naming it as `where`."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write beside `path`, then rename over it: killed in between, the old file is still there.
 
     The content is on the disk before its name is, or a power cut could leave the new name with half of it.
+    OSError names `path`.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("w") as file:
+        with partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     finally:
         partial.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.memory import cached
 from pipeline.project import git, safe
+from pipeline.project.root import read_text
 from pipeline.project.tables import Table, parse_csv
 from stages.common import stamps
 from stages.common.params import parse_yaml, value_of
@@ -208,7 +209,7 @@ def _show(root: Path, commit: str, path: str) -> str | None:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text()
+        return read_text(path, path.name)
     except FileNotFoundError:
         return None
 

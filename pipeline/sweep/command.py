@@ -98,10 +98,10 @@ def _another(before: Sweep, sweep: Sweep) -> str:
     )
 
 
-def warn_of_changes(root: Path, revision: str) -> None:
-    """A sweep runs what is committed."""
+def warn_of_changes(root: Path, revision: str, read: tuple[str, ...] = ()) -> None:
+    """A sweep runs what is committed; `read` are folders that are read as they lie there."""
     changed = git.run(root, "diff", "--name-only", "--relative", "HEAD", "--", ".").splitlines()
-    changed = [path for path in changed if path != "dvc.lock" and not path.startswith("reports/")]
+    changed = [path for path in changed if path != "dvc.lock" and not path.startswith(("reports/", *read))]
     if changed:
         shown = words.shorten(tuple(changed))
         print(f"warning: the sweep runs commit {revision[:10]}, without your changes in: {shown}")

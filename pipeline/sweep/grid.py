@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
+from pipeline.project.root import read_text
 from stages.common.params import check_yaml
 
 Values = dict[str, Any]  # by dotted key
@@ -108,7 +109,7 @@ def _csv(path: Path) -> list[Values]:
 
 
 def _list(path: Path) -> list[Values]:
-    rows = _yaml(path.read_text(), str(path))
+    rows = _yaml(read_text(path, str(path)), str(path))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"{path}: must be a list of mappings, as - {{seeds.method: cam}}")
     return rows

@@ -1,3 +1,4 @@
+import os
 import re
 import shlex
 import shutil
@@ -172,6 +173,23 @@ def test_help_is_light(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_projects_files_stay_utf_8_in_any_terminal(root: Path) -> None:
+    params = root / "params.yaml"
+    params.write_text(f"# grün\n{params.read_text()}", encoding="utf-8")
+    env = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "pipeline.cli", "preset", "threshold"]
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert params.read_text(encoding="utf-8").startswith("# grün\n")
+    assert read_yaml(params)["pseudo_labels"]["method"] == "threshold"
 
 
 LIGHT = {  # of what pipeline/ may import besides the schemas: none of it computes anything but a few numbers

@@ -237,4 +237,4 @@ def plain(value: Any) -> str:
     """A parameter's value in one line; "" where there is none."""
     import json
 
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, default=str)

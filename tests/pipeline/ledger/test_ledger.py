@@ -121,6 +121,15 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
     assert [line["scores"] for line in found] == [json.loads(line)["scores"] for line in first.splitlines()]
     assert [line["machine"] == "an abacus" for line in found] == [True, False, True, True]
 
+    other = json.dumps(found[0] | {"row": "earlier", "seed": 1})
+    record.write_text(f"{record.read_text()}{other}\n")
+    done = kept.ledger("--keep", "--seeds", "1")  # tables of one seed in the place of those of two
+    assert done.returncode == 1 and "--keep --seeds 1: the record has seeds up to 1" in done.stdout
+    assert other in record.read_text()
+    done = kept.ledger("--keep", "--seeds", "2")
+    assert "left out of the record, for the set has no such rows: earlier" in done.stdout
+    assert other not in record.read_text()
+
 
 def test_a_clone_where_nothing_ran_takes_its_estimate_from_the_record(kept):
     """Beyond the plain row's where that is made as well, else whole."""

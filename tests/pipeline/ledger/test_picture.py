@@ -1,6 +1,7 @@
 """The picture of the best rows, from tables made by hand."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -73,3 +74,10 @@ def test_nothing_to_draw_is_said(tmp_path):
     with pytest.raises(ValueError, match="`wsss ledger --only plain` makes the first"):
         picture.draw(empty, tmp_path / "ledger.svg")
     assert not (tmp_path / "ledger.svg").exists()
+
+
+def test_rows_with_some_of_their_runs_are_not_drawn(tmp_path):
+    (all_of_three,) = made().lines
+    part = Table("demo", "none", "0" * 40, 4, [replace(all_of_three, runs=4)], [])
+    with pytest.raises(ValueError, match="no row of demo has all 4 runs: draw fewer with --seeds"):
+        picture.draw(part, tmp_path / "ledger.svg")

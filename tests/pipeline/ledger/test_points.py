@@ -7,6 +7,7 @@ from pipeline.ledger.points import overrides
 from pipeline.project import git, gpus
 from pipeline.sweep.definition import base_values, with_values
 from tests.pipeline.ledger.conftest import row, write
+from tests.pipeline.sweep.conftest import commit
 
 
 def test_what_makes_one_of_another():
@@ -20,7 +21,9 @@ def test_what_makes_one_of_another():
     ("changes", "says"),
     [
         ({"changes": {"seeds.valu": 1}}, "params.yaml has no seeds.valu; did you mean seeds.value?"),
+        ({"changes": {"seeds.seed": 1}}, "seeds.seed is set by --seeds: leave it out"),
         ({"preset": "none"}, "there is no preset 'none'"),
+        ({"preset": "small"}, "preset small is of pictures, no recipe"),
         ({"to": ["nothing"]}, "its recipe has no stage nothing"),
     ],
 )
@@ -32,6 +35,36 @@ def test_a_row_with_a_slip_is_a_line(with_rows, tmp_path, changes, says):
     with pytest.raises(ValueError, match="ledger: 1 problem") as error:
         points.make(project.root, revision, found.of("demo"), "demo", found.sets["demo"])
     assert f"ledger/way.yaml, slip: {says}" in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", [{"recipe": "small"}, {"recipe": "none"}, {"pictures": "better"}])
+def test_a_set_with_a_slip_is_a_line(with_rows, wrong):
+    found, revision = rows.read(with_rows.root), git.resolve(with_rows.root, "HEAD")
+    chosen = found.sets["demo"].model_copy(update=wrong)
+    ((key, preset),) = wrong.items()
+    with pytest.raises(ValueError, match=rf"^ledger/sets\.yaml, demo\.{key}: {preset} is none of "):
+        points.make(with_rows.root, revision, found.of("demo"), "demo", chosen)
+
+
+def test_what_is_wrong_with_many_rows_is_said_once(with_rows):
+    found, revision = rows.read(with_rows.root), git.resolve(with_rows.root, "HEAD")
+    chosen = found.sets["demo"].model_copy(update={"changes": {"seeds.valu": 1}})
+    with pytest.raises(ValueError) as error:
+        points.make(with_rows.root, revision, found.of("demo"), "demo", chosen)
+    assert str(error.value).splitlines() == [
+        "ledger: 1 problem(s)",
+        "  ledger/plain.yaml, plain, and 4 more: params.yaml has no seeds.valu; did you mean seeds.value?",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "stages:", "stages: {work: 5}"])
+def test_a_commit_without_stages_is_said(with_rows, tmp_path, text):
+    project = with_rows.copy(tmp_path / "project")
+    (project.root / "dvc.yaml").write_text(text)
+    commit(project)
+    found, revision = rows.read(project.root), git.resolve(project.root, "HEAD")
+    with pytest.raises(ValueError, match=rf"^dvc\.yaml of {revision[:10]} has no stages: "):
+        points.make(project.root, revision, found.of("demo"), "demo", found.sets["demo"])
 
 
 def test_a_row_is_the_sets_recipe_or_its_own_with_changes(with_rows):

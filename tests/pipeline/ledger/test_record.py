@@ -51,6 +51,10 @@ def test_what_a_run_gave_otherwise(scores, said):
     [
         ("{", "ledger/demo.jsonl, line 2 is no JSON"),
         ("[]", "ledger/demo.jsonl, line 2: an object is expected"),
+        ("<<<<<<< HEAD", "ledger/demo.jsonl, line 2: a merge conflict"),
+        ("[" * 100_000, "ledger/demo.jsonl, line 2 is no JSON"),
+        ("9" * 5000, "ledger/demo.jsonl, line 2 is no JSON"),
+        (json.dumps(ONE.model_dump()), f"line 2: {ONE.row}, seed {ONE.seed} a second time: delete one"),
         (json.dumps(ONE.model_dump() | {"seed": -1}), "ledger/demo.jsonl, line 2: 1 problem(s) seed"),
         (json.dumps(ONE.model_dump() | {"more": 1}), "more"),
     ],

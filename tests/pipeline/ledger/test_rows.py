@@ -50,8 +50,19 @@ def test_rows_of_a_set_and_those_elsewhere(tmp_path):
     ("kinds", "says"),
     [
         ({"way": [row("a", sets=["none"])]}, "ledger/way.yaml, a: there is no set none"),
-        ({"way": [row("a"), row("a")]}, "two rows are called a"),
-        ({"way": [row("a"), row("way")]}, "way is a kind and a row"),
+        ({"way": [row("a", on={"large": {}})]}, "ledger/way.yaml, a: `on` has large, and `sets` has not"),
+        ({"way": [row("a"), row("a")]}, "ledger/way.yaml: two rows are called a"),
+        ({"way": [row("a")], "gear": [row("a")]}, "ledger/gear.yaml and ledger/way.yaml: two rows are"),
+        ({"way": [row("a"), row("way")]}, "ledger/way.yaml: way is a kind and a row"),
+        (
+            {
+                "sets": {"a": SETS["demo"], "a-b": SETS["demo"]},
+                "way": [row("b-c", sets=["a"]), row("c", sets=["a-b"])],
+            },
+            "ledger/way.yaml, c: on a-b its runs are called as those of b-c on a",
+        ),
+        ({"sets": {"d" * 31: SETS["demo"]}, "way": [row("r" * 31, sets=["d" * 31])]}, "61 of them at most"),
+        ({"sets": {"index": SETS["demo"]}}, "ledger/sets.yaml: no set is called index"),
         ({"way": [row("A b")]}, "ledger/way.yaml: row 1 (A b).name: "),
         ({"way": [row("a"), row("b", colour="red")]}, "ledger/way.yaml: row 2 (b).colour: "),
         ({"way": [row("a", needs=["luck"])]}, "row 1 (a).needs.0: "),
@@ -70,6 +81,19 @@ def test_a_file_that_is_no_yaml_is_a_line(tmp_path):
     (tmp_path / "ledger/way.yaml").write_text("- name: [\n")
     with pytest.raises(ValueError, match=r"ledger: 1 problem\(s\)\n  ledger/way.yaml is not valid YAML: "):
         rows.read(tmp_path)
+
+
+def test_a_file_that_would_not_be_read_is_a_line(tmp_path):
+    ledger(tmp_path, plain=[row("plain")])
+    (tmp_path / "ledger/mine.yml").write_text("[]")
+    (tmp_path / "ledger/way.yaml").write_bytes(b"# gr\xfcn\n[]\n")
+    with pytest.raises(ValueError) as error:
+        rows.read(tmp_path)
+    assert str(error.value).splitlines() == [
+        "ledger: 2 problem(s)",
+        "  ledger/mine.yml is not read: call it mine.yaml",
+        "  ledger/way.yaml is not UTF-8 (byte 4): save it as UTF-8",
+    ]
 
 
 def test_a_set_needs_one_plain_row(tmp_path):

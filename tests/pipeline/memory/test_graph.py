@@ -225,6 +225,12 @@ def test_a_params_yaml_that_is_wrong(project):
         read(root)
 
 
+def test_a_date_in_params_yaml_is_named(project):
+    text = "stages:\n  a: {cmd: c, params: [x.y], deps: ['${x.y}'], outs: [o]}\n"
+    with pytest.raises(ValueError, match=r"^DVC: .*'date'.*params.yaml:x.y.*: dates are written in quotes$"):
+        read(project(text, **{"params.yaml": "x: {y: 2020-01-01}\n"}))
+
+
 def test_a_damaged_lock_names_what_mends_it(project):
     root = project(stages(a=["in"]), **{"dvc.lock": "schema: '2.0'\nstages:\n  a: {cmd: make a, outs: [\n"})
     with pytest.raises(ValueError, match=r"dvc.lock'.*line 4.*\(`wsss run` mends it\)$"):

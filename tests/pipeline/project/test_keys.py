@@ -123,3 +123,15 @@ def test_every_key_has_an_answer() -> None:
 def test_a_key_that_is_not_there_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"^params.yaml has no seeds.scale; did you mean seeds.scales\?$"):
         keys.show(ROOT, "seeds.scale")
+
+
+def test_keys_that_are_no_text_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("null: 6\n5: {null: 1}\n")
+    assert keys.show(tmp_path, None) == ["None", "5"]
+    assert dotted(read_yaml(tmp_path / "params.yaml")) == ["None", "5", "5.None"]
+
+
+@pytest.mark.parametrize("dvc", [None, {}, {"stages": None}, {"stages": ["seeds"]}, {"stages": {"seeds": 5}}])
+def test_a_dvc_yaml_without_stages_is_said(dvc: Any) -> None:
+    with pytest.raises(ValueError, match="^dvc.yaml has no stages: "):
+        keys.readers(dvc, "seeds.method")

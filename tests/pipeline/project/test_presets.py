@@ -98,6 +98,9 @@ def test_a_recipe_that_sets_a_data_set_is_refused(root: Path) -> None:
     (root / "presets" / "bad.yaml").write_text("dataset:\n  name: synthetic\n")
     with pytest.raises(ValueError, match="a recipe sets no dataset"):
         presets.apply(root, "bad")
+    (root / "presets" / "bad.yaml").write_text("dataset: 5\n")
+    with pytest.raises(ValueError, match=r"bad.yaml: dataset is a section$"):
+        presets.apply(root, "bad")
 
 
 def test_the_published_decoder_is_whole(root: Path) -> None:
