@@ -177,7 +177,7 @@ def test_help_is_light(tmp_path: Path) -> None:
 
 def test_a_projects_files_stay_utf_8_in_any_terminal(root: Path) -> None:
     params = root / "params.yaml"
-    params.write_text(f"# grün\n{params.read_text()}", encoding="utf-8")
+    params.write_text(params.read_text().replace("\nseeds:\n", "\n# grün\nseeds:\n"), encoding="utf-8")
     env = {
         **os.environ,
         "LC_ALL": "C",
@@ -185,11 +185,12 @@ def test_a_projects_files_stay_utf_8_in_any_terminal(root: Path) -> None:
         "PYTHONCOERCECLOCALE": "0",
         "PYTHONPATH": str(ROOT),
     }
-    command = [sys.executable, "-m", "pipeline.cli", "preset", "threshold"]
-    done = subprocess.run(command, cwd=root, env=env, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    assert params.read_text(encoding="utf-8").startswith("# grün\n")
-    assert read_yaml(params)["pseudo_labels"]["method"] == "threshold"
+    for words in (["preset", "threshold"], ["params", "seeds"]):
+        command = [sys.executable, "-m", "pipeline.cli", *words]
+        done = subprocess.run(command, cwd=root, env=env, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    assert "# grün\n" in params.read_text(encoding="utf-8")
+    assert done.stdout.decode("utf-8").startswith("seeds: grün\n")
 
 
 LIGHT = {  # of what pipeline/ may import besides the schemas: none of it computes anything but a few numbers

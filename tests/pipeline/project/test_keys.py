@@ -133,5 +133,5 @@ def test_keys_that_are_no_text_are_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dvc", [None, {}, {"stages": None}, {"stages": ["seeds"]}, {"stages": {"seeds": 5}}])
 def test_a_dvc_yaml_without_stages_is_said(dvc: Any) -> None:
-    with pytest.raises(ValueError, match="^dvc.yaml has no stages: "):
+    with pytest.raises(ValueError, match=r"^dvc\.yaml has no stages: "):
         keys.readers(dvc, "seeds.method")
