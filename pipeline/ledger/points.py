@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.engine import needs
 from pipeline.ledger.rows import FOLDER, PLAIN, SETS, Row, Set
-from pipeline.project import git, gpus, presets
+from pipeline.project import git, gpus, keys, presets
 from pipeline.results.snapshot import resolved
 from pipeline.sweep import definition
 from pipeline.sweep.grid import Values
@@ -35,7 +35,8 @@ class Point:
 def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, chosen: Set) -> list[Point]:
     """The rows of a set as points. ValueError with all that is wrong with them, a line each."""
     base = definition.base_values(root, revision)
-    stages = _stages(root, revision)
+    dvc = parse_yaml(git.run(root, "show", f"{revision}:./dvc.yaml"), "dvc.yaml")
+    stages = keys.stages(dvc, f"dvc.yaml of {revision[:10]}")
     text = git.run(root, "show", f"{revision}:./params.yaml")
     judged = definition.is_judged(root, revision)
     _check_set(root, name, chosen)
@@ -59,15 +60,6 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
         told = [f"{_first(where)}: {line}" for line, where in problems.items()]
         raise ValueError("\n  ".join([f"{FOLDER}: {len(told)} problem(s)", *told]))
     return points
-
-
-def _stages(root: Path, revision: str) -> Mapping[str, Any]:
-    """Of the commit's dvc.yaml."""
-    values = parse_yaml(git.run(root, "show", f"{revision}:./dvc.yaml"), "dvc.yaml")
-    stages = values.get("stages") if isinstance(values, dict) else None
-    if not isinstance(stages, dict) or not all(isinstance(entry, dict) for entry in stages.values()):
-        raise ValueError(f"dvc.yaml of {revision[:10]} has no stages: commit one that `wsss plan` can read")
-    return stages
 
 
 def _check_set(root: Path, name: str, chosen: Set) -> None:

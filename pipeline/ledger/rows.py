@@ -165,33 +165,28 @@ def _named(values: Any, line: str) -> str:
 
 
 def _twice(found: Ledger) -> list[str]:
-    kinds: dict[str, list[str]] = {}
+    files: dict[str, list[str]] = {}  # by the name of a row
     for kind, rows in found.rows.items():
         for row in rows:
-            kinds.setdefault(row.name, []).append(f"{FOLDER}/{kind}.yaml")
+            files.setdefault(row.name, []).append(f"{FOLDER}/{kind}.yaml")
     lines = [
-        f"{' and '.join(dict.fromkeys(files))}: two rows are called {name}"
-        for name, files in kinds.items()
-        if len(files) > 1
+        f"{' and '.join(dict.fromkeys(those))}: two rows are called {name}"
+        for name, those in files.items()
+        if len(those) > 1
     ]
-    both = [name for name in kinds if name in found.rows and name != PLAIN]
-    return lines + [f"{kinds[name][0]}: {name} is a kind and a row" for name in both]
+    both = [name for name in files if name in found.rows and name != PLAIN]
+    return lines + [f"{files[name][0]}: {name} is a kind and a row" for name in both]
 
 
-def _unknown_sets(found: Ledger) -> list[str]:
-    return [
-        f"{FOLDER}/{kind}.yaml, {row.name}: there is no set {name}"
-        for kind, rows in found.rows.items()
-        for row in rows
-        for name in dict.fromkeys([*row.sets, *row.on])
-        if name not in found.sets
-    ] + [
-        f"{FOLDER}/{kind}.yaml, {row.name}: `on` has {name}, and `sets` has not"
-        for kind, rows in found.rows.items()
-        for row in rows
-        for name in row.on
-        if name in found.sets and name not in row.sets
-    ]
+def _unknown_sets(found: Ledger) -> Iterator[str]:
+    for kind, rows in found.rows.items():
+        for row in rows:
+            for name in dict.fromkeys([*row.sets, *row.on]):
+                where = f"{FOLDER}/{kind}.yaml, {row.name}"
+                if name not in found.sets:
+                    yield f"{where}: there is no set {name}"
+                elif name not in row.sets:
+                    yield f"{where}: `on` has {name}, and `sets` has not"
 
 
 def _unknown_rows(found: Ledger) -> list[str]:

@@ -132,13 +132,18 @@ def _bounds(place: dict[str, Any]) -> str:
     return f", {', '.join(texts)}" if texts else ""
 
 
+def stages(dvc: Any, where: str) -> dict[str, dict[str, Any]]:
+    """The stages of a dvc.yaml by name. ValueError where it has none, naming it as `where`."""
+    found = dvc.get("stages") if isinstance(dvc, dict) else None
+    if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
+        raise ValueError(f"{where} has no stages: take one that `wsss plan` can read")
+    return found
+
+
 def readers(dvc: dict[str, Any], key: str) -> tuple[str, ...]:
     """The stages of dvc.yaml whose parameters hold the key, or a part of it; by some choice of methods."""
     found = []
-    stages = dvc.get("stages") if isinstance(dvc, dict) else None
-    if not isinstance(stages, dict) or not all(isinstance(entry, dict) for entry in stages.values()):
-        raise ValueError("dvc.yaml has no stages: take it as git has it")
-    for name, entry in stages.items():
+    for name, entry in stages(dvc, "dvc.yaml").items():
         body = entry.get("do", entry)
         names = [one for each in body.get("params", ()) for one in (each if isinstance(each, str) else "",)]
         names += re.findall(r"\$\{([\w.]+)\}", f"{entry.get('foreach', '')} {body.get('deps', '')}")

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from pipeline.ledger import command
 from pipeline.project import git
 from pipeline.project.tables import read_csv
 from tests.common.conftest import wait_for
@@ -216,6 +217,7 @@ def test_a_row_that_fails_does_not_stop_the_others(kept):
         (["--set", "none"], "--set none: there are demo, large"),
         (["--only", "none"], "--only none: no kind and no row of this set; kinds: plain, "),
         (["--only", "plane"], "--only plane: no kind and no row of this set (did you mean plain?); kinds: "),
+        (["--seeds", "101"], "'--seeds': Input should be less than or equal to 100"),
         (["--plan", "--page"], "choose one"),
         (["--page", "--svg", "best.svg"], "choose one"),
         (["--keep", "--page"], "choose one"),
@@ -228,6 +230,20 @@ def test_a_row_that_fails_does_not_stop_the_others(kept):
 def test_bad_usage(kept, words, says):
     done = kept.ledger(*words)
     assert done.returncode == 1 and says in done.stdout
+
+
+def test_what_is_read_as_it_lies_is_no_change_that_a_run_lacks(kept):
+    write(kept.root, "presets/better", {"seeds": {"value": 4}})
+    assert "warning" not in kept.ledger("--page").stdout
+    (kept.root / "work.py").open("a").write("# other\n")
+    assert "without your changes in: work.py\n" in kept.ledger("--page").stdout
+
+
+def test_a_worktree_is_told_where_its_ledger_is(kept, tmp_path, capsys):
+    git.run(kept.root, "worktree", "add", "-q", "--detach", str(tmp_path / "other"), "HEAD")
+    assert command.main(tmp_path / "other", "demo", [], 1, 1, "page") == 0
+    assert f"a worktree of {kept.root}: the ledger is read, run and written there" in capsys.readouterr().out
+    assert (kept.root / "reports/ledger/index.html").is_file()
 
 
 def test_it_goes_on_where_it_was_killed(kept):

@@ -79,6 +79,16 @@ def test_a_row_is_the_sets_recipe_or_its_own_with_changes(with_rows):
     assert values == large[1].params
 
 
+def test_what_the_schema_refuses_is_no_crash():
+    """The schema's line comes later: a point is made, and its ends looked at, before."""
+    odd = {"evaluation": {"rungs": 5}, "seeds": {"of": 5}}
+    point = points.Point("way", rows.Row(**row("a", to=[])), odd, odd)
+    assert point.to == ()
+    point = points.Point("way", rows.Row(**row("a", to=["seeds@x"])), odd, odd)
+    graph = {"seeds": {"foreach": "${seeds.of}", "do": {}}}
+    assert list(points._ends(graph, point)) == ["its recipe has 5 where the names of seeds@... stand"]
+
+
 def test_what_a_machine_lacks(tmp_path, monkeypatch):
     weights = {"source": "file", "name": "w.pth"}
     params = {
@@ -97,6 +107,8 @@ def test_what_a_machine_lacks(tmp_path, monkeypatch):
     ]
     params["generate"]["of"] = ["mine"]  # a stage makes it
     assert not any("dataset.name" in line for line in points.missing(tmp_path, point))
+    params["generate"]["of"] = 5
+    assert any("dataset.name" in line for line in points.missing(tmp_path, point))
     params["generate"]["of"] = []
     for name in ("mine", "sam"):
         (tmp_path / "data/raw" / name).mkdir(parents=True)
