@@ -110,7 +110,7 @@ def ledger(
         typer.Option(help="a kind or a row; may be repeated", autocompletion=complete.ledger_rows),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="each row with every seed from 0 on")] = 3,
-    seed: Annotated[int | None, typer.Option(min=0, help="run this seed alone")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="run, show or draw this seed alone")] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="runs at the same time")] = 1,
     only_plan: Annotated[bool, typer.Option("--plan", help="say what would be computed, no more")] = False,
     only_page: Annotated[bool, typer.Option("--page", help="write the page anew, run nothing")] = False,
@@ -125,6 +125,8 @@ def ledger(
     """Run every method of ledger/ that is not run yet, the cheapest first, and set all on one page."""
     if only_plan + only_page + bool(svg) + keep > 1:
         raise ValueError("--plan says what would run, --page, --svg and --keep run nothing: choose one")
+    if keep and seed is not None:
+        raise ValueError("--keep writes all that is made here: leave --seed out")
     from pipeline.ledger.command import Do, main
     from pipeline.project.root import find_root
 

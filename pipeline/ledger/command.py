@@ -47,11 +47,11 @@ def main(
         print(f"{' and '.join(str(file.relative_to(root)) for file in kept)} are written: commit them")
         return 0
     if svg:
-        picture.draw(ledger.table(), svg)
+        picture.draw(ledger.table(seed), svg)
         print(f"{svg} is written")
         return 0
     if do == "page":
-        return _write(ledger)
+        return _write(ledger, seed)
     lock = places.state(root) / "sweeps" / f"{ledger.rows.name}.lock"
     with locks.take(lock, f"wsss-ledger-{os.getpid()}", f"the ledger of {name}"):
         mine = {trial.name for trial in ledger.trials} | {f"{ledger.rows.name}-plan"}
@@ -116,7 +116,7 @@ def _run(ledger: Ledger, order: Sequence[Trial], jobs: int, listener: terminal.T
     return trials.run(ledger.root, ledger.rows, order, jobs, listener, tell)
 
 
-def _write(ledger: Ledger) -> int:
-    place = page.write(ledger.root, ledger.table()).relative_to(ledger.root)
+def _write(ledger: Ledger, seed: int | None = None) -> int:
+    place = page.write(ledger.root, ledger.table(seed)).relative_to(ledger.root)
     print(f"{place} is written: open it in a browser; beside it a CSV and a summary for a pull request")
     return 0

@@ -63,13 +63,10 @@ class Ledger:
         The plain row's are among them where others of their seed are: it tells what those cost beyond it.
         `seed`: of all seeds this one; ValueError where there is no such seed.
         """
-        if seed is not None and seed >= self.seeds:
-            raise ValueError(f"--seed {seed}: --seeds {self.seeds} has 0 to {self.seeds - 1}")
         wanted = {f"{self.rows.name}-{row.name}" for row in rows.chosen(self.kinds, only)} - {*self.missing}
         found = [
-            trial for trial in self.trials
+            trial for trial in self._of(seed)
             if trial.point in wanted and trial.name not in self.there.finished
-            and (seed is None or seed == (trial.seed or 0))
         ]  # fmt: skip
         unknown = {trial.seed for trial in found if trial.name not in self.kept}
         beside = {trial.name for trial in found if trial.point == self.plain and trial.seed in unknown}
@@ -132,13 +129,20 @@ class Ledger:
         """What is kept, whatever is made in this clone."""
         return self._table(results.kept(self.kept), [])
 
-    def table(self) -> Table:
+    def table(self, seed: int | None = None) -> Table:
+        """`seed`: of that seed alone; ValueError where there is no such seed."""
         bad = {one.trial.name for one in self.ended if one.outcome != FINISHED}
         kept = {name: one for name, one in self.kept.items() if name not in bad}
-        return self._table(results.kept(kept) | self.made(), [*self.before, *self.ended])
+        return self._table(results.kept(kept) | self.made(), [*self.before, *self.ended], seed)
 
-    def _table(self, found: Mapping[str, Result], ended: Sequence[Ended]) -> Table:
-        made = table.lines(self.rows, self.points, self.trials, found, ended, self.missing)
+    def _table(self, found: Mapping[str, Result], ended: Sequence[Ended], seed: int | None = None) -> Table:
+        made = table.lines(self.rows, self.points, self._of(seed), found, ended, self.missing)
         title = self.all.sets[self.name].title
         others = self.all.elsewhere(self.name)
-        return Table(self.name, title, self.revision, self.seeds, made, others, self.all.systems)
+        seeds = self.seeds if seed is None else 1
+        return Table(self.name, title, self.revision, seeds, made, others, self.all.systems, seed)
+
+    def _of(self, seed: int | None) -> list[Trial]:
+        if seed is not None and seed >= self.seeds:
+            raise ValueError(f"--seed {seed}: --seeds {self.seeds} has 0 to {self.seeds - 1}")
+        return [trial for trial in self.trials if seed is None or seed == (trial.seed or 0)]

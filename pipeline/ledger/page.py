@@ -71,13 +71,12 @@ def render(table: Table) -> str:
 def about(table: Table) -> str:
     finished = sum(line.finished for line in table.lines)
     runs = sum(line.runs for line in table.lines)
-    seeds = f"{table.seeds} seed{'s' * (table.seeds > 1)}"
     kept = [machine for line in table.lines for machine in line.kept_on]
     many = "all" if len(kept) == finished else f"{len(kept)} of them"
     where = f"{many} as ledger/{table.name}.jsonl has them, made on {' and '.join(dict.fromkeys(kept))}"
     return (
-        f"{len(table.lines)} rows x {seeds} on {table.title}, commit {table.revision[:10]}: {finished} of"
-        f" {runs} runs are finished{f', {where}' if kept else ''}."
+        f"{len(table.lines)} rows with {table.over} on {table.title}, commit {table.revision[:10]}:"
+        f" {finished} of {runs} runs are finished{f', {where}' if kept else ''}."
         " Percent, mean ± standard deviation over the seeds; what is not known is left empty."
     )
 

@@ -18,6 +18,8 @@ PANELS = {  # the rungs of each, of which a row shows the first that it has
 MOST = 8  # rows in a panel, the plain one among them
 CEILINGS = "diagnosis"  # the kind of the rows that learn from masks: no methods
 WIDTH, HEIGHT, PER_ROW = 9.6, 0.5, 0.25  # inches: of all, of a panel's frame, of a row in it
+ONE = "What the seeds may explain, one seed does not tell."
+COLOURS = "Green: above it beyond noise; red: below; grey: the seeds may explain it."
 PLAIN, BETTER, WORSE, NOISE = charts.INK, charts.COLOURS[2], charts.COLOURS[5], charts.COLOURS[4]
 
 
@@ -25,7 +27,9 @@ def draw(table: Table, path: Path) -> None:
     """Write an SVG on white. ValueError where no row has a number of these rungs."""
     shown = {title: found for title, rungs in PANELS.items() if (found := top(table, rungs))}
     if not shown and any(line.finished for line in table.lines):
-        raise ValueError(f"no row of {table.name} has all {table.seeds} runs: draw fewer with --seeds")
+        raise ValueError(
+            f"no row of {table.name} has all {table.seeds} runs: draw fewer with --seeds, or one with --seed"
+        )
     if not shown:
         raise ValueError(
             f"no row of {table.name} has a number yet: `{table.again(table.plain)}` makes the first"
@@ -61,11 +65,10 @@ def _figure(table: Table, shown: dict[str, list[tuple[Line, Score]]]) -> Figure:
 
 
 def _caption(table: Table) -> str:
-    over = f"over {table.seeds} seeds" if table.seeds > 1 else "of one seed"
-    return (
-        f"{table.title[0].upper()}{table.title[1:]}; mean and standard deviation {over}.\n"
-        "Dotted: the plain recipe. Green: above it beyond noise; red: below; grey: the seeds may explain it."
-    )
+    pictures = f"{table.title[0].upper()}{table.title[1:]}"
+    if table.seeds == 1:
+        return f"{pictures}; one run each, with {table.over}.\nDotted: the plain recipe. {ONE}"
+    return f"{pictures}; mean and standard deviation over {table.over}.\nDotted: the plain recipe. {COLOURS}"
 
 
 def _panel(panel: Any, title: str, found: list[tuple[Line, Score]], plain: Line) -> None:

@@ -62,6 +62,7 @@ class Table:
     lines: list[Line]
     elsewhere: list[tuple[str, Row]]  # rows that this set does not have
     systems: list[System] = field(default_factory=list)
+    seed: int | None = None  # the only one that it is of
 
     @property
     def kinds(self) -> dict[str, list[Line]]:
@@ -78,8 +79,17 @@ class Table:
 
     def again(self, line: Line) -> str:
         """The command that makes a row, in this clone from the cache, in another one by computing."""
-        options = f" --set {self.name}" * (self.name != "demo") + f" --seeds {self.seeds}" * (self.seeds != 3)
-        return f"wsss ledger --only {line.row.name}{options}"
+        seeds = self.seeds if self.seed is None else max(3, self.seed + 1)
+        options = f" --set {self.name}" * (self.name != "demo") + f" --seeds {seeds}" * (seeds != 3)
+        alone = "" if self.seed is None else f" --seed {self.seed}"
+        return f"wsss ledger --only {line.row.name}{options}{alone}"
+
+    @property
+    def over(self) -> str:
+        """The seeds in words."""
+        if self.seed is not None:
+            return f"the seed {self.seed}"
+        return f"{self.seeds} seed{'s' * (self.seeds > 1)}"
 
 
 def labels(lines: Sequence[Line]) -> list[str]:

@@ -80,6 +80,10 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
     before, record = cells(kept), kept.root / "ledger/demo.jsonl"
     done = kept.ledger("--keep", "--seeds", "1")
     assert done.returncode == 0 and "ledger/demo.jsonl and ledger/demo.md are written" in done.stdout
+    refused = kept.ledger("--keep", "--seed", "0")
+    assert (
+        refused.returncode == 1 and "--keep writes all that is made here: leave --seed out" in refused.stdout
+    )
     first, summary = record.read_text(), (kept.root / "ledger/demo.md").read_text()
     assert "4 of 5 runs are finished, all as ledger/demo.jsonl has them" in summary
     assert "| more | More | 103.00 (+3.00 ?) | 43.00 (+3.00 ?) | " in summary
@@ -104,6 +108,13 @@ def test_what_is_kept_stands_in_for_runs_that_are_not_there(kept):
     assert "4 to make" in new  # of the second seed
     new = kept.ledger("--seed", "1", "--only", "way", "--seeds", "2", "--plan").stdout
     assert "0 of 10 runs are made, 3 to make" in new and "more   1 run " in new
+    assert kept.ledger("--seed", "1", "--seeds", "2", "--page").returncode == 0
+    assert {score: cell[0] for score, cell in cells(kept).items() if cell[0]} == {}  # of seed 0 all is kept
+    assert kept.ledger("--seed", "0", "--seeds", "2", "--page").returncode == 0
+    assert (
+        cells(kept) == before
+        and "5 rows with the seed 0 on " in (kept.root / "reports/ledger/index.html").read_text()
+    )
     none = kept.ledger("--seed", "2", "--seeds", "2", "--plan")
     assert none.returncode != 0 and "--seed 2: --seeds 2 has 0 to 1" in none.stdout
 

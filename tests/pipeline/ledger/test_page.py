@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -73,7 +74,9 @@ def test_a_line_per_score_and_nothing_where_nothing_is_known(tmp_path):
 
 def test_the_summary():
     text = page.to_markdown(made())
-    assert "6 rows x 3 seeds on the generated pictures, commit 0123456789: 15 of 18 runs are finished" in text
+    assert (
+        "6 rows with 3 seeds on the generated pictures, commit 0123456789: 15 of 18 runs are finished" in text
+    )
     assert "| row |  | seeds | minutes | memory, GiB | published | state |" in text
     assert "| plain | Plain | 49.28 ± 0.12 | 10.0 | 1.00 |  | finished |" in text
     assert "| lifted | Lifted | 50.26 ± 0.20 (+0.98) | 20.0 | 2.00 |  | finished |" in text
@@ -133,6 +136,9 @@ def test_the_command_that_makes_a_row_again():
     found = made("voc-mobilenet")
     found = Table(found.name, found.title, found.revision, 2, found.lines, [])
     assert found.again(found.plain) == "wsss ledger --only plain --set voc-mobilenet --seeds 2"
+    alone = replace(made(), seeds=1, seed=1)
+    assert alone.again(alone.plain) == "wsss ledger --only plain --seed 1"
+    assert replace(alone, seed=4).again(alone.plain) == "wsss ledger --only plain --seeds 5 --seed 4"
 
 
 def test_what_a_run_took_is_what_its_results_took(tmp_path):

@@ -67,6 +67,16 @@ def test_the_picture_says_which_are_better_beyond_noise(tmp_path):
     dots = re.findall(r"<use [^>]*fill: (#\w+)", text)
     good, bad, quiet = charts.COLOURS[2], charts.COLOURS[5], charts.COLOURS[4]
     assert [dots.count(colour) for colour in (good, bad, quiet)] == [3, 3, 3]  # a dot and two caps
+    assert "over 3 seeds." in text and "Green: above it beyond noise" in text
+
+
+def test_one_seed_is_named_and_judges_nothing(tmp_path):
+    better = line("term", "lifted", {"seeds": score({2: PLAIN[2] + 9}, {2: PLAIN[2]})}, UNKNOWN, title="High")
+    picture.draw(replace(made(better), seeds=1, seed=2), tmp_path / "ledger.svg")
+    text = (tmp_path / "ledger.svg").read_text()
+    assert "one run each, with the seed 2." in text and "one seed does not tell" in text
+    assert "Green" not in text and "standard deviation" not in text
+    assert charts.COLOURS[4] in text and charts.COLOURS[2] not in text
 
 
 def test_nothing_to_draw_is_said(tmp_path):
@@ -79,5 +89,5 @@ def test_nothing_to_draw_is_said(tmp_path):
 def test_rows_with_some_of_their_runs_are_not_drawn(tmp_path):
     (all_of_three,) = made().lines
     part = Table("demo", "none", "0" * 40, 4, [replace(all_of_three, runs=4)], [])
-    with pytest.raises(ValueError, match="no row of demo has all 4 runs: draw fewer with --seeds"):
+    with pytest.raises(ValueError, match="no row of demo has all 4 runs: draw fewer with --seeds, or"):
         picture.draw(part, tmp_path / "ledger.svg")
