@@ -63,13 +63,8 @@ def said(process: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
-def machine() -> str:
-    """One line: the processor and how many of its cores this process may use."""
-    return f"{processor.name()}, {processor.cores()} cores"
-
-
 def save(name: str, rows: Sequence[Sequence[Any]]) -> None:
     """benchmarks/results/NAME.csv of rows, the header first, which are printed too."""
     text = csv_text(rows)
     write_atomic(RESULTS / f"{name}.csv", text)
-    print(machine(), text, sep="\n", end="")
+    print(processor.described(), text, sep="\n", end="")

@@ -44,5 +44,4 @@ def _read(root: Path, trial: Trial) -> Numbers:
 
 def _machine(devices: Sequence[str]) -> str:
     """This one, with the accelerators that the run used."""
-    cores = processor.cores()
-    return ", ".join([f"{cores} core{'s' * (cores > 1)} of {processor.kind()}", *devices])
+    return ", ".join([processor.described(), *devices])

@@ -32,6 +32,12 @@ def kind() -> str:
     return f"{name()}, family {family} model {model}" if family and model else name()
 
 
+def described() -> str:
+    """The cores that this process may use, with their kind."""
+    count = cores()
+    return f"{count} core{'s' * (count > 1)} of {kind()}"
+
+
 def _told(field: str) -> str:
     """What Linux says of the first core."""
     lines = INFO.read_text().splitlines() if INFO.exists() else []

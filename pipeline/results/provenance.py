@@ -54,7 +54,7 @@ def note(root: Path, hashes: Mapping[str, str], anew: Mapping[str, Made]) -> Non
 
 def machine() -> str:
     """The processor with the cores that this process may use, and the GPUs if it may use any."""
-    return ", ".join([f"{processor.name()}, {processor.cores()} cores", *_gpus()])
+    return ", ".join([processor.described(), *_gpus()])
 
 
 def _gpus() -> list[str]:

@@ -51,5 +51,8 @@ def test_cores_are_those_of_this_process_where_the_system_says_which(monkeypatch
     assert processor.cores() == 3
     monkeypatch.delattr(os, "sched_getaffinity")
     assert processor.cores() == 96
+    monkeypatch.setattr(processor, "kind", lambda: "EPYC: 9")
+    assert processor.described() == "96 cores of EPYC: 9"
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert processor.cores() == 1
+    assert processor.described() == "1 core of EPYC: 9"
