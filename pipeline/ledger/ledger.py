@@ -9,6 +9,7 @@ from pipeline.ledger.record import Kept
 from pipeline.ledger.results import Result
 from pipeline.ledger.runs import Rows
 from pipeline.ledger.table import Table
+from pipeline.ledger.work import Keys
 from pipeline.project import git
 from pipeline.sweep import definition, trials
 from pipeline.sweep.definition import Trial
@@ -34,7 +35,13 @@ class Ledger:
 
     def _read(self) -> None:
         self.record = record.read(self.root, self.name)
-        self.kept = {trial.name: one for trial in self.trials if (one := self._kept(trial))}
+        self.kept: dict[str, Kept] = {}  # of what would be made now
+        self.earlier: dict[str, Kept] = {}  # of the same parameters, by code that has changed since
+        for trial in self.trials:
+            found = self.record.get(self._place(trial))
+            keys = self._keys(trial) if found else None
+            if found and keys and found.asked == keys.asked:
+                (self.kept if found.work == keys.work else self.earlier)[trial.name] = found
 
     def _before(self, trial: Trial) -> Ended | None:
         """What is known of a run that is not there: it is of something else, or its last attempt failed."""
@@ -45,17 +52,12 @@ class Ledger:
             return None
         return Ended(trial, FAILED, f"what it said is in {log.relative_to(self.root)}")
 
-    def _kept(self, trial: Trial) -> Kept | None:
-        """What the record has of a run, if that is of what would be made now."""
-        found = self.record.get(self._place(trial))
-        return found if found and found.work == self._work(trial) else None
-
     def _place(self, trial: Trial) -> tuple[str, int]:
         return trial.point.removeprefix(f"{self.rows.name}-"), trial.seed or 0
 
-    def _work(self, trial: Trial) -> str:
+    def _keys(self, trial: Trial) -> Keys:
         values = definition.with_values(self.base, trial.overrides)
-        return work.key(self.root, self.revision, values, trial.to)
+        return work.keys(self.root, self.revision, values, trial.to)
 
     def open(self, only: Sequence[str], new: bool = False, seed: int | None = None) -> list[Trial]:
         """The runs of the chosen rows that are not made and lack nothing; `new`: and that are not kept.
@@ -96,12 +98,15 @@ class Ledger:
 
     def compared(self, trial: Trial) -> str:
         """How a run that was made stands to what is kept of it, in words."""
-        if trial.name not in self.kept:
+        old, new = (self.earlier | self.kept).get(trial.name), self.made()[trial.name]
+        if old is None:
             return ""
-        old, new = self.kept[trial.name], self.made()[trial.name]
+        code = f" by the code of {old.commit}" if trial.name in self.earlier else ""
         changed = record.differences(old, new.scores)
-        where = f" of {old.machine}" if changed and old.machine != new.machine else ""
-        return f", otherwise than kept{where}: {'; '.join(changed)}" if changed else ", as kept"
+        if not changed:
+            return f", as kept{code}"
+        where = f" of {old.machine}" if old.machine != new.machine else ""
+        return f", otherwise than kept{where}{code}: {'; '.join(changed)}"
 
     @property
     def gone(self) -> list[str]:
@@ -117,7 +122,7 @@ class Ledger:
             if result and not (old and not record.differences(old, result.scores)):
                 row, seed = self._place(trial)
                 kept[row, seed] = Kept(
-                    row=row, seed=seed, work=self._work(trial), commit=self.revision[:10],
+                    row=row, seed=seed, **vars(self._keys(trial)), commit=self.revision[:10],
                     machine=result.machine, **vars(result.cost),
                     scores={label: round(value, 4) for label, value in result.scores.items()},
                 )  # fmt: skip
@@ -126,14 +131,15 @@ class Ledger:
         return place
 
     def of_record(self) -> Table:
-        """What is kept, whatever is made in this clone."""
-        return self._table(results.kept(self.kept), [])
+        """What is kept, by earlier code too, whatever is made in this clone."""
+        return self._table(results.kept(self.kept, self.earlier), [])
 
     def table(self, seed: int | None = None) -> Table:
         """`seed`: of that seed alone; ValueError where there is no such seed."""
         bad = {one.trial.name for one in self.ended if one.outcome != FINISHED}
-        kept = {name: one for name, one in self.kept.items() if name not in bad}
-        return self._table(results.kept(kept) | self.made(), [*self.before, *self.ended], seed)
+        found = results.kept(self.kept, self.earlier) | self.made()
+        found = {name: one for name, one in found.items() if name not in bad}
+        return self._table(found, [*self.before, *self.ended], seed)
 
     def _table(self, found: Mapping[str, Result], ended: Sequence[Ended], seed: int | None = None) -> Table:
         made = table.lines(self.rows, self.points, self._of(seed), found, ended, self.missing)

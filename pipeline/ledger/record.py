@@ -26,7 +26,8 @@ class Kept(Section):
 
     row: Name
     seed: int = Field(ge=0)
-    work: str  # the key of what it was made of: of others it says nothing
+    asked: str  # the key of its commands and parameters: of others it says nothing
+    work: str  # of these and of the code that made it, which a later commit may have changed
     commit: str
     machine: str
     seconds: float | None

@@ -19,6 +19,7 @@ class Result:
     cost: Cost
     machine: str
     kept: bool  # not made here
+    earlier: str = ""  # the commit whose code made it, where that is another now
 
 
 def made(root: Path, trials: Iterable[Trial], plain: str) -> dict[str, Result]:
@@ -33,8 +34,14 @@ def made(root: Path, trials: Iterable[Trial], plain: str) -> dict[str, Result]:
     }
 
 
-def kept(runs: Mapping[str, Kept]) -> dict[str, Result]:
-    return {name: Result(one.scores, one.cost, one.machine, kept=True) for name, one in runs.items()}
+def kept(runs: Mapping[str, Kept], earlier: Mapping[str, Kept]) -> dict[str, Result]:
+    """`earlier` are those of other code."""
+    return {
+        name: Result(
+            one.scores, one.cost, one.machine, kept=True, earlier=one.commit if name in earlier else ""
+        )
+        for name, one in {**runs, **earlier}.items()
+    }
 
 
 def _read(root: Path, trial: Trial) -> Numbers:

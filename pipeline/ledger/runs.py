@@ -67,4 +67,4 @@ def is_of(root: Path, run: str, revision: str, params: dict[str, Any], ends: Seq
 
     Both are commits. Only what its ends stem from is asked: a parameter that none of it reads may differ.
     """
-    return work.key(root, run, base_values(root, run), ends) == work.key(root, revision, params, ends)
+    return work.keys(root, run, base_values(root, run), ends) == work.keys(root, revision, params, ends)

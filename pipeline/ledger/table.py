@@ -1,7 +1,7 @@
 """All rows of a set beside each other: each score over the seeds, against the plain row's of equal seeds."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.ledger import numbers
@@ -51,6 +51,7 @@ class Line:
     scores: Mapping[str, Score]
     cost: Cost
     kept_on: list[str] = field(default_factory=list)  # the machines of the runs that were not made here
+    earlier: int = 0  # of the finished runs those by code that has changed since
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,10 @@ def lines(
         scores = _scores(runs, {} if name == plain else of_point[plain])
         cost = _cost([run.cost for run in runs.values()])
         machines = [run.machine for run in runs.values() if run.kept]
-        made.append(Line(point.kind, point.row, name, len(mine), len(runs), state, scores, cost, machines))
+        earlier = len(_earlier(runs.values()))
+        made.append(
+            Line(point.kind, point.row, name, len(mine), len(runs), state, scores, cost, machines, earlier)
+        )
     return made
 
 
@@ -124,13 +128,20 @@ def _state(
     trials: Sequence[Trial], done: Mapping[str, Result], said: Mapping[str, Ended], missing: Sequence[str]
 ) -> str:
     finished = sum(trial.name in done for trial in trials)
+    commits = _earlier(done[trial.name] for trial in trials if trial.name in done)
+    earlier = f"; {len(commits)} by the code of {', '.join(dict.fromkeys(commits))}" if commits else ""
     if finished == len(trials):
-        return FINISHED
+        return FINISHED + earlier
     others = [said.get(trial.name, Ended(trial, NOT_RUN)) for trial in trials if trial.name not in done]
     why = "; ".join(dict.fromkeys(f"{one.outcome}{f': {one.why}' if one.why else ''}" for one in others))
     if missing:
         why = f"{NOT_RUN}: {'; '.join(missing)}"
-    return f"{finished} of {len(trials)} runs finished; the others: {why}" if finished else why
+    return f"{finished} of {len(trials)} runs finished{earlier}; the others: {why}" if finished else why
+
+
+def _earlier(runs: Iterable[Result]) -> list[str]:
+    """The commits of runs that other code made than there is now."""
+    return [run.earlier for run in runs if run.earlier]
 
 
 def _scores(runs: Mapping[int | None, Result], plain: Mapping[int | None, Result]) -> dict[str, Score]:

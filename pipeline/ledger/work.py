@@ -1,6 +1,6 @@
-"""A key of what a run's results are made of: equal keys, equal commands, parameters and code.
+"""Keys of what a run's results are made of: equal keys, equal commands, parameters and code.
 
-Two commits may differ in much that a run's stages do not read. So the key is made of those stages alone: of
+Two commits may differ in much that a run's stages do not read. So the keys are made of those stages alone: of
 what dvc.yaml says of them, of the values that they read, and of the files of code that they run.
 """
 
@@ -8,6 +8,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,20 +23,33 @@ GRAPH, CODE = "dvc.yaml", "stages"
 DIGITS = 16  # of a key: one of 2^64
 
 
-def key(root: Path, commit: str, params: Mapping[str, Any], ends: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Keys:
+    asked: str  # of commands and parameters
+    work: str  # of these and of the code that carries them out
+
+
+def keys(root: Path, commit: str, params: Mapping[str, Any], ends: Sequence[str]) -> Keys:
     """Of the stages that `ends` stem from, as a commit has them, with the values of `params`.
 
     Left out are checks, whose output never changes, and what lies in data/ and no stage makes.
     """
-    found: dict[str, Any] = {}
+    asked, work = dict[str, Any](), dict[str, Any]()
     try:
         raw = _stages(root, commit)
         stages = {name: declared.of(raw, name, params) for name in declared.names(raw, params)}
         for name in _above(stages, raw, ends):
-            found[name] = _work(root, commit, params, stages[name]) if name in stages else "not there"
+            one = stages.get(name)
+            asked[name] = _asked(params, one) if one else ["not there"]
+            work[name] = asked[name] + (_code(root, commit, params, one) if one else [])
     except ValueError:  # a dvc.yaml that only DVC understands: then all of it counts
-        found = {"params": params, "tree": git.run(root, "ls-tree", commit, "--", GRAPH, CODE)}
-    text = json.dumps([found, sorted(ends)], sort_keys=True, default=str)
+        asked = {"params": params}
+        work = asked | {"tree": git.run(root, "ls-tree", commit, "--", GRAPH, CODE)}
+    return Keys(_digest([asked, sorted(ends)]), _digest([work, sorted(ends)]))
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
@@ -60,13 +74,15 @@ def _maker(makers: Mapping[str, str], path: str) -> str | None:
     return next((makers[str(one)] for one in (parts, *parts.parents) if str(one) in makers), None)
 
 
-def _work(root: Path, commit: str, params: Mapping[str, Any], one: Declared) -> list[Any]:
+def _asked(params: Mapping[str, Any], one: Declared) -> list[Any]:
+    return [one.cmd, sorted(one.deps), {name: value_of(params, name) for name in one.keys}]
+
+
+def _code(root: Path, commit: str, params: Mapping[str, Any], one: Declared) -> list[Any]:
     code = {path: _stamp(root, commit, path, params) for path in one.deps if is_stamp(path)}
     named = _files(one)
     files = git.contents(root, commit, named) if named else {}
-    digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
-    values = {name: value_of(params, name) for name in one.keys}
-    return [one.cmd, sorted(one.deps), values, code, digests]
+    return [code, {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}]
 
 
 def _files(one: Declared) -> list[str]:

@@ -7,8 +7,8 @@ import pytest
 from pipeline.ledger import record
 from pipeline.ledger.record import Kept
 
-ONE = Kept(row="plain", seed=0, work="ab", commit="cd", machine="2 cores", seconds=10.5, own=0.0, memory=None,
-           scores={"seeds": 49.16, "IC": 20.0})  # fmt: skip
+ONE = Kept(row="plain", seed=0, asked="ef", work="ab", commit="cd", machine="2 cores", seconds=10.5, own=0.0,
+           memory=None, scores={"seeds": 49.16, "IC": 20.0})  # fmt: skip
 
 
 def test_what_is_written_is_read_in_the_order_of_the_rows(tmp_path):

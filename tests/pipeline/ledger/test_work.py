@@ -60,7 +60,8 @@ def dump(root: Path, name: str, values: dict) -> None:
 def test_the_code_that_the_stages_run(made, file, text, same):
     root, commit = made
     later = committed(root, **{file: text})
-    assert (work.key(root, commit, PARAMS, END) == work.key(root, later, PARAMS, END)) == same
+    before, after = work.keys(root, commit, PARAMS, END), work.keys(root, later, PARAMS, END)
+    assert (before.work == after.work) == same and before.asked == after.asked
 
 
 @pytest.mark.parametrize(
@@ -78,17 +79,18 @@ def test_the_code_that_the_stages_run(made, file, text, same):
 )
 def test_the_parameters_that_the_stages_read(made, changed, same):
     root, commit = made
-    assert (work.key(root, commit, PARAMS, END) == work.key(root, commit, PARAMS | changed, END)) == same
+    before, after = work.keys(root, commit, PARAMS, END), work.keys(root, commit, PARAMS | changed, END)
+    assert (before.work == after.work) == (before.asked == after.asked) == same
 
 
 def test_the_ends_count_and_their_order_does_not(made):
     root, commit = made
-    keys = [
-        work.key(root, commit, PARAMS, ends)
-        for ends in (["seeds"], ["seeds", "dataset"], ["dataset", "seeds"])
-    ]
-    assert keys[0] != keys[1] == keys[2]
-    assert work.key(root, commit, PARAMS, ["nothing"]) != work.key(root, commit, PARAMS, [])
+    one, two, turned, odd, none = (
+        work.keys(root, commit, PARAMS, ends)
+        for ends in (["seeds"], ["seeds", "dataset"], ["dataset", "seeds"], ["nothing"], [])
+    )
+    assert two == turned and len({one.asked, two.asked, odd.asked, none.asked}) == 4
+    assert len({one.work, two.work, odd.work, none.work}) == 4
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,8 @@ def test_what_the_graph_says_of_them(made, stage, entry, same):
     root, commit = made
     dump(root, "dvc.yaml", {"stages": STAGES | {stage: entry}})
     later = committed(root)
-    assert (work.key(root, commit, PARAMS, END) == work.key(root, later, PARAMS, END)) == same
+    before, after = work.keys(root, commit, PARAMS, END), work.keys(root, later, PARAMS, END)
+    assert (before.work == after.work) == (before.asked == after.asked) == same
 
 
 def test_of_a_graph_that_only_dvc_understands_all_counts(made):
@@ -112,5 +115,7 @@ def test_of_a_graph_that_only_dvc_understands_all_counts(made):
     dump(root, "dvc.yaml", {"stages": STAGES | {"odd": {"cmd": "run ${seeds.cam}", "outs": ["x"]}}})
     commit = committed(root)
     later = committed(root, **{"stages/other.py": "A = 2\n"})
-    assert work.key(root, commit, PARAMS, END) == work.key(root, commit, PARAMS, END)
-    assert work.key(root, commit, PARAMS, END) != work.key(root, later, PARAMS, END)
+    before, after = work.keys(root, commit, PARAMS, END), work.keys(root, later, PARAMS, END)
+    assert before == work.keys(root, commit, PARAMS, END)
+    assert before.asked == after.asked and before.work != after.work
+    assert before.asked != work.keys(root, commit, PARAMS | {"all": 2}, END).asked
