@@ -81,7 +81,7 @@ def _say(ledger: Ledger, open_: Sequence[Trial]) -> None:
     if ledger.kept or ledger.earlier:
         print(f"kept in {record.path(Path(), ledger.name)}: {len(ledger.kept)} of {len(ledger.trials)} runs")
     if ledger.earlier:
-        print(f"  and by code that has changed since, so that --new makes them again: {len(ledger.earlier)}")
+        print(f"  and by code that has changed since, made again without --new: {len(ledger.earlier)}")
     if stale := [trial for trial in open_ if trial.name in ledger.there.stale]:
         print(f"made again, for they are of other parameters, stages or code: {len(stale)}")
 

@@ -60,7 +60,7 @@ class Ledger:
         return work.keys(self.root, self.revision, values, trial.to)
 
     def open(self, only: Sequence[str], new: bool = False, seed: int | None = None) -> list[Trial]:
-        """The runs of the chosen rows that are not made and lack nothing; `new`: and that are not kept.
+        """The runs of the chosen rows that are not made and lack nothing; `new`: of which nothing is kept.
 
         The plain row's are among them where others of their seed are: it tells what those cost beyond it.
         `seed`: of all seeds this one; ValueError where there is no such seed.
@@ -70,9 +70,10 @@ class Ledger:
             trial for trial in self._of(seed)
             if trial.point in wanted and trial.name not in self.there.finished
         ]  # fmt: skip
-        unknown = {trial.seed for trial in found if trial.name not in self.kept}
+        known = {*self.kept, *self.earlier}
+        unknown = {trial.seed for trial in found if trial.name not in known}
         beside = {trial.name for trial in found if trial.point == self.plain and trial.seed in unknown}
-        left_out = {*self.kept} - beside if new else set[str]()
+        left_out = known - beside if new else set[str]()
         return [trial for trial in found if trial.name not in left_out]
 
     def recorded(self, open_: Sequence[Trial]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from stages.common.networks import encoders
+from stages.common.training.depthwise import quicken
 from stages.common.training.optimiser import make_optimizer, set_rate
 from stages.common.training.params import Training
 from stages.common.training.strategy import Networks, Strategy, Turn
@@ -30,7 +31,7 @@ class Learner:
         if not self.total:
             raise ValueError(f"the network {name!r} learns in none of the {steps} steps: train more epochs")
         optimizer = make_optimizer(self.network, self.encoder, self.settings)
-        _channels_last(self.network)
+        _quick(self.network)
         self.wrapped, self.optimizer = fabric.setup(self.network, optimizer)
 
     def begin(self) -> None:
@@ -60,7 +61,7 @@ class Learners:
         self.of = {name: Learner(name, strategy, params, steps, fabric) for name in strategy.learners}
         for name, network in strategy.networks.items():
             if name not in self.of:
-                fabric.to_device(_channels_last(network).requires_grad_(False))
+                fabric.to_device(_quick(network).requires_grad_(False))
         precision = fabric.strategy.precision
         self.still = {
             name: Called(name, functools.partial(_forward, network, precision))
@@ -124,6 +125,7 @@ def _forward(network: nn.Module, precision: Any, *inputs: Any, **options: Any) -
     return precision.convert_output(output)
 
 
-def _channels_last(network: nn.Module) -> nn.Module:
-    """The memory layout that is twice as fast in bf16."""
+def _quick(network: nn.Module) -> nn.Module:
+    """In the memory layout that is twice as fast in bf16, and with gradients that a CPU finds fast there."""
+    quicken(network)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

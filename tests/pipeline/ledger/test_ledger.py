@@ -180,7 +180,7 @@ def test_what_is_kept_of_other_parameters_says_nothing(kept):
 
 
 def test_what_is_kept_of_earlier_code_stays_and_says_so(kept):
-    """Until it is made again, which --new does."""
+    """Until it is made again, which --new does not."""
     rows = ("--only", "more", "--only", "plain", "--seeds", "1")
     assert kept.ledger(*rows).returncode == kept.ledger("--keep", "--seeds", "1").returncode == 0
     before, first = cells(kept), kept.run("git", "rev-parse", "HEAD").stdout[:10]
@@ -190,7 +190,7 @@ def test_what_is_kept_of_earlier_code_stays_and_says_so(kept):
     commit(kept)
     page = kept.ledger("--page", "--seeds", "1")
     assert "kept in ledger/demo.jsonl: 0 of 5 runs" in page.stdout
-    assert "code that has changed since, so that --new makes them again: 2" in page.stdout
+    assert "by code that has changed since, made again without --new: 2" in page.stdout
     assert cells(kept) == before
     html = (kept.root / "reports/ledger/index.html").read_text()
     assert html.count(f"finished; 1 by the code of {first}") == 2 and "2 of them by code that has" in html
@@ -199,14 +199,15 @@ def test_what_is_kept_of_earlier_code_stays_and_says_so(kept):
     assert (kept.root / "ledger/demo.jsonl").read_text() == record
     assert f"1 by the code of {first}" in (kept.root / "ledger/demo.md").read_text()
 
-    done = kept.ledger("--new", *rows)
+    assert "0 to make" in kept.ledger("--new", *rows, "--plan").stdout
+    done = kept.ledger(*rows)
     assert f"ledger-demo-more-s0: finished, as kept by the code of {first} (" in done.stdout
     assert kept.ledger("--keep", "--seeds", "1").returncode == 0
     assert "by code that has" not in (kept.root / "ledger/demo.md").read_text()
     git.run(kept.root, "branch", "-D", *(git.BRANCH + run for run in git.branches(kept.root)))
     code.write_text(code.read_text().replace("seeds = 40", "seeds = 41"))
     commit(kept)
-    done = kept.ledger("--new", *rows)
+    done = kept.ledger(*rows)
     assert re.search(
         r"more-s0: finished, otherwise than kept by the code of \w{10}: .*43.00, now 44", done.stdout
     )
