@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.ledger import record, systems
+from pipeline.ledger import picture, record, systems
 from pipeline.ledger.numbers import Cost
 from pipeline.ledger.table import Line, Score, Table, labels
 from pipeline.project import tables
@@ -58,6 +58,7 @@ def render(table: Table) -> str:
         "ledger.html",
         table=table,
         about=about(table),
+        best=picture.inline(table),
         kinds=[(kind, lines, _columns(table, lines)) for kind, lines in table.kinds.items()],
         plain_labels=labels([table.plain]),
         changes=lambda line: systems.changes(table, line.row),

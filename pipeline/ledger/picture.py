@@ -25,7 +25,7 @@ PLAIN, BETTER, WORSE, NOISE = charts.INK, charts.COLOURS[2], charts.COLOURS[5], 
 
 def draw(table: Table, path: Path) -> None:
     """Write an SVG on white. ValueError where no row has a number of these rungs."""
-    shown = {title: found for title, rungs in PANELS.items() if (found := top(table, rungs))}
+    shown = _shown(table)
     if not shown and any(line.finished for line in table.lines):
         raise ValueError(
             f"no row of {table.name} has all {table.seeds} runs: draw fewer with --seeds, or one with --seed"
@@ -35,6 +35,16 @@ def draw(table: Table, path: Path) -> None:
             f"no row of {table.name} has a number yet: `{table.again(table.plain)}` makes the first"
         )
     write_whole(path, charts.standalone(_figure(table, shown)))
+
+
+def inline(table: Table) -> str:
+    """The same for a page; empty where there is nothing to draw."""
+    shown = _shown(table)
+    return charts.svg(_figure(table, shown)) if shown else ""
+
+
+def _shown(table: Table) -> dict[str, list[tuple[Line, Score]]]:
+    return {title: found for title, rungs in PANELS.items() if (found := top(table, rungs))}
 
 
 def top(table: Table, rungs: tuple[str, ...]) -> list[tuple[Line, Score]]:

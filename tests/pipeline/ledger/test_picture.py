@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.ledger import picture
+from pipeline.ledger import page, picture
 from pipeline.ledger.table import Table
 from pipeline.results import charts
 from tests.pipeline.ledger.test_page import LIFTED, NOISY, PLAIN, UNKNOWN, line, score
@@ -77,6 +77,13 @@ def test_one_seed_is_named_and_judges_nothing(tmp_path):
     assert "one run each, with the seed 2." in text and "one seed does not tell" in text
     assert "Green" not in text and "standard deviation" not in text
     assert charts.COLOURS[4] in text and charts.COLOURS[2] not in text
+
+
+def test_the_page_has_the_same_where_there_is_something_to_draw():
+    drawn = picture.inline(made())
+    assert drawn.startswith("<svg") and "predictions, val" in drawn and drawn in page.render(made())
+    empty = replace(made(), lines=[line("plain", "plain", {}, UNKNOWN)])
+    assert picture.inline(empty) == "" and "The highest of each rung" not in page.render(empty)
 
 
 def test_nothing_to_draw_is_said(tmp_path):
