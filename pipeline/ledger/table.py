@@ -129,7 +129,8 @@ def _state(
 ) -> str:
     finished = sum(trial.name in done for trial in trials)
     commits = _earlier(done[trial.name] for trial in trials if trial.name in done)
-    earlier = f"; {len(commits)} by the code of {', '.join(dict.fromkeys(commits))}" if commits else ""
+    count = f"; {len(commits)}" if len(commits) < finished else ","
+    earlier = f"{count} by the code of {', '.join(dict.fromkeys(commits))}" if commits else ""
     if finished == len(trials):
         return FINISHED + earlier
     others = [said.get(trial.name, Ended(trial, NOT_RUN)) for trial in trials if trial.name not in done]

@@ -193,11 +193,11 @@ def test_what_is_kept_of_earlier_code_stays_and_says_so(kept):
     assert "by code that has changed since, made again without --new: 2" in page.stdout
     assert cells(kept) == before
     html = (kept.root / "reports/ledger/index.html").read_text()
-    assert html.count(f"finished; 1 by the code of {first}") == 2 and "2 of them by code that has" in html
+    assert html.count(f"finished, by the code of {first}") == 2 and "2 of them by code that has" in html
     record = (kept.root / "ledger/demo.jsonl").read_text()
     assert kept.ledger("--keep", "--seeds", "1").returncode == 0  # nothing is made here
     assert (kept.root / "ledger/demo.jsonl").read_text() == record
-    assert f"1 by the code of {first}" in (kept.root / "ledger/demo.md").read_text()
+    assert f"finished, by the code of {first}" in (kept.root / "ledger/demo.md").read_text()
 
     assert "0 to make" in kept.ledger("--new", *rows, "--plan").stdout
     done = kept.ledger(*rows)
