@@ -99,10 +99,10 @@ class Ledger:
 
     def compared(self, trial: Trial) -> str:
         """How a run that was made stands to what is kept of it, in words."""
-        old, new = (self.earlier | self.kept).get(trial.name), self.made()[trial.name]
+        old = self.kept.get(trial.name) or self.earlier.get(trial.name)
         if old is None:
             return ""
-        code = f" by the code of {old.commit}" if trial.name in self.earlier else ""
+        new, code = self.made()[trial.name], f" by the code of {old.commit}" * (trial.name in self.earlier)
         changed = record.differences(old, new.scores)
         if not changed:
             return f", as kept{code}"
