@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.project.outcomes import RAN, RESTORED
 
+SWEEP = "sweep run"  # begins the name of a run in a worktree of its own
 LAST = 5  # runs that an estimate looks back on
 
 
@@ -54,13 +55,22 @@ def hashes(entry: Mapping[str, Any]) -> list[str]:
 
 
 def makers(lines: Iterable[Mapping[str, Any]], lock: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The lines of who computed or restored the very results that `lock` names by stage, the oldest first."""
+    """The lines of who computed or restored the very results that `lock` names by stage, the oldest first.
+
+    Without those of sweeps, which work elsewhere, for stages that have others.
+    """
     outs = {stage: hashes(entry) for stage, entry in lock.items()}
-    return [
+    found = [
         line
         for line in lines
         if line.get("outcome") in (RAN, RESTORED) and line.get("outs") == outs.get(str(line.get("stage")), ())
     ]
+    here = {line.get("stage") for line in found if not _of_sweep(line)}
+    return [line for line in found if line.get("stage") not in here or not _of_sweep(line)]
+
+
+def _of_sweep(line: Mapping[str, Any]) -> bool:
+    return str(line.get("run")).startswith(SWEEP)
 
 
 def typical_seconds(root: Path) -> dict[str, float]:

@@ -18,6 +18,7 @@ from pipeline.engine import recipe, terminal, worktrees
 from pipeline.engine.stage import GRACE, message
 from pipeline.engine.workplace import Order, opened
 from pipeline.project import git, locks, places
+from pipeline.project.ledger import SWEEP
 from pipeline.project.outcomes import FAILED as STAGE_FAILED
 from pipeline.project.outcomes import TIMEOUT, Result
 from pipeline.sweep.definition import Sweep, Trial, base_values, folder, sweep_of, with_values
@@ -108,7 +109,7 @@ def _one(
     if stop.is_set():
         return Ended(trial, NOT_RUN)
     shutil.rmtree(logs(root, sweep) / trial.name, ignore_errors=True)  # of an attempt before
-    order = Order(trial.name, overrides=trial.overrides, revision=sweep.revision, kind="sweep run")
+    order = Order(trial.name, overrides=trial.overrides, revision=sweep.revision, kind=SWEEP)
     try:
         with opened(root, order, listener, lambda _: None) as engine:
             engine.cancelled, engine.hurried = stop, hurry

@@ -110,10 +110,14 @@ def test_a_failed_stage_made_nothing(tmp_path: Path) -> None:
         tmp_path, line | {"outcome": "failed", "run": "failed", "ended": "2026-01-03T03:04:05+0000"}
     )
     ledger.append(tmp_path, line | {"outs": ["q"], "run": "grid-s2", "ended": "2026-01-04T03:04:05+0000"})
+    taken = line | {"outcome": "restored", "run": "sweep run grid-s0", "ended": "2026-01-05T03:04:05+0000"}
+    ledger.append(tmp_path, taken)
     assert head.read(tmp_path, lock)[:2] == ["2026-01-02 03:04", "run mine"]
     run = Snapshot(tmp_path, "workspace", None, {}, lock)
     assert previous.entry(SimpleNamespace(run=run, good=[]))["run"] == "mine"  # type: ignore[arg-type]
     assert [row["time"] != "" for row in protocol.cost(tmp_path, lock)] == [True, False]
+    ledger.append(tmp_path, taken | {"stage": "y", "outs": ["p"]})  # which no other run made
+    assert head.read(tmp_path, lock)[:2] == ["2026-01-05 03:04", "run sweep run grid-s0"]
 
 
 ROWS = [
