@@ -132,18 +132,28 @@ class Ledger:
         return place
 
     def of_record(self) -> Table:
-        """What is kept, by earlier code too, whatever is made in this clone."""
-        return self._table(results.kept(self.kept, self.earlier), [])
+        """What is kept, by earlier code too, whatever is made in this clone.
+
+        What a row lacks is told where the plain row lacks nothing: else it tells of this machine alone.
+        """
+        missing = {} if self.plain in self.missing else self.missing
+        return self._table(results.kept(self.kept, self.earlier), [], missing)
 
     def table(self, seed: int | None = None) -> Table:
         """`seed`: of that seed alone; ValueError where there is no such seed."""
         bad = {one.trial.name for one in self.ended if one.outcome != FINISHED}
         found = results.kept(self.kept, self.earlier) | self.made()
         found = {name: one for name, one in found.items() if name not in bad}
-        return self._table(found, [*self.before, *self.ended], seed)
+        return self._table(found, [*self.before, *self.ended], self.missing, seed)
 
-    def _table(self, found: Mapping[str, Result], ended: Sequence[Ended], seed: int | None = None) -> Table:
-        made = table.lines(self.rows, self.points, self._of(seed), found, ended, self.missing)
+    def _table(
+        self,
+        found: Mapping[str, Result],
+        ended: Sequence[Ended],
+        missing: Mapping[str, Sequence[str]],
+        seed: int | None = None,
+    ) -> Table:
+        made = table.lines(self.rows, self.points, self._of(seed), found, ended, missing)
         title = self.all.sets[self.name].title
         others = self.all.elsewhere(self.name)
         seeds = self.seeds if seed is None else 1

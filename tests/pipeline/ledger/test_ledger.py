@@ -179,6 +179,16 @@ def test_what_is_kept_of_other_parameters_says_nothing(kept):
     assert bad.returncode == 1 and "ledger/demo.jsonl, line 1: " in bad.stdout and "row" in bad.stdout
 
 
+def test_the_tables_in_git_tell_what_a_row_needs_but_not_what_this_machine_lacks(kept):
+    assert kept.ledger("--only", "more", "--only", "plain", "--seeds", "1").returncode == 0
+    assert kept.ledger("--keep", "--seeds", "1").returncode == 0
+    tables = kept.root / "ledger/demo.md"
+    assert tables.read_text().count("it needs a GPU") == 1 and " 43.00 (+3.00 ?) " in tables.read_text()
+    write(kept.root, "ledger/plain", [row("plain", sets=["demo", "large"], needs=["gpu"])])
+    assert kept.ledger("--keep", "--seeds", "1").returncode == 0  # where not even the plain row can run
+    assert "GPU" not in tables.read_text() and " 43.00 (+3.00 ?) " in tables.read_text()
+
+
 def test_what_is_kept_of_earlier_code_stays_and_says_so(kept):
     """Until it is made again, which --new does not."""
     rows = ("--only", "more", "--only", "plain", "--seeds", "1")
