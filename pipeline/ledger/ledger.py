@@ -39,8 +39,10 @@ class Ledger:
         self.earlier: dict[str, Kept] = {}  # of the same parameters, by code that has changed since
         for trial in self.trials:
             found = self.record.get(self._place(trial))
-            keys = self._keys(trial) if found else None
-            if found and keys and found.asked == keys.asked:
+            if found is None:
+                continue
+            keys = self._keys(trial)
+            if found.asked == keys.asked:
                 (self.kept if found.work == keys.work else self.earlier)[trial.name] = found
 
     def _before(self, trial: Trial) -> Ended | None:

@@ -18,8 +18,8 @@ PANELS = {  # the rungs of each, of which a row shows the first that it has
 MOST = 8  # rows in a panel, the plain one among them
 CEILINGS = "diagnosis"  # the kind of the rows that learn from masks: no methods
 WIDTH, HEIGHT, PER_ROW = 9.6, 0.5, 0.25  # inches: of all, of a panel's frame, of a row in it
-ONE = "What the seeds may explain, one seed does not tell."
-COLOURS = "Green: above it beyond noise; red: below; grey: the seeds may explain it."
+ALONE = "What the seeds may explain, one seed does not tell."
+LEGEND = "Green: above it beyond noise; red: below; grey: the seeds may explain it."
 PLAIN, BETTER, WORSE, NOISE = charts.INK, charts.COLOURS[2], charts.COLOURS[5], charts.COLOURS[4]
 
 
@@ -77,8 +77,8 @@ def _figure(table: Table, shown: dict[str, list[tuple[Line, Score]]]) -> Figure:
 def _caption(table: Table) -> str:
     pictures = f"{table.title[0].upper()}{table.title[1:]}"
     if table.seeds == 1:
-        return f"{pictures}; one run each, with {table.over}.\nDotted: the plain recipe. {ONE}"
-    return f"{pictures}; mean and standard deviation over {table.over}.\nDotted: the plain recipe. {COLOURS}"
+        return f"{pictures}; one run each, with {table.over}.\nDotted: the plain recipe. {ALONE}"
+    return f"{pictures}; mean and standard deviation over {table.over}.\nDotted: the plain recipe. {LEGEND}"
 
 
 def _panel(panel: Any, title: str, found: list[tuple[Line, Score]], plain: Line) -> None:

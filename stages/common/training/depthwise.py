@@ -1,4 +1,4 @@
-"""Gradients of dilated depthwise convolutions in bf16 on a CPU, where torch's own take most of a step.
+"""Gradients of dilated depthwise convolutions in bf16 on a CPU, where torch's own are slow.
 
 Both are sums that run fast by other means: that of the input is a convolution with the turned kernel, that of
 the weights a product of two shifted maps for each of the kernel's cells. The forward pass stays torch's.
