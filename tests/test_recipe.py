@@ -244,10 +244,11 @@ def test_beta_reruns_from_the_walk_only(project):
 
 def test_code_of_a_method_reruns_only_what_uses_it(project):
     with (project.root / "stages/seeds/vgatt.py").open("a") as file:
-        file.write("# an edit\n")
+        file.write("EDITED = True\n")
+    walk = project.root / "stages/pseudo_labels/random_walk.py"
+    walk.write_text(walk.read_text() + "# a word that computes nothing\n")
     assert project.stages_that_ran(project.run("dvc", "repro").stdout) == {"code"}
-    with (project.root / "stages/pseudo_labels/random_walk.py").open("a") as file:
-        file.write("# an edit\n")
+    walk.write_text(walk.read_text() + "EDITED = True\n")
     ran = project.stages_that_ran(project.run("dvc", "repro", "pseudo_labels").stdout)
     assert ran == {"code", "pseudo_labels"}
 

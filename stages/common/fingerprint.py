@@ -25,14 +25,14 @@ def file_hash(path: Path) -> str:
 
 @cache
 def code_hash(*modules: str) -> str:
-    """Hash of the code that `modules` run (schemas aside) and of the libraries' versions.
+    """Hash of the statements that `modules` run (schemas aside) and of the libraries' versions.
 
     A module whose name is put together at run time is not found: pass it too.
     """
-    digest = hashlib.sha256()
-    for path in stamps.closure(list(modules), {}, stamps.reader(ROOT)):
+    digest, read = hashlib.sha256(), stamps.reader(ROOT)
+    for path in stamps.closure(list(modules), {}, read):
         if not stamps.is_schema(path):
-            digest.update(f"{path} {file_hash(ROOT / path)}\n".encode())
+            digest.update(f"{path} {stamps.digest(read(path) or b'')}\n".encode())
     for name in LIBRARIES:
         digest.update(f"{name} {version(name)}\n".encode())
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from stages.common import statements
 from stages.common.params import read_yaml
 
 FOLDER = "data/code"  # data/code/<step>, made by the stage `code`
@@ -41,18 +42,24 @@ def all_of(root: Path) -> dict[str, str]:
 
 
 def stamp(step: str, values: Mapping[str, Any], read: Read) -> str:
-    """The text of data/code/<step>: a line `sha256  path` for each file that the step runs, sorted by path.
+    """The text of data/code/<step>: a line `digest  path` for each file that the step runs, sorted by path.
 
     `values` are those of params.yaml. Left out are files without a statement, and the schemas of parameters
-    (save for the step `parameters`), so that adding a method or a key reruns nothing.
+    (save for the step `parameters`), so that adding a method or a key reruns nothing. No more does an edit of
+    a comment or a docstring, for the digest is of what is left without them.
     """
     lines = []
     modules = [f"stages.{step}.__main__", *(schemas(values) if step == "parameters" else [])]
     for path in closure(modules, values, read):
         content = read(path)
         if content and _look(content).runs and (step == "parameters" or not is_schema(path)):
-            lines.append(f"{hashlib.sha256(content).hexdigest()}  {path}\n")
+            lines.append(f"{_look(content).digest}  {path}\n")
     return "".join(lines)
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of a file's statements, in hexadecimal; of all of it where it does not parse."""
+    return _look(content).digest
 
 
 def schemas(values: Mapping[str, Any]) -> list[str]:
@@ -117,7 +124,8 @@ def _paths(module: str) -> list[str]:
 class Looked(NamedTuple):
     """What is to be known of a file of code."""
 
-    runs: bool  # whether it has a statement that is not a docstring
+    digest: str  # of its statements
+    runs: bool  # whether it has one
     imports: tuple[str, ...]  # modules of this project, and names of theirs
     prefixes: tuple[str, ...]  # what stands before a name that is chosen at run time
 
@@ -127,11 +135,15 @@ def _look(content: bytes) -> Looked:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):  # the stage that imports it says so
-        return Looked(True, (), ())
+        return Looked(_sha256(content), True, (), ())
     built = any(quote + b"stages." in content for quote in (b'"', b"'"))  # few files; a walk takes a while
-    return Looked(
-        _has_code(tree), tuple(_imports(_statements(tree.body))), tuple(_prefixes(tree) if built else ())
-    )
+    left = statements.only(content, tree)
+    imports, prefixes = _imports(_statements(tree.body)), _prefixes(tree) if built else ()
+    return Looked(_sha256(left), bool(left), tuple(imports), tuple(prefixes))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
@@ -173,9 +185,3 @@ def _choices(prefix: str, values: Mapping[str, Any]) -> list[str]:
     for value in (section[key] for key in keys):
         names += list(value) if isinstance(value, list | Mapping) else [value]
     return [name for name in names if isinstance(name, str) and name.isidentifier()]
-
-
-def _has_code(tree: ast.Module) -> bool:
-    return any(
-        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in tree.body
-    )

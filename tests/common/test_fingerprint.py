@@ -4,20 +4,24 @@ from stages.common import fingerprint
 
 
 def test_code_hash_leaves_schemas_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[str] = []
-    monkeypatch.setattr(
-        fingerprint, "file_hash", lambda path: read.append(str(path.relative_to(fingerprint.ROOT))) or "0"
-    )
+    hashed: list[bytes] = []
+    monkeypatch.setattr(fingerprint.stamps, "digest", lambda content: hashed.append(content) or "0")
     fingerprint.code_hash.__wrapped__("stages.parameters.__main__")
-    assert "stages/common/artifacts.py" in read
-    assert [name for name in read if name.endswith("params.py")] == ["stages/common/params.py"]  # code
+
+    def is_in(path: str) -> bool:
+        return (fingerprint.ROOT / path).read_bytes() in hashed
+
+    assert is_in("stages/common/artifacts.py") and is_in("stages/common/params.py")  # code
+    assert not is_in("stages/common/annotations_params.py")
 
 
-@pytest.mark.parametrize("what", ["file_hash", "version"])
-def test_code_hash_changes_with_code_and_libraries(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", [(fingerprint.stamps, "digest"), (fingerprint, "version")])
+def test_code_hash_changes_with_code_and_libraries(
+    what: tuple[object, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = fingerprint.code_hash.__wrapped__("stages.common.door")
     assert before == fingerprint.code_hash.__wrapped__("stages.common.door")
-    monkeypatch.setattr(fingerprint, what, lambda _: "changed")
+    monkeypatch.setattr(*what, lambda _: "changed")
     assert fingerprint.code_hash.__wrapped__("stages.common.door") != before
 
 

@@ -68,9 +68,10 @@ def test_a_stage_that_is_a_foreach_over_methods_runs_those_of_its_list() -> None
     assert found[1] - found[0] == {"stages/a/two.py"} and "stages/a/one.py" not in found[1]
 
 
-def test_a_line_is_the_hash_of_a_file() -> None:
-    digest = hashlib.sha256(b"X = 1\n").hexdigest()
-    assert f"{digest}  stages/a/one.py\n" in stamp("a")
+def test_a_line_is_the_hash_of_a_files_statements() -> None:
+    digest = hashlib.sha256(b"X = 1").hexdigest()
+    assert f"{digest}  stages/a/one.py\n" in stamp("a") and stamps.digest(b"X = 1  # a word\n") == digest
+    assert stamps.digest(b"def f(:") == hashlib.sha256(b"def f(:").hexdigest()
 
 
 def test_an_edit_changes_the_stamps_of_what_runs_the_file_and_no_other() -> None:
@@ -80,6 +81,11 @@ def test_an_edit_changes_the_stamps_of_what_runs_the_file_and_no_other() -> None
     assert stamp("a", stages__late="X = 3") != stamp("a") and stamp("b", stages__late="X = 3") != stamp("b")
     assert stamp("a", stages__a__params="X = 3") != stamp("a")  # it imported the base: a schema that does not
     assert stamp("a", stages__a__params="from stages.common.params import Section\nX = 3") == stamp("a")
+
+
+def test_a_comment_a_docstring_and_a_blank_line_change_no_stamp() -> None:
+    assert stamp("a", stages__a__one='"""Words."""\n\nX = 1  # one\n') == stamp("a")
+    assert "stages/late.py" not in stamp("a", stages__late="# Words.\n")  # it has no statement
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,9 @@ def states(project: Project) -> dict[str, tuple[str, tuple[str, ...]]]:
     return {name: (row.state, row.why) for name, row in plan.make(project.root).rows.items()}
 
 
-def edit(project: Project, path: str) -> None:
+def edit(project: Project, path: str, line: str = "EDITED = True") -> None:
     with (project.root / path).open("a") as file:
-        file.write("\n# edited\n")
+        file.write(f"\n{line}\n")
 
 
 def test_an_edit_of_a_method_that_is_not_chosen_runs_code_alone(project: Project) -> None:
@@ -57,6 +57,12 @@ def test_an_edit_of_a_method_that_is_not_chosen_runs_code_alone(project: Project
     assert states(project) == {"code": (plan.WILL_RUN, ("stages changed",)), "seeds": (plan.UNCHANGED, ())}
     ran = project.stages_that_ran(project.run("dvc", "repro").stdout)
     assert ran == {"code"}
+
+
+def test_a_comment_runs_code_alone(project: Project) -> None:
+    edit(project, "stages/seeds/cam.py", "# a word")
+    assert states(project) == {"code": (plan.WILL_RUN, ("stages changed",)), "seeds": (plan.UNCHANGED, ())}
+    assert project.stages_that_ran(project.run("dvc", "repro").stdout) == {"code"}
 
 
 def test_an_edit_of_what_runs_is_named(project: Project) -> None:
