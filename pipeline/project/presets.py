@@ -25,7 +25,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from pipeline.project import schema
 from pipeline.project.root import read_text, write_whole
 from stages.common import stamps
-from stages.common.params import check, check_yaml
+from stages.common.params import check, check_yaml, problem_of
 from stages.parameters.params import Parameters
 
 Change = tuple[str, Any, Any]  # dotted key, old value, new value; None where there is none
@@ -258,7 +258,7 @@ def parsed(text: str, where: str) -> CommentedMap:
     try:
         values = _parsed(text)
     except YAMLError as error:
-        raise ValueError(f"{where} is not valid YAML: {error}") from None
+        raise ValueError(f"{where} is not valid YAML: {problem_of(error, text)}") from None
     if not isinstance(values, CommentedMap):
         raise ValueError(f"{where} must hold sections")
     return values

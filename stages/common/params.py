@@ -61,7 +61,20 @@ def parse_yaml(text: str, where: str) -> Any:
     try:
         return YAML(typ="safe").load(text)
     except (YAMLError, ValueError) as error:
-        raise ParameterError(f"{where} is not valid YAML: {error}") from None
+        raise ParameterError(f"{where} is not valid YAML: {problem_of(error, text)}") from None
+
+
+def problem_of(error: Exception, text: str) -> str:
+    """What a YAML reader's error says of a text, in one line: where, what is wrong, and within what."""
+    problem, at = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if not problem or at is None:
+        return " ".join(str(error).split())
+    if any(line[at.column : at.column + 1] == "\t" for line in text.splitlines()[at.line : at.line + 1]):
+        problem = "a tab where YAML takes spaces"
+    context, begun = getattr(error, "context", None), getattr(error, "context_mark", None)
+    since = f", from line {begun.line + 1}" if begun else ""
+    within = f" ({context}{since})" if context else ""
+    return f"line {at.line + 1}, column {at.column + 1}: {problem}{within}"
 
 
 def check_yaml(text: str, where: str) -> None:

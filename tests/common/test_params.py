@@ -76,6 +76,30 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, says: str) -> None:
         read_yaml(tmp_path / "params.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "a: [1\nb: 2\n",
+            "line 2, column 2: did not find expected ',' or ']' (while parsing a flow sequence, from line 1)",
+        ),
+        (
+            "a:\n\tb: 2\n",
+            "line 2, column 1: a tab where YAML takes spaces "
+            "(while scanning for the next token, from line 2)",
+        ),
+        ("a: b: c", "line 1, column 5: mapping values are not allowed in this context"),
+        ("a: \x01", "unacceptable character #x0001: control characters are not allowed in "
+                    '"<unicode string>", position 3'),
+        ("a: 2020-99-99", "month must be in 1..12"),
+    ],
+)  # fmt: skip
+def test_what_is_no_yaml_is_said_in_one_line(text: str, says: str) -> None:
+    with pytest.raises(ParameterError) as error:
+        parse_yaml(text, "here")
+    assert str(error.value) == f"here is not valid YAML: {says}"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="is missing"):
         read_yaml(tmp_path / "params.yaml")

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML, YAMLError
 from stages.commands.importing.found import BACKGROUND, Asked, Found, Names, Pictured, Thing
 from stages.commands.importing.places import folder_splits
 from stages.commands.importing.sizes import upright_size
+from stages.common.params import problem_of
 from stages.dataset.areas import Polygons
 from stages.dataset.fields import number, short, spots
 from stages.dataset.files import stem
@@ -66,9 +67,10 @@ def _settings(path: Path) -> tuple[Path, dict[str, Any]]:
             raise ValueError(f"{path} has neither data.yaml nor classes.txt: the classes have no names")
         return lists[0], {}
     try:
-        settings = YAML(typ="safe").load(read_text(files[0]))
+        text = read_text(files[0])
+        settings = YAML(typ="safe").load(text)
     except YAMLError as error:
-        raise ValueError(f"{files[0]}: no YAML: {' '.join(str(error).split())[:200]}") from None
+        raise ValueError(f"{files[0]}: no YAML: {problem_of(error, text)}") from None
     if not isinstance(settings, dict) or "names" not in settings:
         raise ValueError(f"{files[0]}: 'names' is missing, the list of the classes")
     return files[0], settings
