@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,17 @@ Recipe = Callable[[str], dict[str, Any]]
 class Point:
     """A row on a set."""
 
-    def __init__(self, kind: str, row: Row, params: dict[str, Any], base: Mapping[str, Any]) -> None:
+    def __init__(
+        self, kind: str, row: Row, params: dict[str, Any], base: Mapping[str, Any],
+        without: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.kind, self.row, self.params = kind, row, params
         self.overrides = overrides(base, params)
         rungs = definition.value_at(params, "evaluation.rungs")
         rungs = rungs if isinstance(rungs, Mapping) else {}  # the schema refuses others
-        self.to = tuple(sorted(row.to or (f"evaluation@{rung}" for rung in rungs)))
+        asked = row.to or [f"evaluation@{rung}" for rung in rungs]
+        self.to = tuple(sorted(stage for stage in asked if stage not in without))
+        self.left_out = [stage for stage in asked if stage in without]
 
     @property
     def is_plain(self) -> bool:
@@ -46,7 +51,8 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
     for kind, rows in kinds.items():
         for row in rows:
             try:
-                point = Point(kind, row, params(recipe, chosen, row, name), base)
+                without = chosen.without.get(kind, ())
+                point = Point(kind, row, params(recipe, chosen, row, name), base, without)
                 lines = list(definition.refused(base, point.overrides)) if judged else []
                 set_here = {**chosen.changes, **row.changes, **row.on.get(name, {})}
                 lines += [f"{key} is set by --seeds: leave it out" for key in set_here if key in seeds]
@@ -56,10 +62,19 @@ def make(root: Path, revision: str, kinds: Mapping[str, list[Row]], name: str, c
                 lines = [str(error)]
             for line in lines:
                 problems.setdefault(line, []).append(f"{FOLDER}/{kind}.yaml, {row.name}")
+    for kind, stage in _idle(chosen, points):
+        problems[f"no row of {kind} ends at {stage}"] = [f"{FOLDER}/{SETS}.yaml, {name}.without"]
     if problems:
         told = [f"{_first(where)}: {line}" for line, where in problems.items()]
         raise ValueError("\n  ".join([f"{FOLDER}: {len(told)} problem(s)", *told]))
     return points
+
+
+def _idle(chosen: Set, points: Sequence[Point]) -> Iterator[tuple[str, str]]:
+    """Kinds and stages that a set leaves out of them to no effect."""
+    for kind, stages in chosen.without.items():
+        found = {stage for point in points if point.kind == kind for stage in point.left_out}
+        yield from ((kind, stage) for stage in stages if stage not in found)
 
 
 def _check_set(root: Path, name: str, chosen: Set) -> None:
@@ -117,6 +132,8 @@ def overrides(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") 
 
 def _ends(stages: Mapping[str, Any], point: Point) -> Iterator[str]:
     """What is wrong with the stages that a row ends at."""
+    if not point.to:
+        yield f"it ends nowhere: {SETS}.yaml leaves out all of its stages"
     for stage in point.to:
         name, _, item = stage.partition("@")
         entry = stages.get(name)

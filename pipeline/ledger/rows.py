@@ -27,6 +27,7 @@ class Set(Section):
     recipe: str
     pictures: str
     changes: dict[str, Any] = Field({})  # of steps that rows switch on, by dotted key
+    without: dict[str, list[str]] = Field({})  # by kind, the stages that none of its rows ends at here
 
 
 class Published(Section):

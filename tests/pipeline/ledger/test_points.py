@@ -37,20 +37,50 @@ def test_a_row_with_a_slip_is_a_line(with_rows, tmp_path, changes, says):
     assert f"ledger/way.yaml, slip: {says}" in str(error.value)
 
 
+def of_set(project, **changes):
+    """The points of demo, of which a set's entry says otherwise."""
+    found, revision = rows.read(project.root), git.resolve(project.root, "HEAD")
+    chosen = found.sets["demo"].model_copy(update=changes)
+    return points.make(project.root, revision, found.of("demo"), "demo", chosen)
+
+
+def test_a_set_leaves_out_stages_of_a_kind(with_rows, tmp_path):
+    project = with_rows.copy(tmp_path / "project")
+    both = [row("one", to=["seeds", "report"]), row("two", to=["seeds"])]
+    write(project.root, "ledger/way", both)
+    found = {point.row.name: point.to for point in of_set(project, without={"way": ["report"]})}
+    assert found == {"plain": ("report",), "device": ("report",), "one": ("seeds",), "two": ("seeds",)}
+    found = {point.row.name: point.to for point in of_set(project)}
+    assert found["one"] == ("report", "seeds")
+
+
+@pytest.mark.parametrize(
+    ("without", "says"),
+    [
+        (
+            {"way": ["seeds"]},
+            "ledger/way.yaml, short: it ends nowhere: sets.yaml leaves out all of its stages",
+        ),
+        ({"way": ["seed"]}, "ledger/sets.yaml, demo.without: no row of way ends at seed"),
+        ({"gears": ["report"]}, "ledger/sets.yaml, demo.without: no row of gears ends at report"),
+    ],
+)
+def test_what_a_set_leaves_out_in_vain_is_a_line(with_rows, without, says):
+    with pytest.raises(ValueError) as error:
+        of_set(with_rows, without=without)
+    assert str(error.value).splitlines() == ["ledger: 1 problem(s)", f"  {says}"]
+
+
 @pytest.mark.parametrize("wrong", [{"recipe": "small"}, {"recipe": "none"}, {"pictures": "better"}])
 def test_a_set_with_a_slip_is_a_line(with_rows, wrong):
-    found, revision = rows.read(with_rows.root), git.resolve(with_rows.root, "HEAD")
-    chosen = found.sets["demo"].model_copy(update=wrong)
     ((key, preset),) = wrong.items()
     with pytest.raises(ValueError, match=rf"^ledger/sets\.yaml, demo\.{key}: {preset} is none of "):
-        points.make(with_rows.root, revision, found.of("demo"), "demo", chosen)
+        of_set(with_rows, **wrong)
 
 
 def test_what_is_wrong_with_many_rows_is_said_once(with_rows):
-    found, revision = rows.read(with_rows.root), git.resolve(with_rows.root, "HEAD")
-    chosen = found.sets["demo"].model_copy(update={"changes": {"seeds.valu": 1}})
     with pytest.raises(ValueError) as error:
-        points.make(with_rows.root, revision, found.of("demo"), "demo", chosen)
+        of_set(with_rows, changes={"seeds.valu": 1})
     assert str(error.value).splitlines() == [
         "ledger: 1 problem(s)",
         "  ledger/plain.yaml, plain, and 4 more: params.yaml has no seeds.valu; did you mean seeds.value?",
