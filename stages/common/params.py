@@ -67,7 +67,7 @@ def parse_yaml(text: str, where: str) -> Any:
 def problem_of(error: Exception, text: str) -> str:
     """What a YAML reader's error says of a text, in one line: where, what is wrong, and within what."""
     problem, at = getattr(error, "problem", None), getattr(error, "problem_mark", None)
-    if not problem or at is None:
+    if at is None:
         return " ".join(str(error).split())
     if any(line[at.column : at.column + 1] == "\t" for line in text.splitlines()[at.line : at.line + 1]):
         problem = "a tab where YAML takes spaces"

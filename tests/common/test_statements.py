@@ -62,6 +62,8 @@ def test_of_every_file_here_the_statements_stay_and_nothing_else() -> None:
         ("x = 'ä#'  # bytes, not letters\n", "x = 'ä#'"),
         ('x = """a  \n\n# no comment\n"""  # but this\n', 'x = """a  \n\n# no comment\n"""'),
         ('x = f"""a\n\n# {y}\n"""\n', 'x = f"""a\n\n# {y}\n"""'),
+        ('if x:\n    y = """a\n# b"""\n', 'if x:\n    y = """a\n# b"""'),
+        ('x = f"""\n{y["#"]}"""  # a sign\n', 'x = f"""\n{y["#"]}"""'),
         ("x = (1,  # one\n     2)\n", "x = (1,\n     2)"),
         ("x = 1\r\n# a word\r\ny = 2\r\n", "x = 1\ny = 2"),
         ("", ""),
