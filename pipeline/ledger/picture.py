@@ -11,7 +11,7 @@ from pipeline.results import charts, noise
 from pipeline.results.scores import text
 
 PANELS = {  # the rungs of each, of which a row shows the first that it has
-    "seeds, train": ("cues", "seeds"),
+    "seeds or cues, train": ("cues", "seeds"),
     "pseudo-labels, train": ("pseudo_labels",),
     "predictions, val": ("predictions", "one_step"),
 }
