@@ -85,9 +85,15 @@ def about(table: Table) -> str:
 
 
 def _columns(table: Table, lines: Sequence[Line]) -> list[str]:
-    """The scores of a kind's lines, in the order that the plain line has them."""
-    found, plain = labels(lines), list(table.plain.scores)
-    return [label for label in plain if label in found] + [label for label in found if label not in plain]
+    """The scores of a kind's lines in the plain line's order, one that it lacks behind what it follows."""
+    order = list(table.plain.scores)
+    for line in lines:
+        scores = list(line.scores)
+        for before, label in zip([None, *scores], scores, strict=False):
+            if label not in order:
+                order.insert(order.index(before) + 1 if before else len(order), label)
+    found = labels(lines)
+    return [label for label in order if label in found]
 
 
 def to_markdown(table: Table) -> str:

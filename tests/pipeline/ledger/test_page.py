@@ -55,6 +55,16 @@ def made(name: str = "demo") -> Table:
     return Table(name, "the generated pictures", "0123456789" * 4, 3, lines, far, systems)
 
 
+def test_a_score_that_the_plain_line_lacks_stands_behind_what_it_follows():
+    found, one = made(), score(DROPPED)
+    lines = [
+        line("way", "cues", {"seeds": one, "cues": one, "cues (best)": one}, UNKNOWN),
+        line("way", "boxes", {"nodes": one, "cues": one, "ARO": one}, UNKNOWN),
+    ]
+    assert page._columns(found, lines) == ["seeds", "cues", "cues (best)", "ARO", "nodes"]
+    assert page._columns(found, lines[1:]) == ["ARO", "nodes", "cues"]
+
+
 def test_a_line_per_score_and_nothing_where_nothing_is_known(tmp_path):
     page.write(tmp_path, made())
     rows = list(csv.DictReader(io.StringIO((tmp_path / "reports/ledger/ledger.csv").read_text())))
