@@ -117,7 +117,7 @@ def test_yolo(tmp_path, drawn) -> None:
     (source / "data.yaml").write_text("names: {0: cat, 2: dog}\n")
     assert "'names' has the numbers [0, 2], not 0 to 1" in refused(tmp_path, "yolo", source)[0]
     (source / "data.yaml").write_text("names: [cat\n")
-    assert "data.yaml: no YAML" in refused(tmp_path, "yolo", source)[0]
+    assert "data.yaml: no YAML: line 2, column 1: " in refused(tmp_path, "yolo", source)[0]
     (source / "data.yaml").write_text("train: ../../etc\nnames: [cat, dog, bird]\n")
     assert any("etc is not there, or outside of" in line for line in refused(tmp_path, "yolo", source))
     (source / "data.yaml").unlink()

@@ -188,3 +188,8 @@ def test_other_yaml_files_are_written_as_before(root: Path) -> None:
     stream = io.StringIO()
     YAML().dump({"a": None}, stream)
     assert stream.getvalue() == "a:\n"
+
+
+def test_a_file_that_is_no_yaml_is_said_in_one_line():
+    with pytest.raises(ValueError, match=r"^here is not valid YAML: line 2, column 1: a tab [^\n]*$"):
+        presets.parsed("a:\n\tb: 1\n", "here")
