@@ -145,7 +145,7 @@ def _network(place: str, chosen: str, folder: str, own: str) -> tuple[nn.Module,
         params = Encoder.model_validate_json(own)
         return build_encoder(params).eval().requires_grad_(False).to(place), params.model_dump()
     config = store.read_config(Path(folder))
-    model = store.load_into(_rebuilt(chosen, config), Path(folder)).to(place)
+    model = store.load_into(_rebuilt(chosen, config), Path(folder), place)
     return model.encoder if chosen in ON_TOKENS else model, config["encoder"]  # type: ignore[return-value]
 
 

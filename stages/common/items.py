@@ -140,6 +140,8 @@ def compute_items(
 def _on_this_machine(
     tasks: list[list[Any]], compute: Compute, read: Read | None, processes: int | None
 ) -> Generator[pool.Done, None, None]:
+    if processes == 0 and isinstance(compute, pool.Halves) and compute.apart:
+        return pool.in_halves(tasks, compute, read, pool.worker_count())
     workers = 0 if processes == 0 else min(processes or pool.worker_count(), len(tasks))
     if processes != 0:  # as in a worker: a pool of one would only cost its start
         pool.single_thread()

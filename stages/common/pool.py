@@ -7,6 +7,8 @@ import itertools
 import multiprocessing
 import os
 import sys
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from typing import Any
@@ -18,11 +20,34 @@ FORK_SERVER = "stages.common.fork_server"
 Files = dict[str, bytes]  # "crf/*.png" -> content; the star stands for the picture's id
 Compute = Callable[[list[Any]], list[Files]]
 """Takes the tasks of a group, returns the files of each. Must be picklable: it goes to workers."""
+
 Read = Callable[[Any], Any]
 """Makes of a task what `compute` gets in its place, say its pixels. Must be picklable too."""
 Done = tuple[int, list[Files]]  # the group's index, and its results
 Map = Callable[[list[Any]], Iterator[Any]]
 """Takes a list, gives what a function makes of each, in the same order; processes begin at once."""
+
+
+class Halves(ABC):
+    """A `Compute` in two halves: of the network, where that is, and of a processor.
+
+    Where a GPU computes and `apart` is true, processes do the second half beside it. Both must be picklable.
+    """
+
+    @property
+    @abstractmethod
+    def apart(self) -> bool:
+        """Whether the second half is work enough for processes."""
+
+    @abstractmethod
+    def begin(self, tasks: list[Any]) -> list[Any]:
+        """What `finish` takes, of each task of a group."""
+
+    @abstractmethod
+    def finish(self, one: Any) -> Files: ...
+
+    def __call__(self, tasks: list[Any]) -> list[Files]:
+        return [self.finish(one) for one in self.begin(tasks)]
 
 
 def worker_count() -> int:
@@ -49,6 +74,27 @@ def here(groups: Sequence[list[Any]], compute: Compute, read: Read | None) -> Ge
         for index in range(len(groups)):
             ready, reading = [future.result() for future in reading], next(ahead, [])
             yield index, compute(ready)
+
+
+def in_halves(
+    groups: Sequence[list[Any]], compute: Halves, read: Read | None, processes: int
+) -> Generator[Done, None, None]:
+    """The first half of each group as `here`; processes finish it while the next groups begin."""
+    workers = _executor(processes, type(compute).__module__, _start_mapping)
+    waiting: deque[tuple[int, list[Future[Files]]]] = deque()
+    try:
+        for index, begun in here(groups, compute.begin, read):
+            waiting.append((index, [workers.submit(compute.finish, one) for one in begun]))
+            while sum(len(futures) for _, futures in waiting) > 2 * processes:  # so that memory stays flat
+                yield _results(*waiting.popleft())
+        while waiting:
+            yield _results(*waiting.popleft())
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _results(index: int, futures: list[Future[Files]]) -> Done:
+    return index, [future.result() for future in futures]
 
 
 def in_processes(

@@ -170,7 +170,7 @@ def _colour(value: float | None, encoder: dict[str, Any]) -> torch.Tensor:
 def _classifier(place: str) -> tuple[ClassifierNet, dict[str, Any]]:
     """The trained network, and what its config.json says of its encoder."""
     config = store.read_config(CLASSIFIER)
-    model = store.load_into(rebuild_classifier(config), CLASSIFIER).to(place)
+    model = store.load_into(rebuild_classifier(config), CLASSIFIER, place)
     return model, config["encoder"]  # type: ignore[return-value]
 
 

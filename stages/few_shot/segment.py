@@ -32,7 +32,7 @@ class FewShotSegmenter:
     def load(cls, folder: Path, place: str, half: bool) -> "FewShotSegmenter":
         """ValueError where it is not whole, or of another network."""
         config = store.read_config(folder, "encoder", "side", "classes", *BUILT)
-        net = store.load_into(rebuild_few_shot(config), folder).to(place)
+        net = store.load_into(rebuild_few_shot(config), folder, place)
         return cls(cast(FewShotNet, net), config, place, half)
 
     @torch.inference_mode()

@@ -126,7 +126,7 @@ class PictureMasks:
 def _network(place: str, key: str) -> tuple[AffinityNet, dict[str, Any]]:
     """The trained network of data/affinity, and its config.json."""
     config = store.read_config(NETWORK, "encoder", "radius")
-    return cast(AffinityNet, store.load_into(rebuild_affinity_net(config), NETWORK).to(place)), config
+    return cast(AffinityNet, store.load_into(rebuild_affinity_net(config), NETWORK, place)), config
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from stages.common.networks import store
 from stages.common.params import load
 from stages.common.pictures import Loaded, load_pictures, loaded
 from stages.common.pool import Files
-from stages.predictions.any_labeller import Answer, tiles_at_a_time
+from stages.predictions.any_labeller import Answer, Rough, tiles_at_a_time
 from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from stages.segmenter.network import network_module
@@ -34,18 +34,22 @@ def main() -> str:
 
 
 @dataclass(frozen=True)
-class PredictMasks:
+class PredictMasks(pool.Halves):
     """The masks of equal-sized pictures, palette PNGs, and where it is asked for their entropy, grey ones."""
 
     labeller: Labeller
 
-    def __call__(self, batch: list[Loaded]) -> list[Files]:
-        return [files(answer) for answer in self.labeller.answers([pixels for _, pixels in batch])]
+    @property
+    def apart(self) -> bool:
+        return self.labeller.params.crf
 
+    def begin(self, batch: list[Loaded]) -> list[Answer | Rough]:
+        return self.labeller.rough([pixels for _, pixels in batch])
 
-def files(answer: Answer) -> Files:
-    found = {"*.png": mask_bytes(answer.labels)}
-    return found if answer.entropy is None else found | {"entropy/*.png": grey_bytes(answer.entropy)}
+    def finish(self, one: Answer | Rough) -> Files:
+        answer = self.labeller.refined(one)
+        found = {"*.png": mask_bytes(answer.labels)}
+        return found if answer.entropy is None else found | {"entropy/*.png": grey_bytes(answer.entropy)}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from stages.common.crf import infer, unary_from_scores
-from stages.common.crf_params import Crf
 from stages.common.networks.padding import scores
 from stages.common.training.augment import normalise
 from stages.predictions.entropy import as_bytes, entropy
@@ -30,6 +29,15 @@ class Answer(NamedTuple):
 
     labels: np.ndarray
     entropy: np.ndarray | None = None
+
+
+class Rough(NamedTuple):
+    """What a dense CRF makes an answer of: it runs over the labels that win somewhere."""
+
+    picture: np.ndarray  # RGB uint8 [H, W, 3]
+    live: np.ndarray  # uint8 [L]
+    chances: np.ndarray  # float32 [L, H, W], theirs
+    entropy: np.ndarray | None  # as an answer's
 
 
 @dataclass(frozen=True)
@@ -62,22 +70,29 @@ class AnyLabeller(ABC):
 
     def answers(self, pictures: list[np.ndarray]) -> list[Answer]:
         """Labels, and where `entropy` asks for it that of the probabilities before any CRF."""
+        return [self.refined(one) for one in self.rough(pictures)]
+
+    def rough(self, pictures: list[np.ndarray]) -> list[Answer | Rough]:
+        """What the network says of them: `refined` makes an answer of each, without it."""
         if self.params.tile and not self.takes_whole(pictures[0].shape[:2]):
             return [self._tiled(picture, self.params.tile) for picture in pictures]
         chances = self.chances(pictures)
-        labels = self._whole(pictures, chances)
-        if not self.params.entropy:
+        labels = chances.argmax(1).to(torch.uint8).cpu().numpy()
+        if not (self.params.crf or self.params.entropy):
             return [Answer(one) for one in labels]
-        unsure = [as_bytes(entropy(one)) for one in chances.cpu().numpy()]
-        return [Answer(*both) for both in zip(labels, unsure, strict=True)]
-
-    def _whole(self, pictures: list[np.ndarray], chances: Tensor) -> list[np.ndarray]:
-        if not self.params.crf:
-            return list(chances.argmax(1).to(torch.uint8).cpu().numpy())
         arrays = chances.cpu().numpy()
-        found = [array.argmax(0).astype(np.uint8) for array in arrays]
-        crf = self.params.dense_crf
-        return [refined(*each, crf) for each in zip(pictures, arrays, found, strict=True)]
+        unsure = [as_bytes(entropy(array)) if self.params.entropy else None for array in arrays]
+        answers = map(Answer, labels, unsure)
+        if not self.params.crf:
+            return list(answers)
+        return [rough(*each) for each in zip(pictures, arrays, answers, strict=True)]
+
+    def refined(self, one: Answer | Rough) -> Answer:
+        """After the dense CRF, where there is one; on a processor."""
+        if isinstance(one, Answer):
+            return one
+        found = infer(one.picture, [unary_from_scores(one.chances)], self.params.dense_crf)[0]
+        return Answer(one.live[found.argmax(0)], one.entropy)
 
     @torch.inference_mode()
     def chances(self, pictures: list[np.ndarray]) -> Tensor:
@@ -123,10 +138,7 @@ class AnyLabeller(ABC):
         return found
 
 
-def refined(picture: np.ndarray, chances: np.ndarray, labels: np.ndarray, params: Crf) -> np.ndarray:
-    """Labels uint8 [H, W] after a dense CRF over the live classes: those that win somewhere."""
-    live = np.unique(labels)
-    if len(live) == 1:
-        return labels
-    energies = unary_from_scores(chances[live])
-    return live[infer(picture, [energies], params)[0].argmax(0)]
+def rough(picture: np.ndarray, chances: np.ndarray, answer: Answer) -> Answer | Rough:
+    """What is left to do of an answer before the CRF: nothing where one label wins everywhere."""
+    live = np.unique(answer.labels)
+    return answer if len(live) == 1 else Rough(picture, live, chances[live], answer.entropy)

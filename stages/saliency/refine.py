@@ -108,7 +108,7 @@ def load(place: str, folder: Path) -> tuple[nn.Module, Encoder]:
     encoder = Encoder.model_validate(config["encoder"])
     with torch.random.fork_rng(devices=[]):
         model = build(config["network"], bare(encoder), config["options"])
-    return store.load_into(model, folder).to(place), encoder
+    return store.load_into(model, folder, place), encoder
 
 
 def loss(networks: Networks, batch: Batch, _: float) -> Losses:

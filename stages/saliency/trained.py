@@ -218,5 +218,5 @@ def _files(batch: list[Loaded], maps: torch.Tensor) -> list[Files]:
 def _network(place: str, folder: Path) -> tuple[SaliencyNet, Encoder, Grid]:
     """The trained network, its encoder, and where the cells of its map lie."""
     config = store.read_config(folder)
-    model = cast(SaliencyNet, store.load_into(rebuild_saliency_net(config), folder).to(place))
+    model = cast(SaliencyNet, store.load_into(rebuild_saliency_net(config), folder, place))
     return model, Encoder.model_validate(config["encoder"]), grid_of(cast(Any, model), LAST)

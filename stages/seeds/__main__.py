@@ -93,7 +93,7 @@ def _classifier(place: str, method: str) -> tuple[ClassifierNet, dict[str, Any]]
     """The network, by the method's own `rebuild` if it has one, and what config.json says of its encoder."""
     config = store.read_config(CLASSIFIER)
     rebuild = getattr(importlib.import_module(f"stages.seeds.{method}"), "rebuild", rebuild_classifier)
-    model = store.load_into(rebuild(config), CLASSIFIER).to(place)
+    model = store.load_into(rebuild(config), CLASSIFIER, place)
     return model, config["encoder"]  # type: ignore[return-value]
 
 

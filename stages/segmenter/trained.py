@@ -41,4 +41,4 @@ def load_trained(folder: Path, place: str = "cpu") -> Trained:
 @functools.cache
 def _load(folder: Path, place: str) -> Trained:
     config = read_config(folder)
-    return Trained(store.load_into(rebuild_segmenter(config), folder).to(place), config)
+    return Trained(store.load_into(rebuild_segmenter(config), folder, place), config)

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from stages.common import pool
+from stages.common import items, pool
 
 
 def slower_first(task: int, of: int) -> tuple[int, int]:
@@ -40,6 +41,46 @@ def test_an_error_of_one_task_is_told_here(processes: int) -> None:
         with pytest.raises(ValueError, match="not two"):
             list(mapped([1, 2, 3]))
         assert list(mapped([1])) == [1]
+
+
+@dataclass(frozen=True)
+class Halves(pool.Halves):
+    slow: int = 0
+    apart: bool = True
+
+    def begin(self, tasks: list[int]) -> list[tuple[int, int]]:
+        return [(task, os.getpid()) for task in tasks]
+
+    def finish(self, one: tuple[int, int]) -> pool.Files:
+        task, begun = one
+        time.sleep(self.slow * 0.02 * (9 - task))
+        return {"*.txt": f"{refuse(task)} {begun} {os.getpid()}".encode()}
+
+
+def test_processes_finish_what_one_begins() -> None:
+    groups = [[9, 8], [7], [6, 5, 4], [3]]
+    done = list(pool.in_halves(groups, Halves(slow=1), None, 2))
+    found = {index: [files["*.txt"].decode().split() for files in results] for index, results in done}
+    assert [[int(task) for task, _, _ in found[index]] for index in range(4)] == groups
+    assert {int(begun) for rows in found.values() for _, begun, _ in rows} == {os.getpid()}
+    ended = {int(place) for rows in found.values() for _, _, place in rows}
+    assert len(ended) == 2 and os.getpid() not in ended
+
+
+def test_a_second_half_that_fails_is_told_here() -> None:
+    with pytest.raises(ValueError, match="not two"):
+        list(pool.in_halves([[5, 3], [2]], Halves(), None, 2))
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_both_halves_are_of_one_process_but_beside_a_gpu(apart: bool, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WSSS_WORKERS", "2")
+    for processes, parted in ((0, apart), (1, False), (None, False)):
+        work = [items.Item(f"{n}", f"{processes} {n}", n) for n in (5, 4, 3)]
+        found = items.compute_items("halves", work, Halves(apart=apart), processes=processes)
+        places = [found.read(item, "*.txt").decode().split()[1:] for item in work]
+        assert [begun != ended for begun, ended in places] == 3 * [parted]
 
 
 SLEEPERS = """

@@ -24,6 +24,29 @@ def test_what_was_saved_is_loaded(saved):
     assert not found.training and store.read_config(saved, "classes") == {"classes": ["a"]}
 
 
+@pytest.mark.parametrize(
+    ("groups", "place", "wanted"),
+    [
+        (4, "cuda", torch.contiguous_format),
+        (4, torch.device("cuda", 1), torch.contiguous_format),
+        (4, "cpu", torch.channels_last),
+        (2, "cuda", torch.channels_last),
+        (1, "cuda", torch.channels_last),
+    ],
+)
+def test_depthwise_convolutions_lie_otherwise_on_a_gpu(groups, place, wanted):
+    model = nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, groups=groups))
+    assert store.layout(model, place) == wanted
+
+
+def test_a_loaded_network_has_its_layout(saved, monkeypatch):
+    assert store.load_into(nn.Conv2d(3, 2, 1), saved).weight.is_contiguous(memory_format=torch.channels_last)
+    asked = []
+    monkeypatch.setattr(store, "layout", lambda model, place: asked.append(place) or torch.contiguous_format)
+    store.load_into(nn.Conv2d(3, 2, 1), saved, "cpu:0")
+    assert asked == ["cpu:0"]
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "header", "pickle"])
 def test_damaged_weights_are_one_message(saved, damage):
     path = saved / "weights.safetensors"
