@@ -16,20 +16,18 @@ import torch
 
 from stages.ceiling import all_corrected, only_true
 from stages.ceiling.samples import Correct, CorrectedSamples
-from stages.common import door, fingerprint
-from stages.common.artifacts import read_mask, read_picture, write_atomic, write_json
+from stages.common import door, fingerprint, items
+from stages.common.artifacts import read_mask, write_atomic, write_json
 from stages.common.device import device, training_place
 from stages.common.masks import MASKS, with_masks
 from stages.common.networks import store
 from stages.common.params import load
-from stages.common.pictures import Picture, Pictures, load_pictures
-from stages.common.progress import track
+from stages.common.pictures import Picture, Pictures, load_pictures, loaded
 from stages.common.training.loop import fit
 from stages.common.training.samples import MaskedSamples
 from stages.evaluation import metrics, tables
 from stages.evaluation.rungs import REPORTS
-from stages.predictions.any_labeller import tiles_at_a_time
-from stages.predictions.labeller import Labeller
+from stages.predictions.masks import work_of
 from stages.predictions.params import Predictions
 from stages.segmenter.network import saved_config
 from stages.segmenter.params import Segmenter
@@ -89,13 +87,13 @@ def training_key(name: str, params: Segmenter, train: list[Picture], labels: Pat
 
 def score(name: str, val: list[Picture], pictures: Pictures, params: Predictions) -> dict:
     """Write reports/ceiling/NAME/ as the evaluation writes a rung's; returns what metrics.json holds."""
-    place = device()
-    labeller = Labeller(OUT / name, params, str(place), tiles_at_a_time(place.type))
+    work, compute = work_of(OUT / name, params.model_copy(update={"entropy": False}), val)
+    found = items.compute_items("ceiling", work, compute, read=loaded, **items.on(device().type))
     number = len(pictures.classes)
     table = np.zeros((number, number + 1), np.int64)
-    for picture in track(val, len(val), "scoring"):
-        labels = labeller.labels([read_picture(picture.path)])[0]
-        table += metrics.confusion(read_mask(MASKS / f"{picture.id}.png"), labels, number)
+    for item in work:
+        mask = read_mask(MASKS / f"{item.id}.png")
+        table += metrics.confusion(mask, read_mask(found.store / item.key / "item.png"), number)
     values = tables.summary(table, pictures.classes) | {"images": len(val), "split": "val"}
     write_atomic(REPORTS / "ceiling" / name / "per_class.csv", tables.per_class(table, pictures.classes))
     write_json(REPORTS / "ceiling" / name / "metrics.json", values)

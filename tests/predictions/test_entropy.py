@@ -9,9 +9,9 @@ import scipy.stats
 from stages.common.artifacts import read_mask
 from stages.common.params import check
 from stages.common.pictures import Loaded
-from stages.predictions.__main__ import PredictMasks
 from stages.predictions.entropy import as_bytes, entropy
 from stages.predictions.labeller import Labeller
+from stages.predictions.masks import PredictMasks
 from stages.predictions.params import Predictions
 from tests.predictions.test_main import CRF
 from tests.segmenter.tiny import save_segmenter

@@ -11,9 +11,9 @@ from stages.common.crf_params import Crf
 from stages.common.items import Item, compute_items, groups_of
 from stages.common.params import check
 from stages.common.pictures import Loaded
-from stages.predictions.__main__ import PredictMasks
 from stages.predictions.any_labeller import Answer, rough
 from stages.predictions.labeller import Labeller
+from stages.predictions.masks import PredictMasks
 from stages.predictions.params import Predictions
 from tests.segmenter.tiny import save_segmenter
 

@@ -22,7 +22,7 @@ from stages.common.artifacts import read_mask
 from stages.common.items import Item
 from stages.common.params import load
 from stages.dataset.decode import ORIENTATION
-from stages.predictions.any_labeller import refined
+from stages.predictions.any_labeller import Answer, rough
 from stages.predictions.labeller import Labeller
 from stages.predictions.params import Predictions
 from tests.conftest import ROOT, Project
@@ -222,11 +222,11 @@ def test_dense_crf_whole_and_in_a_tile(project: Path):
     chances = torch.rand(3, 40, 50, generator=torch.Generator().manual_seed(0)).numpy()
     chances[1] = 0
     labels = chances.argmax(0).astype(np.uint8)
-    wanted = refined(picture, chances, labels, one.params.dense_crf)
+    wanted = one.refined(rough(picture, chances, Answer(labels))).labels
     assert np.array_equal(one._posterior(picture, chances).argmax(0), wanted)
     assert not np.array_equal(wanted, labels)
     raw = one.chances([picture])[0].numpy()
-    whole = refined(picture, raw, raw.argmax(0).astype(np.uint8), one.params.dense_crf)
+    whole = one.refined(rough(picture, raw, Answer(raw.argmax(0).astype(np.uint8)))).labels
     assert np.array_equal(one.labels([picture])[0], whole)
 
 
