@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from stages.ceiling import __main__ as ceiling
-from stages.common.artifacts import mask_bytes, read_json, read_mask, write_atomic
+from stages.common.artifacts import mask_bytes, read_json, read_mask, read_picture, write_atomic
 from stages.common.params import read_yaml
 from stages.common.pictures import load_pictures
+from stages.evaluation import metrics, tables
+from stages.predictions.labeller import Labeller
+from stages.predictions.params import Predictions
 from tests.conftest import Project
 
 
@@ -38,8 +41,13 @@ def test_it_learns_from_the_masks_and_is_there_only_if_asked_for(project: Projec
     table = [
         row.split(",") for row in Path("reports/ceiling/segmenter/per_class.csv").read_text().splitlines()[1:]
     ]
-    true = np.stack([read_mask(Path(f"data/masks/{p.id}.png")) for p in load_pictures().split("val")])
+    val = load_pictures().split("val")
+    true = np.stack([read_mask(Path(f"data/masks/{p.id}.png")) for p in val])
     assert [int(row[-1]) for row in table] == [int((true == index).sum()) for index in range(len(table))]
+    labeller = Labeller(Path("data/ceiling/segmenter"), ceiling.load("predictions", Predictions), "cpu")
+    found = np.stack([labeller.labels([read_picture(p.path)])[0] for p in val])
+    both = metrics.confusion(true, found, len(table))
+    assert values["miou"] == tables.summary(both, [row[0] for row in table])["miou"]
     assert set(read_yaml(project.root / "dvc.lock")["stages"]) == {*before, "ceiling@segmenter"}
 
 
