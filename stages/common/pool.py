@@ -20,7 +20,6 @@ FORK_SERVER = "stages.common.fork_server"
 Files = dict[str, bytes]  # "crf/*.png" -> content; the star stands for the picture's id
 Compute = Callable[[list[Any]], list[Files]]
 """Takes the tasks of a group, returns the files of each. Must be picklable: it goes to workers."""
-
 Read = Callable[[Any], Any]
 """Makes of a task what `compute` gets in its place, say its pixels. Must be picklable too."""
 Done = tuple[int, list[Files]]  # the group's index, and its results
