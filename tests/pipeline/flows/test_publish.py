@@ -196,10 +196,8 @@ def test_a_slow_server_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "QUICK", 0.0)
     slow = threading.Event()
     shown, bars = Shown(monkeypatch, slow), publish.Bars()
-    start = time.monotonic()
     for done in range(1000):
         bars.progress("seeds", "seeds", done, 1000)
-    assert time.monotonic() - start < 1
-    assert shown.calls == []  # all were told, and the server has not answered the first
+        assert shown.calls == []  # it was told, and the server has not answered the first
     slow.set()
     bars.close()

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -513,11 +512,9 @@ def test_while_a_stage_runs(project):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=project.root, env=environment, stdout=subprocess.PIPE) as process:
         wait_for(lambda: (project.root / "here-predictions").exists())
-        start = time.monotonic()
         rows = plan.make(project.root).rows
-        assert time.monotonic() - start < 3
         assert stub.wsss(project, "plan", "--json").returncode == 0
-        assert process.poll() is None  # neither waited for the stage
+        assert process.poll() is None  # neither waited for the stage, which waits for this test
         (project.root / "here-it-is").touch()
         process.communicate(timeout=180)
         assert process.returncode == 0
