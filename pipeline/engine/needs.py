@@ -45,13 +45,18 @@ def _chosen(values: dict[str, Any], steps: Collection[str] | None) -> dict[str, 
 
 def files(values: dict[str, Any], steps: Collection[str] | None = None) -> list[str]:
     """The files of weights that parameters name and that are not there: what cannot run without them."""
+    return [f"{', '.join(users)}: {line}" for line, users in absent(values, steps).items()]
+
+
+def absent(values: dict[str, Any], steps: Collection[str] | None = None) -> dict[str, list[str]]:
+    """Those files, a line each, with the trainings that begin with it."""
     folder = os.environ.get("WSSS_WEIGHTS")
-    return [
-        f"{', '.join(users)}: weights {file} are not in WSSS_WEIGHTS={folder or '(not set)'}: "
-        "docs/weights.md says where to get them, or how to take the library's"
+    return {
+        f"weights {file} are not in WSSS_WEIGHTS={folder or '(not set)'}: "
+        "docs/weights.md says where to get them, or how to take the library's": users
         for file, users in _weights(_chosen(values, steps), "file").items()
         if not folder or not (Path(folder) / file).is_file()
-    ]
+    }
 
 
 def _fetched(sections: dict[str, Any]) -> list[str]:

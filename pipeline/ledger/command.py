@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.engine import terminal, worktrees
-from pipeline.ledger import estimate, page, picture, record, runs
+from pipeline.ledger import estimate, page, picture, record, runs, table
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.rows import FOLDER
 from pipeline.project import git, locks, places
@@ -17,6 +17,7 @@ from pipeline.sweep.trials import CANCELLED, FINISHED, NOT_RUN, Ended
 from stages.common.door import visible
 
 Do = Literal["run", "plan", "page", "keep"]
+FEW = 8  # rows are named, more are counted
 
 
 def main(
@@ -76,14 +77,24 @@ def _say(ledger: Ledger, open_: Sequence[Trial]) -> None:
     size = f"{len(ledger.points)} rows x {ledger.seeds} seed{'s' * (ledger.seeds > 1)}"
     made = f"{len(ledger.there.finished)} of {len(ledger.trials)} runs are made, {len(open_)} to make"
     print(f"ledger of {ledger.name}: {size}, commit {ledger.revision[:10]}; {made}")
-    for point, lines in ledger.missing.items():
-        print(visible(f"  {point} is not run: {'; '.join(lines)}"))
+    for line, points in table.lacking(ledger.missing).items():
+        print(visible(f"  {_rows(ledger, points)} not run: {line}"))
     if ledger.kept or ledger.earlier:
         print(f"kept in {record.path(Path(), ledger.name)}: {len(ledger.kept)} of {len(ledger.trials)} runs")
     if ledger.earlier:
         print(f"  and by code that has changed since, made again without --new: {len(ledger.earlier)}")
     if stale := [trial for trial in open_ if trial.name in ledger.there.stale]:
         print(f"made again, for they are of other parameters, stages or code: {len(stale)}")
+
+
+def _rows(ledger: Ledger, points: Sequence[str]) -> str:
+    """Rows in words: by name where they are few."""
+    if len(points) == len(ledger.points):
+        return f"all {len(points)} rows are"
+    if len(points) > FEW:
+        return f"{len(points)} rows are"
+    names = [point.removeprefix(f"{ledger.rows.name}-") for point in points]
+    return f"{', '.join(names)} {'is' if len(points) == 1 else 'are'}"
 
 
 def _plan(ledger: Ledger, open_: Sequence[Trial], jobs: int, listener: terminal.Terminal) -> list[Trial]:

@@ -155,11 +155,13 @@ class Ledger:
         missing: Mapping[str, Sequence[str]],
         seed: int | None = None,
     ) -> Table:
-        made = table.lines(self.rows, self.points, self._of(seed), found, ended, missing)
+        everywhere = [line for line, rows in table.lacking(missing).items() if len(rows) == len(self.points)]
+        own = {name: [line for line in lines if line not in everywhere] for name, lines in missing.items()}
+        made = table.lines(self.rows, self.points, self._of(seed), found, ended, own)
         title = self.all.sets[self.name].title
         others = self.all.elsewhere(self.name)
         seeds = self.seeds if seed is None else 1
-        return Table(self.name, title, self.revision, seeds, made, others, self.all.systems, seed)
+        return Table(self.name, title, self.revision, seeds, made, others, self.all.systems, seed, everywhere)
 
     def _of(self, seed: int | None) -> list[Trial]:
         if seed is not None and seed >= self.seeds:

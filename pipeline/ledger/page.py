@@ -77,10 +77,12 @@ def about(table: Table) -> str:
     where = f"{many} as ledger/{table.name}.jsonl has them, made on {' and '.join(dict.fromkeys(kept))}"
     earlier = sum(line.earlier for line in table.lines)
     changed = f", {earlier} of them by code that has changed since" if earlier else ""
+    lacking = f" No row can be run on this machine: {'; '.join(table.lacking)}." if table.lacking else ""
     return (
         f"{len(table.lines)} rows with {table.over} on {table.title}, commit {table.revision[:10]}:"
         f" {finished} of {runs} runs are finished{f', {where}' if kept else ''}{changed}."
         " Percent, mean ± standard deviation over the seeds; what is not known is left empty."
+        f"{lacking}"
     )
 
 

@@ -149,7 +149,7 @@ def _ends(stages: Mapping[str, Any], point: Point) -> Iterator[str]:
 
 def missing(root: Path, point: Point) -> list[str]:
     """What this machine lacks for the row, a line each; nothing: it can run."""
-    lines = ["it needs a GPU, and this machine has none"] if point.row.needs and not gpus.devices() else []
+    lines = ["needs a GPU, and this machine has none"] if point.row.needs and not gpus.devices() else []
     made = definition.value_at(point.params, "generate.of")
     made = made if isinstance(made, list) else []
     names = {"dataset.name": definition.value_at(point.params, "dataset.name")}
@@ -160,4 +160,4 @@ def missing(root: Path, point: Point) -> list[str]:
     for key, name in names.items():
         if name and name not in made and not (root / "data" / "raw" / str(name)).exists():
             lines.append(f"{key} {name} is not there: `wsss link {name} PATH`")
-    return lines + needs.files(point.params)
+    return [*lines, *needs.absent(point.params)]

@@ -64,6 +64,7 @@ class Table:
     elsewhere: list[tuple[str, Row]]  # rows that this set does not have
     systems: list[System] = field(default_factory=list)
     seed: int | None = None  # the only one that it is of
+    lacking: list[str] = field(default_factory=list)  # what this machine lacks for every row
 
     @property
     def kinds(self) -> dict[str, list[Line]]:
@@ -96,6 +97,15 @@ class Table:
 def labels(lines: Sequence[Line]) -> list[str]:
     """The scores that some of the lines have, in the order of the first that has each."""
     return list(dict.fromkeys(label for line in lines for label in line.scores))
+
+
+def lacking(missing: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Each line of what rows lack, with the points of the rows that lack it."""
+    found: dict[str, list[str]] = {}
+    for point, lines in missing.items():
+        for line in lines:
+            found.setdefault(line, []).append(point)
+    return found
 
 
 def lines(

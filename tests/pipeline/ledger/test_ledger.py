@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from pipeline.project import git
 from pipeline.project.tables import read_csv
 from tests.common.conftest import wait_for
 from tests.pipeline import stub
-from tests.pipeline.ledger.conftest import row, write
+from tests.pipeline.ledger.conftest import ROWS, row, write
 from tests.pipeline.sweep.conftest import commit
 
 
@@ -28,7 +29,7 @@ def test_rows_are_run_and_set_beside_the_plain_one(kept):
     done = kept.ledger("--seeds", "2")
     assert done.returncode == 0, done.stdout
     assert "5 rows x 2 seeds" in done.stdout and "0 of 10 runs are made, 8 to make" in done.stdout
-    assert "ledger-demo-device is not run: it needs a GPU" in done.stdout
+    assert "  device is not run: needs a GPU" in done.stdout
     assert cells(kept) == {
         ("plain", "seeds"): ("40.50", "", ""),
         ("plain", "pseudo_labels"): ("100.50", "", ""),
@@ -45,7 +46,7 @@ def test_rows_are_run_and_set_beside_the_plain_one(kept):
     assert kept.run("git", "rev-parse", "HEAD").stdout == head
     page = (kept.root / "reports/ledger/index.html").read_text()
     assert "wsss ledger --only both --seeds 2" in page and "99 of 100" in page
-    assert "it needs a GPU" in page and "+13.00" in page
+    assert "needs a GPU" in page and "+13.00" in page
     summary = (kept.root / "reports/ledger/summary.md").read_text()
     assert "| more | More | 103.50 ± 0.71 (+3.00) | 43.50 ± 0.71 (+3.00) | 0." in summary
 
@@ -183,10 +184,37 @@ def test_the_tables_in_git_tell_what_a_row_needs_but_not_what_this_machine_lacks
     assert kept.ledger("--only", "more", "--only", "plain", "--seeds", "1").returncode == 0
     assert kept.ledger("--keep", "--seeds", "1").returncode == 0
     tables = kept.root / "ledger/demo.md"
-    assert tables.read_text().count("it needs a GPU") == 1 and " 43.00 (+3.00 ?) " in tables.read_text()
+    assert tables.read_text().count("needs a GPU") == 1 and " 43.00 (+3.00 ?) " in tables.read_text()
     write(kept.root, "ledger/plain", [row("plain", sets=["demo", "large"], needs=["gpu"])])
     assert kept.ledger("--keep", "--seeds", "1").returncode == 0  # where not even the plain row can run
     assert "GPU" not in tables.read_text() and " 43.00 (+3.00 ?) " in tables.read_text()
+
+
+def test_what_all_rows_lack_is_said_once(kept):
+    """In the terminal and on the page; what only some of them lack stands at these."""
+    for kind, rows in ROWS.items():
+        write(kept.root, f"ledger/{kind}", [{**one, "needs": ["gpu"]} for one in rows])
+    write(kept.root, "presets/better", {"pseudo_labels": {"regions": "raw/far"}})
+    kept.run("git", "add", "-A")
+    commit(kept)
+    done, lacks = kept.ledger("--page"), "pseudo_labels.regions far is not there: `wsss link far PATH`"
+    assert done.stdout.count("not run: ") == 2
+    assert "  all 5 rows are not run: needs a GPU, and this machine has none\n" in done.stdout
+    assert f"  more, both are not run: {lacks}\n" in done.stdout
+    html = (kept.root / "reports/ledger/index.html").read_text()
+    assert html.count("needs a GPU") == 1 and "No row can be run on this machine: needs a GPU" in html
+    states = {row["row"]: row["state"] for row in read_csv(kept.root / "reports/ledger/ledger.csv")}
+    alone = dict.fromkeys(["plain", "short", "device"], "not run")
+    assert states == alone | dict.fromkeys(["more", "both"], f"not run: {lacks}")
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "a0 is"), (8, "a0, a1, a2, a3, a4, a5, a6, a7 are"), (9, "9 rows are"), (10, "all 10 rows are")],
+)
+def test_many_rows_are_counted(count, words):
+    ledger = SimpleNamespace(points=range(10), rows=SimpleNamespace(name="ledger-demo"))
+    assert command._rows(ledger, [f"ledger-demo-a{index}" for index in range(count)]) == words
 
 
 def test_what_is_kept_of_earlier_code_stays_and_says_so(kept):
