@@ -37,7 +37,7 @@ def test_the_promised_presets_are_there() -> None:
 
 @pytest.mark.parametrize("name", ["demo", "eader", "voc-mobilenet"])
 def test_the_adversary_of_eader_learns_at_the_rate_of_the_classifier(root: Path, name: str) -> None:
-    """As published, whatever that rate is: the demo's would ruin a network that knows photographs."""
+    """As published; at the demo's rate an adversary that knows photographs forgets in its first turn."""
     presets.apply(root, name)
     found = read_yaml(root / "params.yaml")["classifier"]
     assert found["eader"]["lr"] == found["optimizer"]["lr"]
