@@ -9,8 +9,7 @@ from stages.common.artifacts import UNKNOWN
 
 def onehot(labels: Tensor, classes: int) -> Tensor:
     """Of labels [B, H, W], float32 [B, C, H, W]; 0 in all classes where it is unknown."""
-    known = labels != UNKNOWN
-    return (F.one_hot(torch.where(known, labels, 0), classes) * known[..., None]).movedim(-1, 1).float()
+    return (labels[:, None] == torch.arange(classes, device=labels.device)[:, None, None]).float()
 
 
 def unlike(difference: Tensor, labels: Tensor, reach: int) -> Tensor:

@@ -10,6 +10,7 @@ from stages.common.artifacts import UNKNOWN
 from stages.segmenter.loss_params import Dice
 from stages.segmenter.losses import Extra
 from stages.segmenter.losses.cross_entropy import plain
+from stages.segmenter.structure import onehot
 
 
 def loss(scores: Tensor, labels: Tensor, options: Dice, extra: Extra) -> Tensor:
@@ -30,9 +31,8 @@ def loss(scores: Tensor, labels: Tensor, options: Dice, extra: Extra) -> Tensor:
 
 def coefficients(scores: Tensor, labels: Tensor) -> Tensor:
     """Soft Dice of each class over the known pixels of the whole batch, float32 [C]; inf if it is absent."""
-    known = labels != UNKNOWN
-    truth = F.one_hot(torch.where(known, labels, 0), scores.shape[1]).movedim(-1, 1) * known[:, None]
-    found = scores.float().softmax(1) * known[:, None]
-    both, each, there = (x.sum((0, 2, 3)) for x in (found * truth, found + truth, truth))
+    truth, found = onehot(labels, scores.shape[1]), scores.float().softmax(1)
+    known = found * (labels != UNKNOWN)[:, None]
+    both, each, there = (x.sum((0, 2, 3)) for x in (found * truth, known + truth, truth))
     dice = 2 * both / each.clamp_min(torch.finfo(each.dtype).tiny)
     return torch.where(there > 0, dice.clamp_min(1e-7), torch.inf)
