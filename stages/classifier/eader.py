@@ -34,7 +34,8 @@ def strategy(params: Classifier, classes: int, ordinary: Ordinary | None = None)
         assert options.encoder is not None
         ordinary = Ordinary(build_classifier(options.encoder, classes), options.encoder)
     turns = Turns(options, params.label_smoothing)
-    optimizer = params.optimizer.model_copy(update={"lr": options.lr})
+    rate = params.optimizer.lr * options.lr_multiple
+    optimizer = params.optimizer.model_copy(update={"lr": rate})
     return Strategy(
         {MAIN: main, ADVERSARY: ordinary.network.requires_grad_()},
         (

@@ -30,10 +30,11 @@ def strategy(params: Classifier, classes: int, ordinary: Ordinary) -> Strategy:
     assert params.p_noc is not None  # the schema sees to it
     main = build_classifier(params.encoder, classes)
     turns = Turns(params.p_noc, params.label_smoothing)
+    rate = params.optimizer.lr * params.p_noc.lr_multiple
     second = Turn(
         ORDINARY,
         turns.ordinary,
-        optimizer=params.optimizer.model_copy(update={"lr": params.p_noc.ordinary_lr}),
+        optimizer=params.optimizer.model_copy(update={"lr": rate}),
         encoder=ordinary.encoder.model_copy(update={"batch_norm": "frozen"}),
     )
     networks: dict[str, nn.Module] = {MAIN: main, ORDINARY: ordinary.network.requires_grad_()}

@@ -42,10 +42,16 @@ def test_without_the_reconstruction_p_oc_is_oc_cse_that_also_names_the_quarters(
 
 def test_an_ordinary_classifier_that_stays_makes_p_noc_p_oc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    still = tiny.trained(tiny.params("p_noc", {"ordinary_lr": 0.0}), key="still")
+    still = tiny.trained(tiny.params("p_noc", {"lr_multiple": 0.0}), key="still")
     plain = tiny.trained(tiny.params("p_oc"), key="plain")
     assert tiny.equal(tiny.state(still), tiny.state(plain))
     assert tiny.equal(tiny.state(still, "ordinary"), tiny.state(plain, "ordinary"))
+
+
+def test_the_ordinary_classifier_s_rate_is_a_multiple_of_the_classifier_s():
+    chosen = tiny.params("p_noc", {"lr_multiple": 0.5})
+    first, second = tiny.new(chosen).turns
+    assert first.optimizer is None and second.optimizer.lr == chosen.optimizer.lr / 2
 
 
 def test_the_ordinary_classifier_learns_with_its_batch_norm_as_it_was(tmp_path, monkeypatch):

@@ -35,14 +35,6 @@ def test_the_promised_presets_are_there() -> None:
     assert {"demo", "psa", "irn"} <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", ["demo", "eader", "voc-mobilenet"])
-def test_the_adversary_of_eader_learns_at_the_rate_of_the_classifier(root: Path, name: str) -> None:
-    """As published; at the demo's rate an adversary that knows photographs forgets in its first turn."""
-    presets.apply(root, name)
-    found = read_yaml(root / "params.yaml")["classifier"]
-    assert found["eader"]["lr"] == found["optimizer"]["lr"]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_preset_is_valid_and_a_second_time_changes_nothing(root: Path, name: str) -> None:
     presets.apply(root, name)
