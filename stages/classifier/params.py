@@ -31,7 +31,7 @@ class POc(Section):
 class PNoc(POc):
     weight: Span  # of L_noc
     delta: Fraction  # the ordinary classifier does not see where the map is above it
-    lr_multiple: Weight  # its learning rate, of the classifier's
+    lr_multiple: Weight  # its learning rate, a multiple of the classifier's
     leak: bool  # whether L_cse moves the ordinary classifier too, as in the published code
 
 
@@ -41,7 +41,7 @@ class Eader(Section):
     omega: Positive  # the slope of the mask
     sigma: Fraction  # where the mask is one half
     block: Count  # steps of the localizer, then as many of the adversary
-    lr_multiple: Positive  # the adversary's learning rate, of the localizer's
+    lr_multiple: Positive  # the adversary's learning rate, a multiple of the localizer's
     start: Literal["weights", "ordinary"]  # the adversary: new, or the ordinary classifier
     encoder: Encoder | None  # of a new adversary
 
