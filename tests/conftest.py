@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for child processes
 os.environ.setdefault("WSSS_WORKERS", "1")  # steps work in their own process, as on a machine of one core
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what tests start is compiled once, not by each of them
 
 import atexit
 import fcntl
@@ -114,22 +115,24 @@ def warmed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @functools.cache
-def _repository() -> Path:
+def _repository(git: bool) -> Path:
     """A folder that `git init` and `dvc init` have made, for copies: DVC takes seconds for it."""
     folder = tempfile.mkdtemp(prefix="wsss-repository-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     project = Project(Path(folder))
-    project.run("git", "init", "-q", "-b", "main")
-    project.run("dvc", "init", "-q")
+    if git:
+        project.run("git", "init", "-q", "-b", "main")
+    project.run("dvc", "init", "-q", *([] if git else ["--no-scm"]))
     project.run("dvc", "config", "core.analytics", "false")
-    project.run("git", "reset", "-q")  # DVC has added its files
+    if git:
+        project.run("git", "reset", "-q")  # DVC has added its files
     (project.root / ".dvcignore").unlink()  # empty: in a copy it would take the place of the project's own
     return project.root
 
 
-def new_repository(root: Path) -> None:
-    """git and DVC in a folder, nothing committed."""
-    shutil.copytree(_repository(), root, dirs_exist_ok=True, symlinks=True)
+def new_repository(root: Path, git: bool = True) -> None:
+    """git and DVC, or DVC alone, in a folder; nothing committed."""
+    shutil.copytree(_repository(git), root, dirs_exist_ok=True, symlinks=True)
 
 
 def make_project(root: Path) -> Project:
@@ -140,10 +143,9 @@ def make_project(root: Path) -> Project:
         shutil.copy(ROOT / name, root / name)
     project = Project(root)
     new_repository(root)
-    project.change(generate__train=8, generate__val=4, generate__size=64, generate__classes=3)
-    for step in ("classifier", "ordinary_classifier", "saliency", "affinity", "one_step", "segmenter"):
-        for key, value in TINY.items():
-            project.change(**{f"{step}__{key.replace('.', '__')}": value})
+    steps = ("classifier", "ordinary_classifier", "saliency", "affinity", "one_step", "segmenter")
+    tiny = {f"{step}__{key.replace('.', '__')}": value for step in steps for key, value in TINY.items()}
+    project.change(generate__train=8, generate__val=4, generate__size=64, generate__classes=3, **tiny)
     return project
 
 

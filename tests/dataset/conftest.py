@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from ruamel.yaml import YAML
 
 from stages.common.artifacts import mask_bytes
 from stages.dataset.__main__ import main
+from tests.params_file import shipped_params, write_params
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,10 +59,9 @@ class Set:
         """Write the lists, then run the step."""
         (self._voc if self.source == "voc" else self._folder)()
         self.spoil()
-        yaml = YAML()
-        values = yaml.load(ROOT / "params.yaml")
-        values["dataset"].update({**self.values, **params})
-        yaml.dump(values, Path("params.yaml"))
+        values = shipped_params()
+        values["dataset"] |= {**self.values, **params}
+        write_params(values)
         shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
         return main()
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from ruamel.yaml import YAML
 
 from stages.common.artifacts import csv_text, mask_bytes, write_atomic, write_json
-from stages.common.params import check, read_yaml
+from stages.common.params import check
 from stages.few_shot.params import FewShot
 from tests.one_step.tiny import ROOT, put
+from tests.params_file import shipped_params, write_params
 
 CLASSES = ("background", "red", "green", "blue", "grey")
 COLOURS = ((0, 0, 0), (200, 60, 60), (60, 200, 60), (60, 60, 200), (150, 150, 150))
@@ -21,7 +21,7 @@ VOID = 3  # pixels at the left of each mask that nobody knows
 
 def section(**changes: Any) -> dict[str, Any]:
     """The shipped section for tiny trainings; `changes` by keys, with __ for a dot."""
-    own = read_yaml(ROOT / "params.yaml")["few_shot"]
+    own = shipped_params()["few_shot"]
     own |= {"folds": [0], "channels": 8, "bins": [4, 2], "batch": 2, "epochs": 2, "threads": 1}
     own["augment"] |= {"crop": 32}
     return put(own, **changes)
@@ -58,12 +58,12 @@ def change(
     fold_masks: dict[str, Any] | None = None, episodes: dict[str, Any] | None = None, **own: Any
 ) -> None:
     """The sections of params.yaml, tiny, with these values."""
-    values = read_yaml(ROOT / "params.yaml")
+    values = shipped_params()
     values["fold_masks"] |= {"min_area": 20, "supports": 2, "episodes": 4, "runs": 2, "seed": 1} | (
         fold_masks or {}
     )
     values["episodes"] |= {"shots": [1, 2], "shown": 2} | (episodes or {})
-    YAML().dump(values | {"few_shot": section(**own)}, Path("params.yaml"))
+    write_params(values | {"few_shot": section(**own)})
 
 
 def drawn(labels: list[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from ruamel.yaml import YAML
 
 from stages.common.artifacts import read_mask
 from stages.generate.__main__ import OUT, main
+from tests.params_file import shipped_params, write_params
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,10 +24,9 @@ def generate(tmp_path, monkeypatch):
     shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
 
     def run(**changed: float) -> str:
-        yaml = YAML()
-        values = yaml.load(ROOT / "params.yaml")
-        values["generate"].update({"train": 8, "val": 4, "size": 64, "classes": 6, **changed})
-        yaml.dump(values, Path("params.yaml"))
+        values = shipped_params()
+        values["generate"] |= {"train": 8, "val": 4, "size": 64, "classes": 6, **changed}
+        write_params(values)
         return main()
 
     return run

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from ruamel.yaml import YAML
 
 from stages.affinity.__main__ import AffinityMaps
 from stages.affinity.network import build_affinity_net
@@ -16,6 +15,7 @@ from stages.common.params import check, read_yaml
 from stages.common.pictures import load_pictures, loaded
 from stages.graph.params import Graph
 from tests.one_step import tiny
+from tests.params_file import shipped_params, write_params
 
 ROOT, TRAIN = tiny.ROOT, tiny.TRAIN
 BOXES = {"a": (("cat", 2, 4, 24, 38),), "c": (("cat", 2, 4, 24, 38), ("dog", 25, 4, 46, 38))}
@@ -23,7 +23,7 @@ BOXES = {"a": (("cat", 2, 4, 24, 38),), "c": (("cat", 2, 4, 24, 38), ("dog", 25,
 
 def section(**changes: Any) -> dict[str, Any]:
     """The shipped section for tiny trainings; `changes` by keys, with __ for a dot."""
-    own = read_yaml(ROOT / "params.yaml")["graph"] | {"hidden": 8, "epochs": [3, 3]}
+    own = shipped_params()["graph"] | {"hidden": 8, "epochs": [3, 3]}
     own["crf"]["iterations"] = 2
     return tiny.put(own, **changes)
 
@@ -78,4 +78,4 @@ def network(own: dict[str, Any], seed: int = 0) -> None:
 def change(**changes: Any) -> None:
     """The section `graph` of params.yaml, tiny, with these values."""
     values = read_yaml(Path("params.yaml")) | {"graph": section(**changes)}
-    YAML().dump(values, Path("params.yaml"))
+    write_params(values)

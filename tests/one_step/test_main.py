@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ruamel.yaml import YAML
 
 from stages.common import pool
 from stages.common.artifacts import read_json, read_mask
@@ -21,6 +20,7 @@ from stages.one_step import __main__ as step
 from stages.one_step import classification, rrm
 from tests.common.conftest import wait_for
 from tests.one_step.tiny import SIDE, TRAIN, VAL, project, put
+from tests.params_file import write_params
 
 CURVE = "epoch,lr,loss,classes,cross_entropy,energy,distance,labelled"
 
@@ -63,7 +63,7 @@ def test_the_network_and_a_mask_for_every_picture() -> None:
 
 
 def change(**values: object) -> None:
-    YAML().dump(put(read_yaml(Path("params.yaml")), **values), Path("params.yaml"))
+    write_params(put(read_yaml(Path("params.yaml")), **values))
 
 
 def test_equal_inputs_give_equal_bytes_in_any_number_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +174,7 @@ def test_a_kill_between_the_masks_goes_on_with_the_others(monkeypatch: pytest.Mo
     assert not os.listdir(step.NETWORKS)
 
 
+@pytest.mark.storm  # of a pool alone tests/common/test_pool.py, of a training that goes on the tests above
 def test_a_signal_while_processes_label_leaves_a_checkpoint_and_no_process(marked) -> None:
     project(epochs=5)
     stage = subprocess.Popen(

@@ -5,11 +5,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from ruamel.yaml import YAML
 
 from stages.common.artifacts import write_atomic, write_json
-from stages.common.params import check, read_yaml
+from stages.common.params import check
 from stages.one_step.params import OneStep
+from tests.params_file import shipped_params, write_params
 
 ROOT = Path(__file__).parents[2]
 TRAIN, VAL = ("a", "b", "c", "d"), ("e", "f")
@@ -19,7 +19,7 @@ LABELS = {"a": "cat", "b": "dog", "c": "cat;dog", "d": "", "e": "cat", "f": "dog
 
 def section(**changes: Any) -> dict[str, Any]:
     """The shipped section for tiny trainings; `changes` by dotted keys with __ for a dot."""
-    own = read_yaml(ROOT / "params.yaml")["one_step"]
+    own = shipped_params()["one_step"]
     own |= {"batch": 2, "epochs": 2, "threads": 1}
     own["classification"]["epochs"] = 2
     own["augment"] |= {"crop": 40, "scale": [0.7, 1.2]}
@@ -46,8 +46,7 @@ def params(**changes: Any) -> OneStep:
 
 def project(**changes: Any) -> None:
     """Into the working directory: params.yaml, dvc.yaml and the data set."""
-    values = read_yaml(ROOT / "params.yaml") | {"one_step": section(**changes)}
-    YAML().dump(values, Path("params.yaml"))
+    write_params(shipped_params() | {"one_step": section(**changes)})
     Path("dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     splits = {**dict.fromkeys(TRAIN, "train"), **dict.fromkeys(VAL, "val")}
     rows = "".join(

@@ -27,6 +27,8 @@ def entry(name: str, *deps: str, kind: str = "outs", cached: bool = True) -> dic
     }  # fmt: skip
 
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 STAGES = {  # as the recipe has them: a metric and a report that git keeps
     "generate": entry("generate"),
     "train": entry("train", "data/generate"),

@@ -68,7 +68,7 @@ def test_a_new_map_costs_one_picture_and_equal_ones_give_equal_bytes() -> None:
 
 def test_maps_of_the_ground_are_inverted() -> None:
     text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("invert: false", "invert: true"))
+    Path("params.yaml").write_text(text.replace('"invert": false', '"invert": true'))
     step.main()
     found = read_npz(Path("data/saliency/a.npz"))["maps"][0]
     np.testing.assert_allclose(found, 1 - values(0) / 255, atol=5e-4)

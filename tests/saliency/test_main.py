@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ruamel.yaml import YAML
 
 from stages.classifier.network import build_classifier
 from stages.common.artifacts import read_json, read_npz
@@ -23,6 +22,7 @@ from stages.evaluation.rungs import rung
 from stages.saliency import __main__ as step
 from stages.saliency import trained
 from stages.saliency.params import C2amH, Saliency
+from tests.params_file import write_params
 from tests.saliency.tiny import NAMES, SIDE, project
 
 OPTIONS = C2amH(delta_foreground=0.4, delta_background=0.05, weight=1.0)
@@ -68,7 +68,7 @@ def test_equal_inputs_give_equal_bytes_and_a_scale_costs_no_training(monkeypatch
     monkeypatch.setattr(trained, "fit", lambda *a, **k: fitted.append(a[4]) or [{"loss": 1.0, "epoch": 1}])
     values = read_yaml(Path("params.yaml"))
     values["saliency"]["scales"] = [1.0]
-    YAML().dump(values, Path("params.yaml"))
+    write_params(values)
     step.main()
     assert fitted == os.listdir(".scratch/training/saliency")  # the very training that was there
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from ruamel.yaml import YAML
 
 from stages.common.artifacts import npz_bytes, write_atomic, write_json
-from stages.common.params import read_yaml
+from tests.params_file import shipped_params, write_params
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("a", "b", "c", "d", "e", "f")
@@ -16,7 +15,7 @@ SIDE = 48
 
 def project(changes: dict[str, object]) -> None:
     """Into the working directory: params.yaml with some keys changed, and all that the step reads."""
-    values = read_yaml(ROOT / "params.yaml")
+    values = shipped_params()
     section = values["saliency"]
     section |= {"batch": 3, "epochs": 3, "threads": 1, "scales": [0.5, 1.0]}
     section["augment"] |= {"crop": 32, "scale": [0.8, 1.2]}
@@ -28,7 +27,7 @@ def project(changes: dict[str, object]) -> None:
         for parent in parents:
             place = place[parent]
         place[last] = value
-    YAML().dump(values, Path("params.yaml"))
+    write_params(values)
     Path("dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     rows = "".join(f"{name},{name}.png,train,{SIDE},{SIDE - 7},{label(name)}\n" for name in NAMES)
     write_atomic(Path("data/dataset/index.csv"), "id,file,split,width,height,labels\n" + rows)

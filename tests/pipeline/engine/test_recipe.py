@@ -16,7 +16,7 @@ from pipeline.project import ledger, locks, places
 from pipeline.project.outcomes import BLOCKED, CANCELLED, FAILED, RAN, UNCHANGED, Result
 from stages.common.params import read_yaml
 from tests.common.conftest import wait_for
-from tests.conftest import Project
+from tests.conftest import Project, drawn
 from tests.pipeline import stub
 from tests.pipeline.stub import below, set_params
 
@@ -147,7 +147,7 @@ def test_blocked_from_the_start(project):
         assert " ".join(table(done.stdout)[name]) == "blocked given is missing, and no stage makes it"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", drawn([signal.SIGINT, signal.SIGTERM], 1))
 def test_a_cancel_ends_in_order(project, background, marked, number):
     set_params(project, "segmenter", value=1, seconds=600)
     process = background(project, "-j", "2")

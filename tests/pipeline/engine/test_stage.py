@@ -20,7 +20,7 @@ from pipeline.memory.graph import Meta, Stage
 from pipeline.project import children, gpus, ledger, locks, places
 from pipeline.project.outcomes import CANCELLED, FAILED, RAN, RESTORED, TIMEOUT, UNCHANGED, Result
 from tests.common.conftest import wait_for
-from tests.conftest import Project
+from tests.conftest import Project, new_repository
 
 WRITE = "open('out', 'w').write(open('given').read())"
 
@@ -53,8 +53,7 @@ class Small:
         entry = {"cmd": "python work.py", "deps": ["given", "work.py"], "outs": ["out"], "meta": meta}
         YAML().dump({"stages": {"work": entry}}, root / "dvc.yaml")
         self.project = Project(root)
-        self.project.run("dvc", "init", "-q", "--no-scm")
-        self.project.run("dvc", "config", "core.analytics", "false")
+        new_repository(root, git=False)
         self.listener = Recorder()
         self.run = Run(root, "test", self.listener, grace=2)
 

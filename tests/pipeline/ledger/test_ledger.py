@@ -330,6 +330,7 @@ def test_a_worktree_is_told_where_its_ledger_is(kept, tmp_path, capsys):
     assert (kept.root / "reports/ledger/index.html").is_file()
 
 
+@pytest.mark.storm  # a sweep's runs are resumed by the same code
 def test_it_goes_on_where_it_was_killed(kept):
     """In the middle of the second row; what is finished is not run again."""
     stub.set_params(kept, "seeds", seconds=1)

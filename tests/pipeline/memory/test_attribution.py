@@ -17,8 +17,10 @@ from pipeline.memory.graph import open_repo
 from pipeline.project import ledger
 from pipeline.project.outcomes import FAILED, RAN, RESTORED, UNCHANGED, Result
 from tests.common.conftest import wait_for
-from tests.conftest import Project
+from tests.conftest import Project, new_repository
 from tests.pipeline.engine.test_stage import Recorder
+
+pytestmark = pytest.mark.usefixtures("warmed")
 
 WORK = """\
 import os, pathlib, re, time
@@ -45,7 +47,7 @@ class Held:
         (root / "params.yaml").write_text(PARAMS)
         stage = {"cmd": "python work.py", "deps": ["data", "work.py"], "params": ["train"], "outs": ["out"]}
         YAML().dump({"stages": {"work": stage}}, root / "dvc.yaml")
-        Project(root).run("dvc", "init", "-q", "--no-scm")
+        new_repository(root, git=False)
         self.listener = Recorder()
 
     def stage(self) -> Result:

@@ -20,6 +20,8 @@ from tests.conftest import ROOT, Project, drawn
 from tests.pipeline import stub
 from tests.pipeline.stub import IGNORING, below, set_params
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 ALL = list(stub.READS)
 SECTIONS = [name for name in ALL if "@" not in name and name != "parameters"] + ["evaluation"]
 OTHERS = [name for name in SECTIONS if name not in ("affinity", "evaluation")]

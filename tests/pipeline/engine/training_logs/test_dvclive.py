@@ -11,6 +11,8 @@ from pipeline.engine.training_logs import curves, dvclive
 from tests.conftest import Project
 from tests.pipeline.engine.training_logs.conftest import LOSSES, Training, table
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 
 def plots(project: Project, *command: str) -> dict[str, list[dict[str, Any]]]:
     """What DVC plots: the points of each plot, as text."""

@@ -16,6 +16,8 @@ from tests.conftest import Project
 from tests.pipeline import stub
 from tests.pipeline.engine.training_logs.conftest import LOSSES, Recorder, Training, table
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 ROOT = Path(__file__).parents[4]
 
 

@@ -9,6 +9,8 @@ import pytest
 from pipeline.engine.training_logs import curves
 from tests.pipeline.engine.training_logs.conftest import LOSSES, Training
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 accumulator = pytest.importorskip(
     "tensorboard.backend.event_processing.event_accumulator", reason='needs pip install -e ".[tensorboard]"'
 )

@@ -13,6 +13,8 @@ import pytest
 from pipeline.engine import training_logs
 from tests.pipeline.engine.training_logs.conftest import LOSSES, Training
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 
 class Fake(types.ModuleType):
     """Remembers what it was asked for."""
