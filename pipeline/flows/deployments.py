@@ -62,21 +62,23 @@ def deploy(root: Path, env: dict[str, str]) -> list[str]:
     A schedule that is enabled there stays so: Prefect would pause it again, as it is in the file. Raises
     ValueError when no server answers, or with Prefect's words when it refuses.
     """
+    api = Api(env)
     try:
-        enabled = [schedule["schedule"] for schedule in _schedules(Api(env)) if schedule["active"]]
+        enabled = [schedule["schedule"] for schedule in _schedules(api) if schedule["active"]]
+        there = {pool["name"] for pool in api("work_pools/filter", {})}
     except OSError as error:
         raise ValueError(f"no Prefect server answers at {env['PREFECT_API_URL']}: {error}") from None
-    for pool in POOLS:
+    for pool in sorted({*POOLS} - there):  # of one that is there it takes Prefect seconds to say so
         done = _prefect(root, env, "work-pool", "create", pool, "--type", "process")
         if done.returncode and "already exists" not in done.stdout:
             raise ValueError(f"work pool {pool}: {done.stdout.strip()}")
     done = _prefect(root, env, "deploy", "--all")
     if done.returncode:
         raise ValueError(f"prefect deploy: {done.stdout.strip()}")
-    for schedule in _schedules(Api(env)):
+    for schedule in _schedules(api):
         if schedule["schedule"] in enabled and not schedule["active"]:
             place = f"deployments/{schedule['deployment_id']}/schedules/{schedule['id']}"
-            Api(env)(place, {"active": True}, "PATCH")
+            api(place, {"active": True}, "PATCH")
     return [line.split("'")[1] for line in done.stdout.splitlines() if "successfully" in line]
 
 
