@@ -98,6 +98,7 @@ def role() -> tuple[str, str]:
 
 
 def watch() -> None:
+    sys.dont_write_bytecode = True  # a compiled module is no file of the project's
     mine, root = role(), os.getcwd()
     if (folder := os.environ.get("WSSS_TEST_COUNT")) and all(mine):
         sys.addaudithook(Saboteur({}, root, os.path.join(folder, "-".join(mine))))
