@@ -21,7 +21,7 @@ from tests.common.training.tiny import bytes_of
 method = sys.argv[1]
 # means over pictures alone: then two shares of a batch give what the whole of it does
 picture = {"puzzle": {"weight": 0.0, "ramp": 0.5}, "oc_cse": {"weight": [0.3, 1.0], "normalise": "picture"}}
-own = {**picture, "lr_multiple": 1, "leak": True} if method == "p_noc" else {"block": 1}
+own = {**picture, "lr_multiple": 0.3, "leak": True} if method == "p_noc" else {"block": 1}
 chosen = tiny.params(method, own, batch=4)
 frozen = chosen.encoder.model_copy(update={"batch_norm": "frozen"})
 chosen = chosen.model_copy(update={"encoder": frozen} if method == "p_noc" else {})
