@@ -58,16 +58,23 @@ def run_on_two(coordinator: Project, worker: Project) -> recipe.Results:
         return recipe.run(engine, planned, list(planned.rows), 1)
 
 
-def wanted_lock(tmp_path: Path, **change: int) -> dict[str, Any]:
-    """What one machine's `dvc repro` writes."""
-    alone = stub.make(tmp_path / "alone", META)
-    alone.change(**change)
+def change(project: Project) -> None:
+    """Not committed: parameters travel as text."""
+    project.change(dataset__value=2)
+
+
+@pytest.fixture(scope="module")
+def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one machine's `dvc repro` writes into dvc.lock after the change."""
+    alone = stub.make(tmp_path_factory.mktemp("alone") / "project", META)
+    change(alone)
     alone.run("dvc", "repro")
     return read_yaml(alone.root / "dvc.lock")
 
 
 def check(coordinator: Project, worker: Project, wanted: dict[str, Any]) -> None:
     """Equal dvc.lock; each stage was computed once, where it belongs; the worker's clone is clean."""
+    change(coordinator)
     results = run_on_two(coordinator, worker)
     assert {result.outcome for result in results.values()} == {"ran", "restored"}, results
     assert {name for name, result in results.items() if result.outcome == "restored"} == set(SENT)
@@ -79,23 +86,21 @@ def check(coordinator: Project, worker: Project, wanted: dict[str, Any]) -> None
 
 
 @pytest.mark.usefixtures("warmed")
-def test_a_shared_cache_folder(tmp_path: Path) -> None:
+def test_a_shared_cache_folder(tmp_path: Path, wanted: dict[str, Any]) -> None:
     coordinator = stub.make(tmp_path / "a", META)
     worker = clone(coordinator, tmp_path / "b")
     for project in (coordinator, worker):
         project.run("dvc", "cache", "dir", "--local", str(tmp_path / "cache"))
-    coordinator.change(seeds__value=1)  # not committed: parameters travel as text
-    check(coordinator, worker, wanted_lock(tmp_path, seeds__value=1))
+    check(coordinator, worker, wanted)
 
 
 @pytest.mark.usefixtures("warmed")
-def test_only_a_remote(tmp_path: Path) -> None:
+def test_only_a_remote(tmp_path: Path, wanted: dict[str, Any]) -> None:
     coordinator = stub.make(tmp_path / "a", META)
     worker = clone(coordinator, tmp_path / "b")
     for project in (coordinator, worker):
         project.run("dvc", "remote", "add", "--local", "-d", "depot", str(tmp_path / "remote"))
-    coordinator.change(dataset__value=2)
-    check(coordinator, worker, wanted_lock(tmp_path, dataset__value=2))
+    check(coordinator, worker, wanted)
 
 
 def test_the_training_logs_of_a_worker_stay_in_its_clone(
@@ -133,14 +138,14 @@ def bucket(tmp_path: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.storm
-def test_an_s3_remote(tmp_path: Path, bucket: tuple[str, str]) -> None:
+def test_an_s3_remote(tmp_path: Path, bucket: tuple[str, str], wanted: dict[str, Any]) -> None:
     coordinator = stub.make(tmp_path / "a", META)
     worker = clone(coordinator, tmp_path / "b")
     for project in (coordinator, worker):
         project.run("dvc", "remote", "add", "--local", "-d", "depot", bucket[0])
         for key, value in (("endpointurl", bucket[1]), ("access_key_id", "k"), ("secret_access_key", "s")):
             project.run("dvc", "remote", "modify", "--local", "depot", key, value)
-    check(coordinator, worker, wanted_lock(tmp_path))
+    check(coordinator, worker, wanted)
 
 
 def test_uncommitted_code_is_refused(tmp_path: Path) -> None:
