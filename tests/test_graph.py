@@ -137,7 +137,9 @@ CHOICES = [{}, *({step: method} for step, methods in methods_of_steps().items() 
 
 
 # No file of code hangs on a method, so the shipped ones stand for all; `make storm` asks each.
-@pytest.mark.parametrize("methods", drawn(CHOICES, 1), ids=lambda chosen: "-".join(chosen.values()))
+@pytest.mark.parametrize(
+    "methods", drawn(CHOICES, 1), ids=lambda chosen: "-".join(chosen.values()) or "shipped"
+)
 def test_a_stage_depends_on_the_stamp_of_its_step_and_on_no_file_of_code(
     tmp_path: Path, methods: dict[str, str]
 ) -> None:

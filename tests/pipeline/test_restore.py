@@ -18,6 +18,8 @@ FOREIGN = "0123456789abcdef0123456789abcdef"
 GIT = ("-c", "user.name=t", "-c", "user.email=t@t")
 OUTS = {"generate": "data/generate", "train": "data/train", "score": "data/score", "report": "data/report"}
 
+pytestmark = pytest.mark.usefixtures("warmed")
+
 
 def entry(name: str, *deps: str, kind: str = "outs", cached: bool = True) -> dict[str, Any]:
     out = OUTS[name]
@@ -26,8 +28,6 @@ def entry(name: str, *deps: str, kind: str = "outs", cached: bool = True) -> dic
         "deps": [*deps, "work.py"], "params": [name], kind: [out if cached else {out: {"cache": False}}],
     }  # fmt: skip
 
-
-pytestmark = pytest.mark.usefixtures("warmed")
 
 STAGES = {  # as the recipe has them: a metric and a report that git keeps
     "generate": entry("generate"),
